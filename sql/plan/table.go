@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"context"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/cairndb/cairn/segment/column"
+)
+
+// Catalog answers what names in FROM stand for. Implementations must be safe
+// for concurrent use.
+type Catalog interface {
+	// Table returns the table called name, compared without regard to case, or
+	// the one whose ID it is; nil when there is none.
+	Table(ctx context.Context, name string) (Table, error)
+	// TableNames lists the names for SHOW TABLES and for "did you mean".
+	TableNames(ctx context.Context) ([]string, error)
+}
+
+// Table is a relation of stored rows as one query sees it: a snapshot.
+type Table interface {
+	Name() string
+	// Columns are the columns in the order of SELECT *.
+	Columns() []Column
+	// Scan prepares reading. It prunes by the request's terms, reads no rows,
+	// and returns work units that together hold every row for which all terms
+	// can be true. The scan's columns are req.Paths, in that order.
+	Scan(ctx context.Context, req ScanRequest) (Scan, error)
+}
+
+// Column is a column of a table.
+type Column struct {
+	Name string
+	Type *column.Type
+	// Aliases are other spellings under which the column can be named.
+	Aliases []string
+	// Hidden columns are left out of SELECT *.
+	Hidden bool
+}
+
+// Path names a value inside a row: a column and the steps into it. A scan
+// serves a path without building the whole column around it.
+type Path struct {
+	Column int
+	Steps  []Step
+	// Type is the type of the value at the end of the path.
+	Type *column.Type
+}
+
+// Step goes one level down. For a row it is a field (Field >= 0); for a map
+// with varchar keys it is a key, with the meaning of element_at: NULL when
+// there is no such key.
+type Step struct {
+	Field int // -1 for a map key
+	Key   string
+}
+
+// Op is the comparison of a Term.
+type Op uint8
+
+// The comparisons that storage can use. Prefix, Suffix and Contains are what a
+// LIKE pattern without inner wildcards asks for.
+const (
+	Eq Op = iota // equal to any of Values (so Eq with several values is IN)
+	NotEq
+	Less
+	LessEq
+	Greater
+	GreaterEq
+	IsNull
+	NotNull
+	Prefix
+	Suffix
+	Contains
+)
+
+// Term is a condition that a row must meet to matter: path op values. Terms
+// are hints: a scan may return rows that fail a term, never hold back one that
+// meets all of them. NULL meets only IsNull. Values are flat vectors of the
+// path's type without NULLs; several values only for Eq and NotEq (not in).
+type Term struct {
+	Path   Path
+	Op     Op
+	Values *column.Vector
+}
+
+// ScanRequest says what a query wants of a table.
+type ScanRequest struct {
+	Paths []Path
+	Terms []Term
+}
+
+// Scan is a prepared read of one table. Units may be read concurrently, each
+// by one goroutine at a time.
+type Scan interface {
+	Units() []Unit
+	// Pruning tells what the terms left out, for EXPLAIN.
+	Pruning() Pruning
+	// Close releases the snapshot. No unit may be used after it.
+	Close() error
+}
+
+// Pruning counts what a scan need not read.
+type Pruning struct {
+	Segments         int // all that there are
+	SegmentsByTime   int // left out by time range
+	SegmentsByFilter int // left out by membership filters and dictionaries
+	Rows             int64
+	RowsByBitmap     int64 // rows of the remaining segments left out by bitmaps
+	MemtableRows     int64 // rows not yet in a segment
+	Columns          []string
+}
+
+// BlockRows is the number of rows that units are read by: reads of whole
+// aligned blocks are cheapest, and a batch never spans two blocks.
+const BlockRows = 4096
+
+// Unit is an independent part of a table: a segment or a part of a memtable.
+type Unit interface {
+	// Rows is the number of rows, numbered from 0.
+	Rows() int
+	// Candidates are the rows that the terms leave; nil stands for all.
+	Candidates() *roaring.Bitmap
+	// Read returns the values of req.Paths[path] at the given rows: ascending
+	// row numbers within one block of BlockRows, or, when rows is nil, all the
+	// rows of the range [from, to) within one block. Vectors of one path of one
+	// unit share one Dict where they have one.
+	Read(ctx context.Context, path int, rows []uint32, from, to int) (*column.Vector, error)
+	// Bounds returns the smallest and largest value of a path as two flat
+	// values, when known without reading; NULLs do not count. ok is false when
+	// unknown or when there are only NULLs.
+	Bounds(path int) (v *column.Vector, ok bool)
+	// Counts returns the distinct values of a path, NULL included when it
+	// occurs, and how many rows of the whole unit have each; ok is false when
+	// that is not known without reading.
+	Counts(ctx context.Context, path int) (values *column.Vector, counts []int64, ok bool, err error)
+	// Stored returns how many bytes of stored pages have been read so far.
+	Stored() int64
+}
