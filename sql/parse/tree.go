@@ -45,7 +45,7 @@ type CTE struct {
 // Body is a *Select, a *SetOp, a *Values, or a *Query in parentheses.
 type Body interface{ body() }
 
-// Select is one SELECT block.
+// Select is one SELECT block. Distinct is set with and without DistinctOn.
 type Select struct {
 	Pos        Pos
 	Distinct   bool
@@ -72,7 +72,8 @@ type SelectItem struct {
 }
 
 // GroupItem is one element of GROUP BY. A plain expression has Sets nil;
-// otherwise Sets lists the grouping sets (ROLLUP and CUBE arrive spelled out).
+// otherwise Sets lists the grouping sets (ROLLUP and CUBE arrive spelled out);
+// an expression that is in several sets is one and the same node.
 type GroupItem struct {
 	Pos  Pos
 	Expr Expr
@@ -368,6 +369,25 @@ type (
 		Query *Query
 		Array Expr
 	}
+	// JSONCall is a function of SQL/JSON with its clauses: json_value,
+	// json_query and json_exists have Args [input, path], then the values of
+	// PASSING; json_array has the values, json_object keys and values in turn.
+	JSONCall struct {
+		Pos      Pos
+		Function string
+		Args     []Expr
+		// Passing names the arguments behind the path.
+		Passing   []Part
+		Returning *TypeName // nil for the function's default
+		// OnEmpty and OnError are "" for the default, else "null", "error",
+		// "default", "empty array", "empty object", "true", "false", "unknown".
+		OnEmpty, OnError           string
+		EmptyDefault, ErrorDefault Expr
+		Wrapper                    string // json_query: "", "without", "conditional", "unconditional"
+		OmitQuotes                 bool   // json_query
+		OnNull                     string // constructors: "", "null", "absent"
+		UniqueKeys                 bool   // json_object
+	}
 )
 
 // When is one arm of a CASE.
@@ -424,3 +444,4 @@ func (e *AtTimeZone) Position() Pos { return e.Pos }
 func (e *Subquery) Position() Pos   { return e.Pos }
 func (e *Exists) Position() Pos     { return e.Pos }
 func (e *Quantified) Position() Pos { return e.Pos }
+func (e *JSONCall) Position() Pos   { return e.Pos }

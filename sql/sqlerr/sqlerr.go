@@ -24,11 +24,13 @@ const (
 	GroupingError          = "42803"
 	WrongObjectType        = "42809"
 	InvalidColumnReference = "42P10"
+	WindowingError         = "42P20"
 	NameTooLong            = "42622"
 	FeatureNotSupported    = "0A000"
 	DivisionByZero         = "22012"
 	NumericOutOfRange      = "22003"
 	InvalidText            = "22P02"
+	InvalidEncoding        = "22021"
 	InvalidDatetime        = "22007"
 	InvalidRegexp          = "2201B"
 	InvalidEscape          = "22025"
@@ -46,12 +48,13 @@ const (
 	Internal               = "XX000"
 )
 
-// Pos is a range of the user's text: byte offsets, end exclusive. The zero Pos
+// Pos is a range of the user's text: byte offsets, end exclusive. An empty range
+// is a place between two characters, such as the end of the text. The zero Pos
 // means that no place is known.
 type Pos struct{ Start, End int }
 
 // Known reports whether the position names a place.
-func (p Pos) Known() bool { return p.End > p.Start }
+func (p Pos) Known() bool { return p.End > 0 }
 
 // Error is an error of a query.
 type Error struct {
@@ -112,7 +115,7 @@ func Format(err error, text string) string {
 	}
 	var b strings.Builder
 	b.WriteString(e.Message)
-	if e.Pos.Known() || e.Pos.Start > 0 {
+	if e.Pos.Known() {
 		line, col := LineColumn(text, e.Pos.Start)
 		fmt.Fprintf(&b, " (line %d, column %d)", line, col)
 		lines := strings.Split(text, "\n")
