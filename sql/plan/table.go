@@ -37,6 +37,9 @@ type Column struct {
 	Aliases []string
 	// Hidden columns are left out of SELECT *.
 	Hidden bool
+	// FieldAliases are other spellings of fields of rows inside the column, at
+	// any depth: lower case, to the name of the field.
+	FieldAliases map[string]string
 }
 
 // Path names a value inside a row: a column and the steps into it. A scan

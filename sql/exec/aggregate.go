@@ -1,0 +1,465 @@
+package exec
+
+import (
+	"slices"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
+	"github.com/cairndb/cairn/sql/parse"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// aggregateOp groups rows by the values of its keys. Every worker groups the
+// rows of its tasks; the groups are merged when all input has been read.
+type aggregateOp struct {
+	stats opStats
+	input operator
+	keys  []expr
+	types []*column.Type // of the keys
+	aggs  []aggregate
+	// counted is the slot of the one scan column that everything depends on,
+	// when stored counts of its values can stand for the rows; -1 when nothing
+	// depends on any column, and then the number of rows does.
+	counted  int
+	byCounts bool
+	scan     *scanOp // the input, when byCounts
+}
+
+type aggregate struct {
+	fn       *fn.BoundAggregate
+	args     []expr
+	types    []*column.Type
+	distinct bool
+	filter   expr // nil for none
+	pos      parse.Pos
+}
+
+func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
+	op := &aggregateOp{input: c.node(n.Input)}
+	in := slotsOf(n.Input.Cols())
+	op.keys = c.exprs(n.Keys, in)
+	for _, k := range n.Keys {
+		op.types = append(op.types, k.Type())
+	}
+	for _, a := range n.Aggs {
+		g := aggregate{fn: a.Fn, args: c.exprs(a.Args, in), distinct: a.Distinct && !a.Fn.SkipsDuplicates, pos: a.Place}
+		for _, x := range a.Args {
+			g.types = append(g.types, x.Type())
+		}
+		if a.Filter != nil {
+			g.filter = c.expr(a.Filter, in)
+		}
+		op.aggs = append(op.aggs, g)
+	}
+	if scan, ok := op.input.(*scanOp); ok {
+		op.counted, op.byCounts = countable(n, scan.node)
+		op.scan = scan
+	}
+	return op
+}
+
+// countable reports whether an aggregate over a scan can be computed from how
+// often the values of one column occur, and of which (-1 for none).
+func countable(n *plan.Aggregate, scan *plan.TableScan) (slot int, ok bool) {
+	in := slotsOf(scan.Columns)
+	slot, ok = -1, true
+	check := func(e plan.Expr) {
+		if e == nil {
+			return
+		}
+		if plan.Volatile(e) {
+			ok = false
+		}
+		plan.Walk(e, func(x plan.Expr) bool {
+			if r, is := x.(*plan.Ref); is {
+				if s := in[r.ID]; slot >= 0 && slot != s {
+					ok = false
+				} else {
+					slot = s
+				}
+			}
+			return ok
+		})
+	}
+	for _, e := range scan.Filter {
+		check(e)
+	}
+	for _, e := range n.Keys {
+		check(e)
+	}
+	for i := range n.Aggs {
+		a := &n.Aggs[i]
+		if !a.Fn.Weighted && !a.Fn.SkipsDuplicates && !a.Distinct {
+			return 0, false
+		}
+		for _, e := range a.Args {
+			check(e)
+		}
+		check(a.Filter)
+	}
+	return slot, ok
+}
+
+func (op *aggregateOp) open(q *query) ([]task, error) {
+	tasks, err := op.input.open(q)
+	if err != nil {
+		return nil, err
+	}
+	states, err := runAll(q, tasks, func() *groups { return op.newGroups(q) })
+	if err != nil {
+		return nil, err
+	}
+	first := states[0]
+	for _, s := range states[1:] {
+		if err := first.merge(s); err != nil {
+			return nil, err
+		}
+	}
+	if err := first.finishDistinct(q); err != nil {
+		return nil, err
+	}
+	return []task{taskFunc(func(w *worker, emit func(*frame) error) error { return first.emit(w, emit) })}, nil
+}
+
+// groups are the groups that one worker has found, and the state of their
+// aggregates.
+type groups struct {
+	op     *aggregateOp
+	table  *tupleTable
+	accs   []fn.Accumulator // nil for DISTINCT ones until the end
+	sets   []*tupleTable    // for DISTINCT: tuples of group number (if there are keys) and arguments
+	mem    account
+	of     []uint32 // scratch: the group of each row
+	picked []uint32 // scratch: the same for the rows that pass a FILTER
+	// scratch: the numbers of DISTINCT arguments, not looked at
+	numbered []uint32
+	keyed    []*column.Vector
+}
+
+func (op *aggregateOp) newGroups(q *query) *groups {
+	g := &groups{op: op, table: newTupleTable(op.types), keyed: make([]*column.Vector, len(op.keys))}
+	g.mem = account{m: &q.mem, what: "GROUP BY", todo: "group by fewer distinct values, filter more rows, or raise the budget"}
+	for _, a := range op.aggs {
+		if a.distinct {
+			g.accs = append(g.accs, nil)
+			types := a.types
+			if len(op.keys) > 0 {
+				types = append([]*column.Type{column.BigIntType}, a.types...)
+			}
+			g.sets = append(g.sets, newTupleTable(types))
+			continue
+		}
+		acc := a.fn.New()
+		acc.Grow(g.table.len())
+		g.accs = append(g.accs, acc)
+		g.sets = append(g.sets, nil)
+	}
+	return g
+}
+
+// runTask implements taskRunner: a unit that knows how often values occur
+// gives their counts instead of its rows.
+func (g *groups) runTask(w *worker, number int, t task) error {
+	if u, ok := t.(*unitTask); ok && g.op.byCounts {
+		done, err := g.takeCounts(w, u)
+		if done || err != nil {
+			return err
+		}
+	}
+	return t.run(w, func(f *frame) error { return g.take(w, number, f) })
+}
+
+// findGroups sets g.of to the group of each row of f.
+func (g *groups) findGroups(w *worker, f *frame) error {
+	for i, k := range g.op.keys {
+		v, err := k.eval(w, f)
+		if err != nil {
+			return err
+		}
+		g.keyed[i] = v
+	}
+	g.of = slices.Grow(g.of[:0], f.n)[:f.n]
+	before := g.table.len()
+	g.table.numbers(g.keyed, f.n, g.of)
+	if n := g.table.len(); n > before {
+		for _, acc := range g.accs {
+			if acc != nil {
+				acc.Grow(n)
+			}
+		}
+	}
+	return nil
+}
+
+func (g *groups) take(w *worker, _ int, f *frame) error {
+	was := w.enter(&g.op.stats)
+	defer w.enter(was)
+	if err := g.findGroups(w, f); err != nil {
+		return err
+	}
+	for i := range g.op.aggs {
+		if err := g.add(w, i, f); err != nil {
+			return err
+		}
+	}
+	return g.charge()
+}
+
+// add gives the rows of f to one aggregate.
+func (g *groups) add(w *worker, i int, f *frame) error {
+	a := &g.op.aggs[i]
+	of := g.of[:f.n]
+	if a.filter != nil {
+		at, all, err := keep(w, a.filter, f)
+		if err != nil {
+			return err
+		}
+		if !all {
+			if len(at) == 0 {
+				return nil
+			}
+			g.picked = g.picked[:0]
+			for _, p := range at {
+				g.picked = append(g.picked, of[p])
+			}
+			of, f = g.picked, f.sub(at)
+		}
+	}
+	args, err := evalAll(w, a.args, f)
+	if err != nil {
+		return err
+	}
+	if a.distinct {
+		g.addDistinct(i, of, args, f.n)
+		return nil
+	}
+	if len(g.op.keys) == 0 {
+		of = nil
+	}
+	return placed(g.accs[i].Add(of, args, f.n), a.pos)
+}
+
+func evalAll(w *worker, list []expr, f *frame) ([]*column.Vector, error) {
+	out := make([]*column.Vector, len(list))
+	for i, e := range list {
+		v, err := e.eval(w, f)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// addDistinct notes which arguments come in which group.
+func (g *groups) addDistinct(i int, of []uint32, args []*column.Vector, n int) {
+	numbers := slices.Grow(g.numbered[:0], n)[:n]
+	g.numbered = numbers
+	if len(g.op.keys) == 0 {
+		g.sets[i].numbers(args, n, numbers)
+		return
+	}
+	group := &column.Vector{Type: column.BigIntType, Len: n, I64: make([]int64, n)}
+	for r, id := range of[:n] {
+		group.I64[r] = int64(id)
+	}
+	g.sets[i].numbers(append([]*column.Vector{group}, args...), n, numbers)
+}
+
+// charge tells the budget what the groups hold.
+func (g *groups) charge() error {
+	n := g.table.bytes()
+	for i, acc := range g.accs {
+		if acc != nil {
+			n += acc.Bytes()
+		} else {
+			n += g.sets[i].bytes()
+		}
+	}
+	return g.mem.hold(n)
+}
+
+// takeCounts groups the distinct values of a unit, each with its count. done is
+// false when the unit does not know them.
+func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
+	op := g.op
+	was := w.enter(&op.stats)
+	defer w.enter(was)
+	unit := u.unit()
+	f := loaded(1, make([]*column.Vector, len(op.scan.node.Columns)))
+	counts := []int64{int64(unit.Rows())}
+	if op.counted >= 0 {
+		values, n, ok, err := unit.Counts(w.q.ctx, op.counted)
+		if err != nil || !ok {
+			return false, err
+		}
+		f.n, counts = values.Len, n
+		f.cols[op.counted] = column.Flatten(values)
+	}
+	if f.n == 0 || unit.Rows() == 0 {
+		return true, nil
+	}
+	weight := &column.Vector{Type: column.BigIntType, Len: f.n, I64: counts}
+	f.cols = append(f.cols, weight)
+	if f, err = narrow(w, op.scan.filter, f); err != nil || f == nil {
+		return true, err
+	}
+	if err := g.findGroups(w, f); err != nil {
+		return false, err
+	}
+	for i := range op.aggs {
+		if err := g.addCounts(w, i, f); err != nil {
+			return false, err
+		}
+	}
+	u.op.stats.emitted(unit.Rows())
+	return true, g.charge()
+}
+
+// addCounts gives the distinct values of a unit to one aggregate; the last
+// column of f says how often each occurs.
+func (g *groups) addCounts(w *worker, i int, f *frame) error {
+	a := &g.op.aggs[i]
+	if a.distinct || a.fn.SkipsDuplicates {
+		return g.add(w, i, f)
+	}
+	of := g.of[:f.n]
+	if a.filter != nil {
+		at, all, err := keep(w, a.filter, f)
+		if err != nil {
+			return err
+		}
+		if !all {
+			g.picked = g.picked[:0]
+			for _, p := range at {
+				g.picked = append(g.picked, of[p])
+			}
+			of, f = g.picked, f.sub(at)
+		}
+	}
+	if f.n == 0 {
+		return nil
+	}
+	args, err := evalAll(w, a.args, f)
+	if err != nil {
+		return err
+	}
+	weights, err := f.col(w, len(f.cols)-1)
+	if err != nil {
+		return err
+	}
+	acc := g.accs[i].(fn.WeightedAccumulator)
+	for r, id := range of[:f.n] {
+		if err := acc.AddWeighted(id, args, r, weights.I64[r]); err != nil {
+			return placed(err, a.pos)
+		}
+	}
+	return nil
+}
+
+// merge adds the groups of another worker.
+func (g *groups) merge(o *groups) error {
+	numbers := g.table.merge(o.table)
+	n := g.table.len()
+	for i, acc := range g.accs {
+		if acc == nil {
+			g.mergeDistinct(i, o.sets[i], numbers)
+			continue
+		}
+		acc.Grow(n)
+		if err := acc.Merge(o.accs[i], numbers); err != nil {
+			return placed(err, g.op.aggs[i].pos)
+		}
+	}
+	if err := g.charge(); err != nil {
+		return err
+	}
+	o.mem.release()
+	return nil
+}
+
+func (g *groups) mergeDistinct(i int, o *tupleTable, numbers []uint32) {
+	n := o.len()
+	if n == 0 {
+		return
+	}
+	if len(g.op.keys) == 0 {
+		g.sets[i].merge(o)
+		return
+	}
+	cols := o.vectors()
+	group := column.Flatten(cols[0])
+	moved := &column.Vector{Type: column.BigIntType, Len: n, I64: make([]int64, n)}
+	for r, id := range group.I64[:n] {
+		moved.I64[r] = int64(numbers[id])
+	}
+	cols[0] = moved
+	g.sets[i].numbers(cols, n, make([]uint32, n))
+}
+
+// finishDistinct feeds the DISTINCT aggregates, now that each argument is known
+// to come once per group.
+func (g *groups) finishDistinct(q *query) error {
+	for i := range g.op.aggs {
+		if g.accs[i] != nil {
+			continue
+		}
+		acc := g.op.aggs[i].fn.New()
+		acc.Grow(g.table.len())
+		n := g.sets[i].len()
+		cols := g.sets[i].vectors()
+		for from := 0; from < n; from += batchRows {
+			if err := q.live(); err != nil {
+				return err
+			}
+			to := min(n, from+batchRows)
+			args := make([]*column.Vector, len(cols))
+			for k := range args {
+				args[k] = cols[k].Slice(from, to)
+			}
+			var of []uint32
+			if len(g.op.keys) > 0 {
+				group := column.Flatten(args[0])
+				args, of = args[1:], make([]uint32, to-from)
+				for r := range of {
+					of[r] = uint32(group.I64[r])
+				}
+			}
+			if err := acc.Add(of, args, to-from); err != nil {
+				return placed(err, g.op.aggs[i].pos)
+			}
+		}
+		g.accs[i], g.sets[i] = acc, nil
+	}
+	return nil
+}
+
+// emit hands out the groups with the results of their aggregates.
+func (g *groups) emit(w *worker, emit func(*frame) error) error {
+	was := w.enter(&g.op.stats)
+	defer w.enter(was)
+	n := g.table.len()
+	cols := g.table.vectors()
+	for i, acc := range g.accs {
+		v, err := acc.Result()
+		if err != nil {
+			return placed(err, g.op.aggs[i].pos)
+		}
+		cols = append(cols, v)
+	}
+	for from := 0; from < n; from += batchRows {
+		if err := w.q.live(); err != nil {
+			return err
+		}
+		to := min(n, from+batchRows)
+		part := make([]*column.Vector, len(cols))
+		for i, v := range cols {
+			part[i] = v.Slice(from, to)
+		}
+		g.op.stats.emitted(to - from)
+		if err := emit(loaded(to-from, part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

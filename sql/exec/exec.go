@@ -1,0 +1,83 @@
+// Package exec runs plans: vectorised operators over batches of columns, in
+// parallel over the units of the tables, within a memory budget.
+//
+// # Using it
+//
+// [Start] takes a plan of package plan and returns [Rows]; its Next hands out
+// the result batch by batch while the query runs, and Close ends it at any
+// moment. [Explain] and the Analyze form of a plan give text instead.
+//
+// # How it works
+//
+// Every node becomes an operator; opening an operator yields tasks, which
+// together produce its rows and of which each is run by one goroutine. A scan
+// has a task per unit of the table; filters and projections wrap the tasks of
+// their input; an operator that needs all of its input before it can answer (a
+// group, a sort) runs the input's tasks itself, on all workers, each with a
+// state of its own, merges the states and has one task of its own.
+//
+// Rows travel as frames: a number of rows and columns that are loaded when
+// somebody asks, and only at the rows asked for. A scan evaluates its
+// conjuncts one after the other, each on the rows that the ones before left,
+// and hands the survivors on without having read any other column; COALESCE
+// reads its second argument only for the rows where the first is NULL. A top-N
+// over a scan reads sort keys alone, remembers where its rows are, and fetches
+// their other columns at the end.
+//
+// An expression of one column is evaluated once per dictionary entry when the
+// column comes with a dictionary, and its result is a dictionary again, up to
+// the codes that GROUP BY counts. If evaluating an entry fails, the rows at
+// hand decide: an error comes only from a row that counts. Where a unit knows
+// how often each value occurs, groups over that one column need no rows at all.
+//
+// The order of results without ORDER BY is the order of storage: tasks run
+// ahead in parallel, and their batches are handed out in task order.
+//
+// # Limits
+//
+// Operators that keep rows charge them to the query's budget ([Options]
+// Memory); beyond it the query fails with sqlerr.OutOfMemory. Every batch looks
+// at the context, so a query ends soon after its context does. A panic in an
+// operator is an error of that query alone.
+//
+// # What may run concurrently
+//
+// Any number of queries, also of one plan. Rows belongs to one goroutine at a
+// time; Close may be called while Next waits.
+package exec
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// batchRows is the most rows that a frame has. A frame of a scan never spans
+// two blocks of a unit.
+const batchRows = plan.BlockRows
+
+// DefaultMemory is the memory budget of a query for which none is given:
+// enough for groups and sorts of a million rows, small beside a server.
+const DefaultMemory = 256 << 20
+
+// Options say how a query is run. The zero value is useful.
+type Options struct {
+	// Memory is the budget in bytes for rows, groups and sorts that operators
+	// keep; 0 stands for DefaultMemory, below 0 for no limit.
+	Memory int64
+	// Workers is how many goroutines work at once; 0 stands for GOMAXPROCS.
+	Workers int
+	// Timeout ends a query that runs longer; 0 for none.
+	Timeout time.Duration
+}
+
+func (o Options) filled() Options {
+	if o.Memory == 0 {
+		o.Memory = DefaultMemory
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	return o
+}

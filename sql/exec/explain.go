@@ -1,0 +1,110 @@
+package exec
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// ExplainColumns describes the result of EXPLAIN.
+func ExplainColumns() []plan.Output {
+	return []plan.Output{{Name: "plan", Type: column.VarcharType}}
+}
+
+// explain makes the rows of EXPLAIN: the plan as text, a line each. With
+// ANALYZE the query runs first, in the background like any other.
+func (r *Rows) explain(p *plan.Plan, c compiled) (*Rows, error) {
+	r.columns = ExplainColumns()
+	go func() {
+		var err error
+		if p.Analyze {
+			err = r.drive(c.op, len(p.Root.Cols()), func(*column.Batch) error { return nil })
+		}
+		if err == nil {
+			text := r.text(p, c)
+			b := &column.Batch{Len: len(text), Cols: []*column.Vector{{Type: column.VarcharType, Len: len(text), Str: text}}}
+			select {
+			case r.queue <- b:
+			case <-r.q.ctx.Done():
+				err = canceledBy(r.q.ctx.Err())
+			}
+		}
+		r.finish(err)
+	}()
+	return r, nil
+}
+
+// text writes the plan, what its scans leave out, and with ANALYZE what every
+// step has cost.
+func (r *Rows) text(p *plan.Plan, c compiled) []string {
+	var lines []string
+	var walk func(n plan.Node, depth int)
+	walk = func(n plan.Node, depth int) {
+		indent := strings.Repeat("  ", depth)
+		op := c.made[n]
+		head := plan.Describe(n)
+		if top, ok := op.(*topScanOp); ok {
+			head[0] += fmt.Sprintf(" (positions of the best %d rows, other columns read at the end)", top.spec.wanted)
+		}
+		if agg, ok := op.(*aggregateOp); ok && agg.byCounts {
+			head[0] += " (from stored counts where a segment has them)"
+		}
+		if p.Analyze {
+			head[0] += "  " + measured(statsOf(op))
+		}
+		lines = append(lines, indent+head[0])
+		for _, l := range head[1:] {
+			lines = append(lines, indent+"    "+l)
+		}
+		if scan, ok := op.(*scanOp); ok {
+			for _, l := range scanned(scan, p.Analyze) {
+				lines = append(lines, indent+"    "+l)
+			}
+		}
+		if top, ok := op.(*topScanOp); ok {
+			// The scan is part of this operator.
+			c.made[n.Inputs()[0]] = top.scan
+		}
+		for _, in := range n.Inputs() {
+			walk(in, depth+1)
+		}
+	}
+	walk(p.Root, 0)
+	if p.Analyze {
+		s := r.Stats()
+		var bytes int64
+		for _, scan := range r.scans {
+			bytes += scan.stored()
+		}
+		lines = append(lines, fmt.Sprintf("total: %s, %d bytes read, %d bytes of memory at the peak, %d workers",
+			s.Elapsed.Round(time.Microsecond), bytes, s.PeakMemory, r.q.workers))
+	}
+	return lines
+}
+
+func measured(s *opStats) string {
+	return fmt.Sprintf("[%d rows, %d batches, %s]", s.rows.Load(), s.batches.Load(),
+		time.Duration(s.nanos.Load()).Round(time.Microsecond))
+}
+
+// scanned tells what a scan reads and what it need not.
+func scanned(op *scanOp, ran bool) []string {
+	p := op.pruning
+	var out []string
+	if p.Segments > 0 {
+		out = append(out, fmt.Sprintf("segments: %d of %d (left out: %d by time, %d by filter)",
+			p.Segments-p.SegmentsByTime-p.SegmentsByFilter, p.Segments, p.SegmentsByTime, p.SegmentsByFilter))
+	}
+	out = append(out, fmt.Sprintf("rows: %d of %d (left out by bitmap: %d), not yet in a segment: %d",
+		p.Rows-p.RowsByBitmap, p.Rows, p.RowsByBitmap, p.MemtableRows))
+	if len(p.Columns) > 0 {
+		out = append(out, "columns: "+strings.Join(p.Columns, ", "))
+	}
+	if ran {
+		out = append(out, fmt.Sprintf("read: %d bytes", op.stored()))
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// query is the state that all operators of a running query share.
+type query struct {
+	ctx     context.Context
+	fn      fn.Context
+	workers int
+	mem     memory
+	// caches is the number of dictionary caches that the compiled expressions
+	// use; every worker has that many.
+	caches int
+	timed  bool // EXPLAIN ANALYZE: measure where the time goes
+}
+
+// canceled is what a query returns after its context ended: both the error
+// that clients understand and the context's own.
+type canceled struct {
+	told  *sqlerr.Error
+	cause error
+}
+
+func (c *canceled) Error() string   { return c.told.Error() }
+func (c *canceled) Unwrap() []error { return []error{c.told, c.cause} }
+
+// live returns the error of a query that is to end, else nil.
+func (q *query) live() error {
+	err := q.ctx.Err()
+	if err == nil {
+		return nil
+	}
+	return canceledBy(err)
+}
+
+func canceledBy(err error) error {
+	e := sqlerr.New(sqlerr.QueryCanceled, sqlerr.Pos{}, "the query was canceled")
+	if errors.Is(err, context.DeadlineExceeded) {
+		e = sqlerr.New(sqlerr.QueryCanceled, sqlerr.Pos{}, "the query ran longer than its time limit").
+			WithHint("narrow the time range, or raise the limit")
+	}
+	return &canceled{e, err}
+}
+
+// recovered turns a panic into the error of this query. It is deferred in
+// every goroutine that runs operators.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "internal error: %v", r).
+			WithDetail("%s", debug.Stack()).
+			WithHint("this is a defect of the database; the query failed, nothing else did")
+	}
+}
+
+// memory is the budget of a query.
+type memory struct {
+	limit int64 // below 0 for none
+	used  atomic.Int64
+	peak  atomic.Int64
+}
+
+// account is what one operator has taken from the budget. It belongs to one
+// goroutine.
+type account struct {
+	m    *memory
+	what string // the operator, for the error
+	todo string // what the user can do
+	held int64
+}
+
+// hold sets what the account holds to n bytes in all.
+func (a *account) hold(n int64) error {
+	used := a.m.used.Add(n - a.held)
+	a.held = n
+	for {
+		peak := a.m.peak.Load()
+		if used <= peak || a.m.peak.CompareAndSwap(peak, used) {
+			break
+		}
+	}
+	if a.m.limit >= 0 && used > a.m.limit {
+		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{},
+			"%s needs more than the query's memory budget of %s", a.what, byteCount(a.m.limit)).WithHint("%s", a.todo)
+	}
+	return nil
+}
+
+// release gives everything back.
+func (a *account) release() {
+	a.m.used.Add(-a.held)
+	a.held = 0
+}
+
+// byteCount writes a number of bytes for a person.
+func byteCount(n int64) string {
+	switch {
+	case n < 10<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 10<<20:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// worker is what one goroutine keeps while it runs tasks.
+type worker struct {
+	q    *query
+	fn   *fn.Context
+	dict []dictCache // of the compiled expressions, by number
+	// extended is the dictionary that dictCaches last evaluated over, flat and
+	// with a NULL at its end.
+	extendedOf, extended *column.Vector
+	// The clock of EXPLAIN ANALYZE: the operator at work and since when.
+	op    *opStats
+	since time.Time
+}
+
+func (q *query) newWorker() *worker {
+	return &worker{q: q, fn: &q.fn, dict: make([]dictCache, q.caches)}
+}
+
+// opStats is what EXPLAIN ANALYZE tells of an operator.
+type opStats struct {
+	rows, batches, nanos, bytes atomic.Int64
+}
+
+// enter says that the worker now works for op and returns whom it worked for.
+func (w *worker) enter(op *opStats) *opStats {
+	if !w.q.timed {
+		return nil
+	}
+	now := time.Now()
+	if w.op != nil {
+		w.op.nanos.Add(int64(now.Sub(w.since)))
+	}
+	was := w.op
+	w.op, w.since = op, now
+	return was
+}
+
+// emitted counts a frame that an operator has made.
+func (s *opStats) emitted(n int) {
+	s.rows.Add(int64(n))
+	s.batches.Add(1)
+}

@@ -1,0 +1,214 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// Rows is the result of a running query.
+type Rows struct {
+	columns []plan.Output
+	q       *query
+	cancel  context.CancelFunc
+	scans   []*scanOp
+	queue   chan *column.Batch // closed at the end
+	ended   chan struct{}      // closed when the query's goroutines are gone
+	err     error              // set before queue is closed
+	started time.Time
+	took    time.Duration // set before ended is closed
+	rows    int64
+	bytes   int64
+	once    sync.Once
+}
+
+// Stats tells what a query has cost so far.
+type Stats struct {
+	Rows       int64 // handed out by Next
+	BytesRead  int64 // of stored pages
+	PeakMemory int64 // charged to the budget, in bytes
+	Elapsed    time.Duration
+	Pruning    plan.Pruning // summed over the query's scans
+}
+
+// Start begins to run a plan. The rows must be closed.
+func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
+	r, root, err := compile(ctx, p, opt)
+	if err != nil {
+		return nil, err
+	}
+	if p.Explain {
+		return r.explain(p, root)
+	}
+	go r.run(root.op)
+	return r, nil
+}
+
+// compiled is a plan ready to run.
+type compiled struct {
+	op   operator
+	made map[plan.Node]operator
+}
+
+// compile makes the operators of a plan and prepares its scans.
+func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compiled, err error) {
+	opt = opt.filled()
+	cancel := context.CancelFunc(nil)
+	if opt.Timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, opt.Timeout)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	r = &Rows{
+		columns: p.Columns, cancel: cancel, queue: make(chan *column.Batch), ended: make(chan struct{}), started: time.Now(),
+		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze},
+	}
+	r.q.mem.limit = opt.Memory
+	defer func() {
+		if err != nil {
+			cancel()
+		}
+	}()
+	defer recovered(&err)
+	k := &compiler{q: r.q, made: map[plan.Node]operator{}}
+	root := k.node(p.Root)
+	for i, s := range k.scans {
+		if err := s.prepare(ctx); err != nil {
+			closeScans(k.scans[:i])
+			if live := r.q.live(); live != nil {
+				err = live
+			}
+			return nil, compiled{}, err
+		}
+	}
+	r.scans = k.scans
+	return r, compiled{root, k.made}, nil
+}
+
+func closeScans(scans []*scanOp) error {
+	var first error
+	for _, s := range scans {
+		if err := s.scan.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// run drives the query and hands its batches to Next.
+func (r *Rows) run(root operator) {
+	err := r.drive(root, len(r.columns), func(b *column.Batch) error {
+		select {
+		case r.queue <- b:
+			return nil
+		case <-r.q.ctx.Done():
+			return canceledBy(r.q.ctx.Err())
+		}
+	})
+	r.finish(err)
+}
+
+// finish ends the query: nothing of it runs any more.
+func (r *Rows) finish(err error) {
+	for _, s := range r.scans {
+		r.bytes += s.stored()
+	}
+	if live := r.q.live(); live != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		err = live // whatever a table made of the end of its context
+	}
+	if e := closeScans(r.scans); err == nil {
+		err = e
+	}
+	r.took = time.Since(r.started)
+	r.err = err
+	close(r.queue)
+	close(r.ended)
+}
+
+// drive runs the operators and gives the batches of the result to out.
+func (r *Rows) drive(root operator, width int, out func(*column.Batch) error) (err error) {
+	defer recovered(&err)
+	tasks, err := root.open(r.q)
+	if err != nil {
+		return err
+	}
+	s := newStream(r.q, tasks, width, -1)
+	defer s.stop()
+	for {
+		b, err := s.next()
+		if err != nil || b == nil {
+			return err
+		}
+		if err := out(b); err != nil {
+			return err
+		}
+	}
+}
+
+// Columns describes the columns of the batches.
+func (r *Rows) Columns() []plan.Output { return r.columns }
+
+// Next returns the next rows, at least one, or io.EOF after the last. The batch
+// stays valid. After an error every call returns it.
+func (r *Rows) Next() (*column.Batch, error) {
+	b, ok := <-r.queue
+	if ok {
+		r.rows += int64(b.Len)
+		return b, nil
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return nil, io.EOF
+}
+
+// Close ends the query, waits until nothing of it runs, and releases what it
+// held. It may be called at any time and more than once.
+func (r *Rows) Close() error {
+	r.once.Do(func() {
+		r.cancel()
+		<-r.ended
+	})
+	return nil
+}
+
+// Stats returns what the query has cost; bytes and time are complete once Next
+// has returned io.EOF or Close was called.
+func (r *Rows) Stats() Stats {
+	s := Stats{Rows: r.rows, PeakMemory: r.q.mem.peak.Load(), Elapsed: time.Since(r.started)}
+	select {
+	case <-r.ended:
+		s.BytesRead, s.Elapsed = r.bytes, r.took
+	default:
+	}
+	for _, scan := range r.scans {
+		p := scan.pruning
+		s.Pruning.Segments += p.Segments
+		s.Pruning.SegmentsByTime += p.SegmentsByTime
+		s.Pruning.SegmentsByFilter += p.SegmentsByFilter
+		s.Pruning.Rows += p.Rows
+		s.Pruning.RowsByBitmap += p.RowsByBitmap
+		s.Pruning.MemtableRows += p.MemtableRows
+		for _, c := range p.Columns {
+			if !contains(s.Pruning.Columns, c) {
+				s.Pruning.Columns = append(s.Pruning.Columns, c)
+			}
+		}
+	}
+	return s
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if strings.EqualFold(x, s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,192 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// scanOp reads a table: a task per unit.
+type scanOp struct {
+	stats  opStats
+	node   *plan.TableScan
+	filter []expr
+	// Set by prepare.
+	scan    plan.Scan
+	units   []plan.Unit
+	pruning plan.Pruning
+}
+
+// prepare asks the table for its units. All scans of a query are prepared
+// before anything runs.
+func (op *scanOp) prepare(ctx context.Context) error {
+	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: op.node.Terms})
+	if err != nil {
+		return err
+	}
+	op.scan, op.units, op.pruning = scan, scan.Units(), scan.Pruning()
+	return nil
+}
+
+// stored returns how many bytes of stored pages the scan has read.
+func (op *scanOp) stored() int64 {
+	var n int64
+	for _, u := range op.units {
+		n += u.Stored()
+	}
+	return n
+}
+
+func (op *scanOp) open(*query) ([]task, error) {
+	tasks := make([]task, len(op.units))
+	for i := range op.units {
+		tasks[i] = &unitTask{op: op, index: i}
+	}
+	return tasks, nil
+}
+
+// unitTask reads one unit.
+type unitTask struct {
+	op    *scanOp
+	index int
+}
+
+func (t *unitTask) unit() plan.Unit { return t.op.units[t.index] }
+
+func (t *unitTask) run(w *worker, emit func(*frame) error) error {
+	return t.blocks(w, false, func(f *frame) (*frame, error) { return f, nil }, emit)
+}
+
+// blocks reads the unit block by block, from its end when backward is set. The
+// candidates of a block pass through before, which may hold some back, then
+// through the filter.
+//
+// Frames have one column more than the scan: the row numbers.
+func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame, error), emit func(*frame) error) error {
+	was := w.enter(&t.op.stats)
+	defer w.enter(was)
+	u := t.unit()
+	rows := u.Rows()
+	candidates := u.Candidates()
+	if candidates != nil && candidates.IsEmpty() {
+		return nil
+	}
+	count := (rows + plan.BlockRows - 1) / plan.BlockRows
+	for k := range count {
+		if err := w.q.live(); err != nil {
+			return err
+		}
+		b := k
+		if backward {
+			b = count - 1 - k
+		}
+		src := &blockLoader{op: t.op, unit: u, from: b * plan.BlockRows}
+		src.to = min(rows, src.from+plan.BlockRows)
+		n := src.to - src.from
+		if candidates != nil {
+			src.rows = blockRows(candidates, src.from, src.to)
+			if len(src.rows) == 0 {
+				continue
+			}
+			if len(src.rows) == n {
+				src.rows = nil
+			} else {
+				n = len(src.rows)
+			}
+		}
+		f := &frame{n: n, cols: make([]*column.Vector, len(t.op.node.Columns)+1), src: src}
+		f, err := before(f)
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			continue
+		}
+		if f, err = narrow(w, t.op.filter, f); err != nil {
+			return err
+		}
+		if f == nil {
+			continue
+		}
+		t.op.stats.emitted(f.n)
+		if err := emit(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// blockRows lists the rows of a bitmap in [from, to).
+func blockRows(b *roaring.Bitmap, from, to int) []uint32 {
+	it := b.Iterator()
+	it.AdvanceIfNeeded(uint32(from))
+	var rows []uint32
+	for it.HasNext() && it.PeekNext() < uint32(to) {
+		rows = append(rows, it.Next())
+	}
+	return rows
+}
+
+// blockLoader reads the columns of rows of one block of a unit.
+type blockLoader struct {
+	op       *scanOp
+	unit     plan.Unit
+	rows     []uint32 // nil for all of the block
+	from, to int
+}
+
+func (l *blockLoader) load(w *worker, slot int) (*column.Vector, error) {
+	return l.read(w, slot, l.rows)
+}
+
+func (l *blockLoader) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
+	rows := make([]uint32, len(at))
+	for i, p := range at {
+		if l.rows != nil {
+			rows[i] = l.rows[p]
+		} else {
+			rows[i] = uint32(l.from) + uint32(p)
+		}
+	}
+	return l.read(w, slot, rows)
+}
+
+func (l *blockLoader) read(w *worker, slot int, rows []uint32) (*column.Vector, error) {
+	if slot == len(l.op.node.Columns) {
+		return rowNumbers(rows, l.from, l.to), nil
+	}
+	was := w.enter(&l.op.stats)
+	defer w.enter(was)
+	v, err := l.unit.Read(w.q.ctx, slot, rows, l.from, l.to)
+	if err != nil {
+		return nil, err
+	}
+	n := len(rows)
+	if rows == nil {
+		n = l.to - l.from
+	}
+	if v.Len != n {
+		return nil, sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "reading %d values of %s gave %d", n, l.op.node.Columns[slot].Name, v.Len)
+	}
+	return v, nil
+}
+
+func rowNumbers(rows []uint32, from, to int) *column.Vector {
+	n := len(rows)
+	if rows == nil {
+		n = to - from
+	}
+	v := &column.Vector{Type: column.BigIntType, Len: n, I64: make([]int64, n)}
+	for i := range v.I64 {
+		if rows != nil {
+			v.I64[i] = int64(rows[i])
+		} else {
+			v.I64[i] = int64(from + i)
+		}
+	}
+	return v
+}

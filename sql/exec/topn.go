@@ -1,0 +1,235 @@
+package exec
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// topScanOp is ORDER BY … LIMIT n over a scan. It reads the sort keys of the
+// rows that pass the filter and keeps the positions of the best; all other
+// columns are read at the end, for n rows. Units whose bounds say that they
+// hold the best rows go first, and once n rows are known, units and rows that
+// cannot beat the worst of them are not looked at.
+type topScanOp struct {
+	stats opStats
+	spec  *sortSpec
+	scan  *scanOp
+}
+
+func (op *topScanOp) open(q *query) ([]task, error) {
+	tasks, err := op.scan.open(q)
+	if err != nil {
+		return nil, err
+	}
+	op.spec.bound.Store(nil)
+	if op.spec.wanted == 0 {
+		return nil, nil
+	}
+	op.bestFirst(tasks)
+	runs, err := runAll(q, tasks, func() *topUnits {
+		s := newSorter(q, &op.stats, op.spec, 0)
+		s.chunks, s.at = nil, nil
+		return &topUnits{op: op, sorter: s}
+	})
+	if err != nil {
+		return nil, err
+	}
+	m := merge{next: make([]int, len(runs)), left: op.spec.wanted}
+	for _, r := range runs {
+		m.runs = append(m.runs, r.sorter)
+	}
+	m.skip(op.spec.offset)
+	var rows []uint64 // unit, row
+	for {
+		r, i := m.pop()
+		if r == nil {
+			break
+		}
+		rows = append(rows, r.ord[i])
+	}
+	return []task{taskFunc(func(w *worker, emit func(*frame) error) error {
+		was := w.enter(&op.stats)
+		defer w.enter(was)
+		for from := 0; from < len(rows); from += batchRows {
+			if err := w.q.live(); err != nil {
+				return err
+			}
+			part := rows[from:min(len(rows), from+batchRows)]
+			f := &frame{n: len(part), cols: make([]*column.Vector, len(op.scan.node.Columns)), src: &fetch{op.scan, part}}
+			op.stats.emitted(f.n)
+			if err := emit(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})}, nil
+}
+
+// keySlot returns the scan column that is the first key, or -1.
+func (op *topScanOp) keySlot() int {
+	if len(op.spec.keys) > 0 {
+		if r, ok := op.spec.keys[0].x.(*refExpr); ok && op.spec.keys[0].typ.Payload() != column.PayloadNested {
+			return r.slot
+		}
+	}
+	return -1
+}
+
+// best returns the first key that no row of a unit is better than.
+func (op *topScanOp) best(u plan.Unit, slot int) (*bound, bool) {
+	v, ok := u.Bounds(slot)
+	if !ok {
+		return nil, false
+	}
+	i := 0
+	if op.spec.keys[0].desc {
+		i = 1
+	}
+	leaf, j := v.Leaf(i)
+	b := &bound{}
+	switch {
+	case leaf.I64 != nil:
+		b.i64 = leaf.I64[j]
+	case leaf.F64 != nil:
+		b.f64 = leaf.F64[j]
+	default:
+		b.str = leaf.Str[j]
+	}
+	return b, true
+}
+
+// bestFirst orders the tasks by the best first key that their units can hold;
+// units that do not know come last, in their order.
+func (op *topScanOp) bestFirst(tasks []task) {
+	slot := op.keySlot()
+	if slot < 0 {
+		return
+	}
+	best := map[task]*bound{}
+	for _, t := range tasks {
+		if b, ok := op.best(t.(*unitTask).unit(), slot); ok {
+			best[t] = b
+		}
+	}
+	slices.SortStableFunc(tasks, func(x, y task) int {
+		a, b := best[x], best[y]
+		switch {
+		case a == nil && b == nil:
+			return 0
+		case a == nil:
+			return 1
+		case b == nil:
+			return -1
+		}
+		return compareBounds(a, b, &op.spec.keys[0])
+	})
+}
+
+// topUnits is the sink of one worker.
+type topUnits struct {
+	op *topScanOp
+	*sorter
+}
+
+// runTask implements taskRunner.
+func (s *topUnits) runTask(w *worker, _ int, t task) error {
+	u := t.(*unitTask)
+	slot := s.op.keySlot()
+	backward := false
+	if slot >= 0 {
+		k := &s.spec.keys[0]
+		if b := s.spec.bound.Load(); b != nil && !k.nullsFirst {
+			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(best, b, k) > 0 {
+				return nil
+			}
+		}
+		// Rows arrive roughly in the order of time: the newest are at the end.
+		backward = k.desc
+	}
+	rowSlot := len(s.op.scan.node.Columns)
+	return u.blocks(w, backward, func(f *frame) (*frame, error) {
+		if slot < 0 {
+			return f, nil
+		}
+		at, all, err := s.promising(w, f)
+		switch {
+		case err != nil || all:
+			return f, err
+		case len(at) == 0:
+			return nil, nil
+		}
+		return f.sub(at), nil
+	}, func(f *frame) error {
+		was := w.enter(&s.op.stats)
+		defer w.enter(was)
+		rows, err := f.col(w, rowSlot)
+		if err != nil {
+			return err
+		}
+		unit := uint64(u.index) << 32
+		if err := s.add(w, f, func(i int) uint64 { return unit | uint64(rows.I64[i]) }); err != nil {
+			return err
+		}
+		return s.trim(false)
+	})
+}
+
+// fetch reads columns of rows scattered over the units of a scan.
+type fetch struct {
+	op   *scanOp
+	rows []uint64 // unit, row; in any order
+}
+
+func (l *fetch) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
+	rows := make([]uint64, len(at))
+	for i, p := range at {
+		rows[i] = l.rows[p]
+	}
+	return (&fetch{l.op, rows}).load(w, slot)
+}
+
+func (l *fetch) load(w *worker, slot int) (*column.Vector, error) {
+	was := w.enter(&l.op.stats)
+	defer w.enter(was)
+	n := len(l.rows)
+	order := make([]int32, n)
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(l.rows[a], l.rows[b]) })
+	from := make([]*column.Vector, n)
+	at := make([]int32, n)
+	for i := 0; i < n; {
+		unit := l.rows[order[i]] >> 32
+		block := uint32(l.rows[order[i]]) / plan.BlockRows
+		var rows []uint32
+		j := i
+		for ; j < n && l.rows[order[j]]>>32 == unit && uint32(l.rows[order[j]])/plan.BlockRows == block; j++ {
+			rows = append(rows, uint32(l.rows[order[j]]))
+		}
+		u := l.op.units[unit]
+		start := int(block) * plan.BlockRows
+		src := blockLoader{op: l.op, unit: u, rows: rows, from: start, to: min(u.Rows(), start+plan.BlockRows)}
+		v, err := src.load(w, slot)
+		if err != nil {
+			return nil, err
+		}
+		for k, p := range order[i:j] {
+			from[p], at[p] = v, int32(k)
+		}
+		i = j
+	}
+	out := column.NewAppender(l.op.node.Columns[slot].Type, n)
+	for i, v := range from {
+		out.Append(v, int(at[i]))
+	}
+	return out.Vector(), nil
+}
+
+// take implements sink; units are run by runTask.
+func (s *topUnits) take(*worker, int, *frame) error {
+	panic("exec: a top-N over a scan runs its own tasks")
+}

@@ -1,0 +1,47 @@
+// Package fn is the library of SQL functions: scalar functions and operators,
+// aggregates, casts, and what every operator of a query needs to know about
+// values: how they compare, hash and read as text. The semantics are Trino's.
+//
+// # Using it
+//
+// The planner looks a function up by name, binds it to the types of its
+// arguments and learns the types to cast them to and the type of the result:
+//
+//	f := fn.LookupScalar("date_trunc")
+//	b, err := f.Bind([]*column.Type{column.VarcharType, column.TimestampType})
+//	…
+//	out, err := b.Eval(ctx, args, n) // once per batch, any number of times
+//
+// Operators are scalars under their symbols: =, <>, <, <=, >, >=, +, -, *, /, %,
+// ||, and negate, not, like, subscript, "is distinct from". AND, OR, CASE, IF,
+// COALESCE, NULLIF and TRY decide what to evaluate, so they are forms of the
+// evaluator; here they have only their documentation.
+//
+// Functions that take lambdas are found with [LookupHigher]; the evaluator
+// hands in each lambda as a function over vectors.
+//
+// # How functions are built
+//
+// One file holds one family. A function is a [Doc] and a list of overloads,
+// each a pattern of argument types ("array(T), bigint"), a result pattern
+// ("T") and a kernel. Kernels work on whole vectors: the generic adapters in
+// kernel.go turn a plain Go function of int64, float64 or string values into
+// one, without boxing a value. Around every kernel stands the same guard: it
+// answers for constant NULLs, computes a constant once, and marks the result
+// NULL where an argument is.
+//
+// Patterns (LIKE, regular expressions, JSON paths, date formats) are compiled
+// once and kept in bounded caches, so a constant pattern costs one look-up for
+// each batch.
+//
+// # Concurrency
+//
+// Everything here may be used from many goroutines, except accumulators, which
+// belong to one goroutine at a time.
+//
+// # Differences from Trino
+//
+// Decimals have at most 18 digits and an operation whose result needs more
+// fails with an overflow error. Times have at most microseconds. JSON numbers keep the
+// spelling of their source. Hash values (checksum) are our own.
+package fn

@@ -1,0 +1,265 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
+	"github.com/cairndb/cairn/sql/parse"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// call binds a function call: a form that decides what to evaluate, an
+// aggregate, or a scalar function.
+func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
+	name := strings.ToLower(x.Name.Parts[len(x.Name.Parts)-1].Text)
+	if x.Over != nil {
+		return nil, notYet(x.Over.Pos, "a window function is")
+	}
+	if agg := fn.LookupAggregate(name); agg != nil {
+		return b.aggregate(agg, name, x, sc, clause)
+	}
+	for _, bad := range []struct {
+		set  bool
+		what string
+	}{
+		{x.Star, "*"}, {x.Distinct, "DISTINCT"}, {len(x.OrderBy) > 0, "ORDER BY"},
+		{len(x.WithinGroup) > 0, "WITHIN GROUP"}, {x.Filter != nil, "FILTER"}, {x.IgnoreNulls, "IGNORE NULLS"},
+	} {
+		if bad.set && fn.LookupScalar(name) != nil {
+			return nil, sqlerr.New(sqlerr.WrongObjectType, x.Pos, "%s does not go with %s, which is not an aggregate", bad.what, name)
+		}
+	}
+	for _, a := range x.Args {
+		if l, ok := a.(*parse.Lambda); ok {
+			return nil, notYet(l.Pos, "a lambda is")
+		}
+	}
+	if form, ok := forms[name]; ok {
+		args, err := b.exprs(x.Args, sc, clause)
+		if err != nil {
+			return nil, err
+		}
+		if len(args) < form.min || form.max >= 0 && len(args) > form.max {
+			return nil, sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "%s does not take %d arguments", name, len(args)).
+				WithHint("it takes %s", form.usage)
+		}
+		return form.bind(b, args, x.Pos)
+	}
+	if fn.LookupScalar(name) == nil {
+		return nil, unknownFunction(name, x)
+	}
+	args, err := b.exprs(x.Args, sc, clause)
+	if err != nil {
+		return nil, err
+	}
+	if name == "element_at" && len(args) == 2 {
+		if e := b.mapValue(args[0], args[1], x.Pos); e != nil {
+			return e, nil
+		}
+	}
+	return b.function(name, args, x.Pos, x.Pos)
+}
+
+func unknownFunction(name string, x *parse.Call) error {
+	if fn.LookupHigher(name) != nil {
+		return notYet(x.Pos, "a function with lambdas is")
+	}
+	for _, d := range fn.All() {
+		if d.Family == "window" && strings.EqualFold(d.Name, name) {
+			return sqlerr.New(sqlerr.WrongObjectType, x.Pos, "%s is a window function: it needs OVER (…)", name)
+		}
+	}
+	err := sqlerr.New(sqlerr.UndefinedFunction, x.Name.Pos, "function %s does not exist", name)
+	if near := fn.Suggest(name); near != "" {
+		return err.WithHint("did you mean %s?", near)
+	}
+	return err.WithHint("SHOW FUNCTIONS lists the functions")
+}
+
+// function binds a scalar function or operator. place is where an error of its
+// types is shown.
+func (b *binder) function(name string, args []Expr, pos, place parse.Pos) (Expr, error) {
+	s := fn.LookupScalar(name)
+	if s == nil {
+		return nil, notYet(place, "the operator "+name+" is")
+	}
+	types := make([]*column.Type, len(args))
+	for i, a := range args {
+		types[i] = a.Type()
+		if b.untyped(a) {
+			types[i] = column.UnknownType
+		}
+	}
+	f, err := s.Bind(types)
+	if err != nil && b.opt.Postgres {
+		// PostgreSQL's string literals take the type of the other operand.
+		if other := b.likeOthers(args, types); other != nil {
+			if g, e := s.Bind(types); e == nil {
+				f, err, args = g, nil, other
+			}
+		}
+	}
+	if err != nil {
+		return nil, sqlerr.At(err, place)
+	}
+	cast := make([]Expr, len(args))
+	for i, a := range args {
+		e, err := b.convert(a, f.Args[i])
+		if err != nil {
+			return nil, err
+		}
+		cast[i] = e
+	}
+	return b.fold(&Call{base{f.Result, pos}, strings.ToLower(s.Name), f, cast}), nil
+}
+
+// likeOthers converts string literals among arguments to the type of the first
+// argument that is something else, and sets types accordingly; nil when there is
+// nothing to convert.
+func (b *binder) likeOthers(args []Expr, types []*column.Type) []Expr {
+	var t *column.Type
+	for i, a := range args {
+		if _, ok := isText(a); !ok && types[i].Kind != column.Unknown && t == nil {
+			t = types[i]
+		}
+	}
+	if t == nil || t.Kind == column.Varchar {
+		return nil
+	}
+	out := append([]Expr(nil), args...)
+	for i, a := range args {
+		if c, ok := isText(a); ok {
+			e, err := b.fromText(c, t)
+			if e == nil || err != nil {
+				return nil
+			}
+			out[i], types[i] = e, t
+		}
+	}
+	return out
+}
+
+// aggregate binds a call of an aggregate and returns a reference to its result.
+func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *scope, clause string) (Expr, error) {
+	if b.aggs == nil {
+		err := sqlerr.New(sqlerr.GroupingError, x.Pos, "the aggregate %s cannot stand in %s", name, clause)
+		if clause == "WHERE" {
+			err.WithHint("a condition on aggregates goes into HAVING")
+		}
+		return nil, err
+	}
+	if len(x.OrderBy) > 0 {
+		return nil, notYet(x.OrderBy[0].Pos, "ORDER BY inside an aggregate is")
+	}
+	if len(x.WithinGroup) > 0 {
+		return nil, notYet(x.WithinGroup[0].Pos, "WITHIN GROUP is")
+	}
+	if x.IgnoreNulls {
+		return nil, notYet(x.Pos, "IGNORE NULLS is")
+	}
+	for _, a := range x.Args {
+		if l, ok := a.(*parse.Lambda); ok {
+			return nil, notYet(l.Pos, "a lambda is")
+		}
+	}
+	outer := b.aggs
+	b.aggs = nil
+	defer func() { b.aggs = outer }()
+	inner := "the argument of an aggregate"
+	args, err := b.exprs(x.Args, sc, inner)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]*column.Type, len(args))
+	for i, a := range args {
+		types[i] = a.Type()
+		if b.untyped(a) {
+			types[i] = column.UnknownType
+		}
+	}
+	f, err := agg.Bind(types)
+	if err != nil {
+		return nil, sqlerr.At(err, x.Pos)
+	}
+	a := Agg{Fn: f, Name: strings.ToLower(agg.Name), Distinct: x.Distinct, Place: x.Pos}
+	for i, e := range args {
+		if e, err = b.convert(e, f.Args[i]); err != nil {
+			return nil, err
+		}
+		a.Args = append(a.Args, e)
+	}
+	if x.Distinct && len(args) == 0 {
+		return nil, sqlerr.New(sqlerr.SyntaxError, x.Pos, "%s(DISTINCT) needs an argument", name)
+	}
+	if x.Filter != nil {
+		if a.Filter, err = b.bindExpr(x.Filter, sc, "FILTER"); err != nil {
+			return nil, err
+		}
+		if a.Filter, err = b.condition(a.Filter, "FILTER"); err != nil {
+			return nil, err
+		}
+	}
+	for i, have := range outer.list {
+		if sameAgg(have, a) {
+			c := outer.cols[i]
+			return &Ref{base{c.Type, x.Pos}, c.ID, c.Name}, nil
+		}
+	}
+	c := Col{b.newID(), name, f.Result}
+	b.isAggregate[c.ID] = true
+	outer.list, outer.cols = append(outer.list, a), append(outer.cols, c)
+	return &Ref{base{c.Type, x.Pos}, c.ID, c.Name}, nil
+}
+
+func sameAgg(a, c Agg) bool {
+	if a.Name != c.Name || a.Distinct != c.Distinct || len(a.Args) != len(c.Args) || (a.Filter == nil) != (c.Filter == nil) ||
+		!a.Fn.Result.Equal(c.Fn.Result) {
+		return false
+	}
+	for i := range a.Args {
+		if !same(a.Args[i], c.Args[i]) {
+			return false
+		}
+	}
+	return a.Filter == nil || same(a.Filter, c.Filter)
+}
+
+// form is a call that decides for every row which arguments are evaluated.
+type form struct {
+	min, max int // arguments; max is -1 for any number
+	usage    string
+	bind     func(b *binder, args []Expr, pos parse.Pos) (Expr, error)
+}
+
+var forms = map[string]form{
+	"coalesce": {1, -1, "coalesce(value, …)", func(b *binder, args []Expr, pos parse.Pos) (Expr, error) {
+		t, err := b.unify("coalesce", args, pos)
+		if err != nil {
+			return nil, err
+		}
+		return b.fold(&Coalesce{base{t, pos}, args}), nil
+	}},
+	"nullif": {2, 2, "nullif(value, value)", func(b *binder, args []Expr, pos parse.Pos) (Expr, error) {
+		value := args[0]
+		same, err := b.compare(CmpEq, args[0], args[1], pos)
+		if err != nil {
+			return nil, err
+		}
+		if b.untyped(value) {
+			return value, nil
+		}
+		t := value.Type()
+		return b.fold(&Case{base: base{t, pos}, Whens: []Expr{same}, Thens: []Expr{nullConst(t, pos)}, Else: value}), nil
+	}},
+	"if": {2, 3, "if(condition, value[, otherwise])", func(b *binder, args []Expr, pos parse.Pos) (Expr, error) {
+		cond, err := b.condition(args[0], "if")
+		if err != nil {
+			return nil, err
+		}
+		return b.finishCase(&Case{base: base{Place: pos}, Whens: []Expr{cond}}, args[1:], len(args) == 3)
+	}},
+	"try": {1, 1, "try(expression)", func(b *binder, args []Expr, pos parse.Pos) (Expr, error) {
+		return b.fold(&Try{base{args[0].Type(), pos}, args[0]}), nil
+	}},
+}

@@ -1,0 +1,541 @@
+package plan
+
+import (
+	"slices"
+	"unicode/utf8"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
+)
+
+// optimize improves a plan without changing what it gives: filters move down to
+// the scans, columns that nobody needs go, and what storage can use of the
+// filters becomes terms.
+func optimize(root Node) Node {
+	root = sink(root, nil)
+	need := map[ColID]bool{}
+	for _, c := range root.Cols() {
+		need[c.ID] = true
+	}
+	return prune(root, need)
+}
+
+// sink moves conditions, and the filters it meets, down as far as they go.
+func sink(n Node, conds []Expr) Node {
+	switch x := n.(type) {
+	case *Filter:
+		return sink(x.Input, append(append([]Expr(nil), x.Conds...), conds...))
+	case *TableScan:
+		for _, c := range conds {
+			x.Filter = append(x.Filter, conjuncts(c)...)
+		}
+		return x
+	case *Project:
+		var below, above []Expr
+		for _, c := range conds {
+			if moved, ok := through(c, x.Columns, x.Exprs); ok {
+				below = append(below, moved)
+			} else {
+				above = append(above, c)
+			}
+		}
+		x.Input = sink(x.Input, below)
+		return filtered(x, above)
+	case *Aggregate:
+		// A condition on keys alone decides about whole groups; without keys the
+		// one group is there whatever the rows.
+		var below, above []Expr
+		for _, c := range conds {
+			if moved, ok := through(c, x.Columns[:len(x.Keys)], x.Keys); ok && len(x.Keys) > 0 && refers(c) {
+				below = append(below, moved)
+			} else {
+				above = append(above, c)
+			}
+		}
+		x.Input = sink(x.Input, below)
+		return filtered(x, above)
+	case *Sort:
+		if x.Limit < 0 && x.Offset == 0 {
+			x.Input = sink(x.Input, conds)
+			return x
+		}
+		x.Input = sink(x.Input, nil)
+		return filtered(x, conds)
+	case *Limit:
+		x.Input = sink(x.Input, nil)
+		return filtered(x, conds)
+	case *Union:
+		for i, item := range x.Items {
+			var moved []Expr
+			for _, c := range conds {
+				exprs := make([]Expr, len(x.Columns))
+				for k, col := range item.Cols() {
+					exprs[k] = &Ref{base{T: col.Type}, col.ID, col.Name}
+				}
+				if m, ok := through(c, x.Columns, exprs); ok {
+					moved = append(moved, m)
+				}
+			}
+			if len(moved) < len(conds) {
+				// A volatile condition: it stays above as a whole.
+				for k := range x.Items {
+					x.Items[k] = sink(x.Items[k], nil)
+				}
+				return filtered(x, conds)
+			}
+			x.Items[i] = sink(item, moved)
+		}
+		return x
+	}
+	return filtered(n, conds)
+}
+
+func filtered(n Node, conds []Expr) Node {
+	if len(conds) == 0 {
+		return n
+	}
+	return &Filter{Input: n, Conds: conds}
+}
+
+func refers(e Expr) bool {
+	found := false
+	Walk(e, func(x Expr) bool {
+		if _, ok := x.(*Ref); ok {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// through expresses a condition on the given columns by what they are computed
+// from; ok is false when a column is none of them or volatile.
+func through(c Expr, cols []Col, exprs []Expr) (_ Expr, ok bool) {
+	ok = !Volatile(c)
+	moved := rewrite(c, func(e Expr) Expr {
+		r, is := e.(*Ref)
+		if !is {
+			return e
+		}
+		for i := range cols {
+			if cols[i].ID == r.ID {
+				if Volatile(exprs[i]) {
+					ok = false
+				}
+				return exprs[i]
+			}
+		}
+		ok = false
+		return e
+	})
+	return moved, ok
+}
+
+// prune drops the columns that are not needed.
+func prune(n Node, need map[ColID]bool) Node {
+	switch x := n.(type) {
+	case *TableScan:
+		x.Filter = x.filterOrder(x.Filter)
+		below := map[ColID]bool{}
+		for id := range need {
+			below[id] = true
+		}
+		for _, f := range x.Filter {
+			refs(f, below)
+		}
+		var cols []Col
+		var paths []Path
+		for i, c := range x.Columns {
+			if below[c.ID] {
+				cols, paths = append(cols, c), append(paths, x.Paths[i])
+			}
+		}
+		x.Columns, x.Paths = cols, paths
+		x.Terms = x.terms()
+		return x
+	case *Filter:
+		for _, c := range x.Conds {
+			refs(c, need)
+		}
+		x.Input = prune(x.Input, need)
+		return x
+	case *Project:
+		below := map[ColID]bool{}
+		var cols []Col
+		var exprs []Expr
+		for i, c := range x.Columns {
+			if need[c.ID] {
+				cols, exprs = append(cols, c), append(exprs, x.Exprs[i])
+				refs(x.Exprs[i], below)
+			}
+		}
+		x.Columns, x.Exprs = cols, exprs
+		x.Input = prune(x.Input, below)
+		return x
+	case *Aggregate:
+		below := map[ColID]bool{}
+		for _, k := range x.Keys {
+			refs(k, below)
+		}
+		cols := x.Columns[:len(x.Keys):len(x.Keys)]
+		var aggs []Agg
+		for i, a := range x.Aggs {
+			c := x.Columns[len(x.Keys)+i]
+			if !need[c.ID] {
+				continue
+			}
+			cols, aggs = append(cols, c), append(aggs, a)
+			for _, e := range a.Args {
+				refs(e, below)
+			}
+			if a.Filter != nil {
+				refs(a.Filter, below)
+			}
+		}
+		x.Columns, x.Aggs = cols, aggs
+		x.Input = prune(x.Input, below)
+		return x
+	case *Sort:
+		for _, k := range x.Keys {
+			refs(k.Expr, need)
+		}
+		x.Input = prune(x.Input, need)
+		return x
+	case *Limit:
+		x.Input = prune(x.Input, need)
+		return x
+	case *Union:
+		var cols []Col
+		var kept []int
+		for i, c := range x.Columns {
+			if need[c.ID] {
+				cols, kept = append(cols, c), append(kept, i)
+			}
+		}
+		x.Columns = cols
+		for i, item := range x.Items {
+			below := map[ColID]bool{}
+			all := item.Cols()
+			p := &Project{Input: item}
+			for k, at := range kept {
+				c := all[at]
+				below[c.ID] = true
+				p.Columns = append(p.Columns, Col{c.ID, cols[k].Name, c.Type})
+				p.Exprs = append(p.Exprs, &Ref{base{T: c.Type}, c.ID, c.Name})
+			}
+			x.Items[i] = prune(item, below)
+			if got := x.Items[i].Cols(); !slices.EqualFunc(got, p.Columns, func(a, b Col) bool { return a.ID == b.ID }) {
+				// What is below could not drop or order its columns.
+				p.Input = x.Items[i]
+				x.Items[i] = p
+			}
+		}
+		return x
+	}
+	return n
+}
+
+// refs adds the columns that e refers to.
+func refs(e Expr, to map[ColID]bool) {
+	Walk(e, func(x Expr) bool {
+		if r, ok := x.(*Ref); ok {
+			to[r.ID] = true
+		}
+		return true
+	})
+}
+
+// filterOrder puts cheap conditions that cannot fail first, cheapest first, and
+// with them all that become terms: what storage leaves out by a term must not
+// have raised an error before. The others keep the order in which the user
+// wrote them: one may guard the next.
+func (n *TableScan) filterOrder(conds []Expr) []Expr {
+	var safe, rest []Expr
+	for _, c := range conds {
+		if k, ok := c.(*Const); ok && !k.null() && k.Value.I64[0] != 0 {
+			continue
+		}
+		if cannotFail(c) || len(n.term(c)) > 0 {
+			safe = append(safe, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	slices.SortStableFunc(safe, func(a, b Expr) int { return cost(a) - cost(b) })
+	return append(safe, rest...)
+}
+
+// cost ranks conditions by the work that a row takes. Equalities come before
+// ranges: they leave fewer rows.
+func cost(e Expr) int {
+	switch x := e.(type) {
+	case *Const:
+		return 0
+	case *Compare:
+		c := 2
+		if x.Op == CmpEq {
+			c = 1
+		}
+		if x.L.Type().Payload() == column.PayloadNested {
+			c += 20
+		}
+		return c + cost(x.L) + cost(x.R)
+	case *IsNullTest:
+		return 2 + cost(x.X)
+	case *In:
+		return 3 + cost(x.X)
+	case *Like:
+		return 10 + cost(x.X)
+	}
+	n := 1
+	for _, op := range e.operands() {
+		n += cost(op)
+	}
+	return n
+}
+
+// terms are what storage can use of the filter.
+func (n *TableScan) terms() []Term {
+	var out []Term
+	for _, c := range n.Filter {
+		out = append(out, n.term(c)...)
+	}
+	return out
+}
+
+// path returns the path of the scan that an expression reads.
+func (n *TableScan) path(e Expr) (Path, bool) {
+	// Not m['k'], although it is read by a path: the rows for which it fails must
+	// not be left out.
+	if x, ok := e.(*Ref); ok {
+		for i, c := range n.Columns {
+			if c.ID == x.ID {
+				return n.Paths[i], true
+			}
+		}
+	}
+	return Path{}, false
+}
+
+// scalar reports whether terms on a path of this type mean something.
+func scalar(t *column.Type) bool { return t.Payload() != column.PayloadNested }
+
+var termOps = map[CmpOp]Op{CmpEq: Eq, CmpNe: NotEq, CmpLt: Less, CmpLe: LessEq, CmpGt: Greater, CmpGe: GreaterEq}
+
+// term returns the terms that follow from one conjunct.
+func (n *TableScan) term(c Expr) []Term {
+	switch x := c.(type) {
+	case *Compare:
+		if t, ok := n.compared(x.Op, x.L, x.R); ok {
+			return t
+		}
+		t, _ := n.compared(x.Op.flip(), x.R, x.L)
+		return t
+	case *In:
+		p, ok := n.path(x.X)
+		if ok && scalar(p.Type) && x.Values.Len > 0 {
+			v := *x.Values
+			v.Type = p.Type
+			return []Term{{p, Eq, &v}}
+		}
+	case *Not:
+		switch y := x.X.(type) {
+		case *In:
+			p, ok := n.path(y.X)
+			if ok && scalar(p.Type) && y.Values.Len > 0 && p.Type.Payload() != column.PayloadF64 {
+				v := *y.Values
+				v.Type = p.Type
+				return []Term{{p, NotEq, &v}}
+			}
+		case *Ref:
+			if p, ok := n.path(y); ok {
+				return []Term{{p, Eq, boolConst(false, y.Place).Value}}
+			}
+		}
+	case *Ref:
+		if p, ok := n.path(x); ok {
+			return []Term{{p, Eq, boolConst(true, x.Place).Value}}
+		}
+	case *IsNullTest:
+		p, ok := n.path(x.X)
+		if ok {
+			if x.Not {
+				return []Term{{Path: p, Op: NotNull}}
+			}
+			return []Term{{Path: p, Op: IsNull}}
+		}
+	case *Like:
+		return n.likeTerm(x)
+	}
+	return nil
+}
+
+// compared returns the terms of l op r when l is a path and r a constant.
+func (n *TableScan) compared(op CmpOp, l, r Expr) ([]Term, bool) {
+	k, ok := r.(*Const)
+	if !ok {
+		return nil, false
+	}
+	if t := n.truncated(op, l, k); t != nil {
+		return t, true
+	}
+	p, ok := n.path(l)
+	if !ok || !scalar(p.Type) {
+		return nil, false
+	}
+	switch op {
+	case IsDistinct:
+		if k.null() {
+			return []Term{{Path: p, Op: NotNull}}, true
+		}
+		return nil, false
+	case IsNotDistinct:
+		if k.null() {
+			return []Term{{Path: p, Op: IsNull}}, true
+		}
+		op = CmpEq
+	}
+	if k.null() {
+		return nil, false
+	}
+	if p.Type.Payload() == column.PayloadF64 && (op == CmpNe || k.Value.F64[0] != k.Value.F64[0]) {
+		return nil, false // NaN has ways of its own
+	}
+	v := *column.Flatten(k.Value)
+	v.Type = p.Type // times of another precision are the same microseconds
+	return []Term{{p, termOps[op], &v}}, true
+}
+
+// truncated turns a comparison of the day, hour … of a timestamp with a constant
+// into a range of the timestamp: date(eventTime) = DATE '2026-01-31'.
+func (n *TableScan) truncated(op CmpOp, l Expr, k *Const) []Term {
+	if k.null() || k.T.Payload() != column.PayloadI64 {
+		return nil
+	}
+	var x Expr
+	var start, end int64 // of the time that k stands for, in microseconds
+	const day = 24 * 60 * 60 * 1000000
+	switch e := l.(type) {
+	case *Cast:
+		if e.Try || e.T.Kind != column.Date || k.T.Kind != column.Date || e.X.Type().Kind != column.Timestamp {
+			return nil
+		}
+		x = e.X
+		if d := k.Value.I64[0]; d > -100_000_000 && d < 100_000_000 {
+			start, end = d*day, (d+1)*day
+		}
+	case *Call:
+		switch {
+		case e.Name == "date" && len(e.Args) == 1 && e.Args[0].Type().Kind == column.Timestamp && k.T.Kind == column.Date:
+			x = e.Args[0]
+			if d := k.Value.I64[0]; d > -100_000_000 && d < 100_000_000 {
+				start, end = d*day, (d+1)*day
+			}
+		case e.Name == "date_trunc" && len(e.Args) == 2 && e.Args[1].Type().Kind == column.Timestamp && k.T.Kind == column.Timestamp:
+			unit, ok := e.Args[0].(*Const)
+			if !ok || unit.null() {
+				return nil
+			}
+			width := map[string]int64{"day": day, "hour": day / 24, "minute": day / 24 / 60, "second": day / 24 / 3600}[unit.Value.Str[0]]
+			at := k.Value.I64[0]
+			if width == 0 || at%width != 0 || at > 1<<62 || at < -1<<62 {
+				return nil
+			}
+			x, start, end = e.Args[1], at, at+width
+		}
+	}
+	if x == nil || start == end {
+		return nil
+	}
+	p, ok := n.path(x)
+	if !ok {
+		return nil
+	}
+	value := func(us int64) *column.Vector { return &column.Vector{Type: p.Type, Len: 1, I64: []int64{us}} }
+	from, before := Term{p, GreaterEq, value(start)}, Term{p, Less, value(end)}
+	switch op {
+	case CmpEq, IsNotDistinct:
+		return []Term{from, before}
+	case CmpLt:
+		return []Term{{p, Less, value(start)}}
+	case CmpLe:
+		return []Term{before}
+	case CmpGt:
+		return []Term{{p, GreaterEq, value(end)}}
+	case CmpGe:
+		return []Term{from}
+	}
+	return nil
+}
+
+// likeTerm returns what a LIKE asks of the text: how it begins, ends, or what it
+// contains.
+func (n *TableScan) likeTerm(l *Like) []Term {
+	p, ok := n.path(l.X)
+	pattern, constant := l.Pattern.(*Const)
+	if !ok || !constant || pattern.null() || l.Fold {
+		return nil
+	}
+	escape := fn.NoEscape
+	if l.Escape != nil {
+		e, ok := l.Escape.(*Const)
+		if !ok || e.null() || len([]rune(e.Value.Str[0])) != 1 {
+			return nil
+		}
+		escape = []rune(e.Value.Str[0])[0]
+	}
+	pieces, ok := likePieces(pattern.Value.Str[0], escape)
+	if !ok {
+		return nil
+	}
+	term := func(op Op, s string) Term {
+		return Term{p, op, &column.Vector{Type: p.Type, Len: 1, Str: []string{s}}}
+	}
+	if len(pieces) == 1 {
+		return []Term{term(Eq, pieces[0])}
+	}
+	var out []Term
+	if s := pieces[0]; s != "" {
+		out = append(out, term(Prefix, s))
+	}
+	for _, s := range pieces[1 : len(pieces)-1] {
+		if s != "" {
+			out = append(out, term(Contains, s))
+		}
+	}
+	if s := pieces[len(pieces)-1]; s != "" {
+		out = append(out, term(Suffix, s))
+	}
+	if len(out) == 0 {
+		out = append(out, Term{Path: p, Op: NotNull})
+	}
+	return out
+}
+
+// likePieces returns the text before, between and after the % of a pattern; ok
+// is false when there is a _ or a wrong escape.
+func likePieces(pattern string, escape rune) (pieces []string, ok bool) {
+	if !utf8.ValidString(pattern) {
+		return nil, false
+	}
+	var piece []rune
+	escaped := false
+	for _, r := range pattern {
+		switch {
+		case escaped:
+			if r != '%' && r != '_' && r != escape {
+				return nil, false
+			}
+			piece, escaped = append(piece, r), false
+		case r == escape:
+			escaped = true
+		case r == '_':
+			return nil, false
+		case r == '%':
+			pieces, piece = append(pieces, string(piece)), nil
+		default:
+			piece = append(piece, r)
+		}
+	}
+	return append(pieces, string(piece)), !escaped
+}

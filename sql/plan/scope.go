@@ -1,0 +1,281 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/parse"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// relation is something in FROM whose columns can be named.
+type relation struct {
+	// name is the alias, or the parts of the table's name.
+	name []string
+	cols []relationCol
+	scan *TableScan // of a stored table, else nil
+}
+
+// relationCol is a column of a relation.
+type relationCol struct {
+	name    string
+	aliases []string
+	typ     *column.Type
+	hidden  bool
+	id      ColID // of a column of a query in FROM
+	table   int   // of a column of a stored table
+	fields  map[string]string
+}
+
+// scope is what names can mean at a place of the query.
+type scope struct {
+	relations []*relation
+	// outputs are the items of the select list, which ORDER BY may name.
+	outputs []selectItem
+}
+
+// called reports whether the relation can be qualified by the given parts.
+func (r *relation) called(parts []parse.Part) bool {
+	if len(parts) > len(r.name) {
+		return false
+	}
+	tail := r.name[len(r.name)-len(parts):]
+	for i, p := range parts {
+		if !strings.EqualFold(p.Text, tail[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the columns called name.
+func (r *relation) find(name string) []int {
+	var found []int
+	for i := range r.cols {
+		c := &r.cols[i]
+		if strings.EqualFold(c.name, name) {
+			found = append(found, i)
+			continue
+		}
+		for _, a := range c.aliases {
+			if strings.EqualFold(a, name) {
+				found = append(found, i)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// resolve finds what a dotted name means: the longest prefix that is a table
+// decides, then the next part is a column, and the rest are fields of rows.
+func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
+	parts := name.Parts
+	if len(parts) == 1 {
+		if e, err := s.output(parts[0]); e != nil || err != nil {
+			return e, err
+		}
+	}
+	for prefix := len(parts) - 1; prefix >= 0; prefix-- {
+		type hit struct {
+			rel *relation
+			col int
+		}
+		var hits []hit
+		for _, r := range s.relations {
+			if prefix > 0 && !r.called(parts[:prefix]) {
+				continue
+			}
+			for _, c := range r.find(parts[prefix].Text) {
+				hits = append(hits, hit{r, c})
+			}
+		}
+		if len(hits) > 1 {
+			var at []string
+			for _, h := range hits {
+				at = append(at, strings.Join(append(append([]string{}, h.rel.name...), h.rel.cols[h.col].name), "."))
+			}
+			return nil, sqlerr.New(sqlerr.AmbiguousColumn, name.Pos, "column %q is ambiguous", parts[prefix].Text).
+				WithHint("it may be %s", strings.Join(at, " or "))
+		}
+		if len(hits) == 1 {
+			e := b.column(hits[0].rel, hits[0].col, name.Pos)
+			return b.fields(e, parts[prefix+1:], hits[0].rel.cols[hits[0].col].fields, name.Pos)
+		}
+	}
+	return nil, s.unknown(name)
+}
+
+// output returns the select item that a bare name in ORDER BY means, if any.
+func (s *scope) output(p parse.Part) (Expr, error) {
+	var found Expr
+	for _, o := range s.outputs {
+		if !strings.EqualFold(o.title, p.Text) {
+			continue
+		}
+		if found != nil && !same(found, o.expr) {
+			return nil, sqlerr.New(sqlerr.AmbiguousColumn, p.Pos, "%q names more than one column of the result", p.Text).
+				WithHint("use the column's number, as in ORDER BY 1")
+		}
+		found = o.expr
+	}
+	return found, nil
+}
+
+// column returns a reference to a column of a relation.
+func (b *binder) column(r *relation, i int, pos parse.Pos) Expr {
+	c := &r.cols[i]
+	if r.scan == nil {
+		return &Ref{base{c.typ, pos}, c.id, c.name}
+	}
+	return b.path(r.scan, Path{Column: c.table, Type: c.typ}, c.name, pos)
+}
+
+// path returns a reference to the column of a scan that serves a path.
+func (b *binder) path(scan *TableScan, p Path, name string, pos parse.Pos) Expr {
+	for i, have := range scan.Paths {
+		if samePath(have, p) {
+			return &Ref{base{p.Type, pos}, scan.Columns[i].ID, scan.Columns[i].Name}
+		}
+	}
+	id := b.newID()
+	scan.Paths = append(scan.Paths, p)
+	scan.Columns = append(scan.Columns, Col{ID: id, Name: name, Type: p.Type})
+	b.scanOf[id] = scan
+	return &Ref{base{p.Type, pos}, id, name}
+}
+
+func samePath(a, b Path) bool {
+	if a.Column != b.Column || len(a.Steps) != len(b.Steps) {
+		return false
+	}
+	for i := range a.Steps {
+		if a.Steps[i] != b.Steps[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// step goes one step down from e: a path of the scan where e is one.
+func (b *binder) step(e Expr, st Step, t *column.Type, name string, pos parse.Pos) Expr {
+	if r, ok := e.(*Ref); ok {
+		if scan := b.scanOf[r.ID]; scan != nil {
+			for i := range scan.Columns {
+				if scan.Columns[i].ID == r.ID {
+					p := scan.Paths[i]
+					p.Steps = append(append([]Step{}, p.Steps...), st)
+					p.Type = t
+					return b.path(scan, p, name, pos)
+				}
+			}
+		}
+	}
+	return &Field{base{t, pos}, e, st}
+}
+
+// fields follows field names from e. known are other spellings of fields.
+func (b *binder) fields(e Expr, parts []parse.Part, known map[string]string, pos parse.Pos) (Expr, error) {
+	for _, p := range parts {
+		t := e.Type()
+		if t.Kind != column.Row {
+			err := sqlerr.New(sqlerr.WrongObjectType, p.Pos, "%s is %s, which has no field %q", describe(e), t, p.Text)
+			if t.Kind == column.Map && t.Key.Kind == column.Varchar {
+				err.WithHint("take a value out of a map with element_at(%s, '%s')", describe(e), p.Text)
+			}
+			return nil, err
+		}
+		i := t.FieldIndex(p.Text)
+		if i < 0 {
+			if other, ok := known[strings.ToLower(p.Text)]; ok {
+				i = t.FieldIndex(other)
+			}
+		}
+		if i < 0 {
+			var names []string
+			for _, f := range t.Fields {
+				names = append(names, f.Name)
+			}
+			err := sqlerr.New(sqlerr.UndefinedColumn, p.Pos, "%s has no field %q", describe(e), p.Text)
+			if near := nearest(p.Text, names); near != "" {
+				err.WithHint("did you mean %s?", near)
+			} else {
+				err.WithHint("its fields are %s", strings.Join(names, ", "))
+			}
+			return nil, err
+		}
+		place := pos
+		place.End = p.Pos.End
+		e = b.step(e, Step{Field: i}, t.Fields[i].Type, describe(e)+"."+t.Fields[i].Name, place)
+	}
+	return e, nil
+}
+
+// unknown is the error for a name that means nothing.
+func (s *scope) unknown(name parse.Name) error {
+	parts := name.Parts
+	shown := make([]string, len(parts))
+	for i, p := range parts {
+		shown[i] = p.Text
+	}
+	pos := name.Pos
+	var candidates []string
+	for _, r := range s.relations {
+		if len(parts) > 1 && r.called(parts[:1]) {
+			// The table is right, so its column is wrong.
+			pos = parts[1].Pos
+			candidates = nil
+			for _, c := range r.cols {
+				candidates = append(candidates, c.name)
+			}
+			err := sqlerr.New(sqlerr.UndefinedColumn, pos, "%s has no column %q", parts[0].Text, parts[1].Text)
+			if near := nearest(parts[1].Text, candidates); near != "" {
+				err.WithHint("did you mean %s?", near)
+			}
+			return err
+		}
+		for _, c := range r.cols {
+			candidates = append(candidates, c.name)
+		}
+	}
+	for _, o := range s.outputs {
+		candidates = append(candidates, o.title)
+	}
+	err := sqlerr.New(sqlerr.UndefinedColumn, pos, "column %q does not exist", strings.Join(shown, "."))
+	if near := nearest(parts[0].Text, candidates); near != "" {
+		shown[0] = near
+		return err.WithHint("did you mean %s?", strings.Join(shown, "."))
+	}
+	// A field named without its row is a frequent slip.
+	last := parts[len(parts)-1].Text
+	for _, r := range s.relations {
+		for _, c := range r.cols {
+			if at := fieldPath(c.typ, last, fieldDepthMax); at != "" {
+				return err.WithHint("did you mean %s.%s?", c.name, at)
+			}
+		}
+	}
+	if parts[0].Quoted {
+		err.WithHint("text is written in single quotes; double quotes name columns")
+	}
+	return err
+}
+
+// fieldDepthMax is how deep a field is looked for to make a hint.
+const fieldDepthMax = 4
+
+// fieldPath returns the path to a field called name inside a row type, or "".
+func fieldPath(t *column.Type, name string, depth int) string {
+	if t.Kind != column.Row || depth == 0 {
+		return ""
+	}
+	if i := t.FieldIndex(name); i >= 0 {
+		return t.Fields[i].Name
+	}
+	for _, f := range t.Fields {
+		if at := fieldPath(f.Type, name, depth-1); at != "" {
+			return f.Name + "." + at
+		}
+	}
+	return ""
+}

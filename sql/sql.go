@@ -1,0 +1,265 @@
+// Package sql is the front door of the query engine: text in, batches of
+// columns out. It parses, binds and runs queries over tables that somebody else
+// keeps, and knows nothing of how they are stored.
+//
+// # Using it
+//
+//	rows, err := sql.Query(ctx, catalog, "SELECT eventName, count(*) FROM events GROUP BY 1", nil, sql.Options{})
+//	if err != nil { … }
+//	defer rows.Close()
+//	for {
+//		batch, err := rows.Next()
+//		if err == io.EOF { break }
+//		…
+//	}
+//
+// [Prepare] does everything that does not need the values of parameters, tells
+// their types and the columns of the result, and lets a statement be run many
+// times. Errors for users are *sqlerr.Error with SQLSTATE, place and hint;
+// sqlerr.Format writes them for people. Errors of the query's text come from
+// Prepare and Query, errors of its data from [Rows.Next].
+//
+// The tables come in through [Catalog], [Table], [Scan] and [Unit]: a catalog
+// names tables, a table is scanned with the paths that the query reads and the
+// terms that its rows must meet, and the scan gives units that are read in
+// parallel, block by block. Package sqltest has an implementation in memory.
+//
+// # The parts
+//
+//	parse   text to tree
+//	plan    tree to plan: names, types, what storage can use
+//	exec    plan to rows: operators, memory, cancellation
+//	fn      functions and operators on values
+//	sqlerr  errors
+//
+// # What may run concurrently
+//
+// Everything here may be called from many goroutines; a [Statement] can be run
+// many times at once; Rows belongs to one goroutine, but Close may be called
+// from another.
+package sql
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"time"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/exec"
+	"github.com/cairndb/cairn/sql/parse"
+	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// What a keeper of tables implements; see package plan.
+type (
+	Catalog     = plan.Catalog
+	Table       = plan.Table
+	Column      = plan.Column
+	Path        = plan.Path
+	Step        = plan.Step
+	Op          = plan.Op
+	Term        = plan.Term
+	ScanRequest = plan.ScanRequest
+	Scan        = plan.Scan
+	Pruning     = plan.Pruning
+	Unit        = plan.Unit
+)
+
+// What a query gives.
+type (
+	// Rows is the result of a running query.
+	Rows = exec.Rows
+	// Stats tells what a query has cost.
+	Stats = exec.Stats
+	// Output is a column of a result: name and type.
+	Output = plan.Output
+	// Dialect is how text is read where Trino and PostgreSQL differ.
+	Dialect = parse.Dialect
+)
+
+// The dialects.
+const (
+	Trino    = parse.Trino
+	Postgres = parse.Postgres
+)
+
+// BlockRows is the number of rows by which units are read.
+const BlockRows = plan.BlockRows
+
+// Options say how a query is read and run. The zero value is useful.
+type Options struct {
+	Dialect Dialect
+	// MaxText is the longest query in characters; 0 stands for parse.TextMax.
+	MaxText int
+	// Now is the time that now() gives; the zero value is the time of the run.
+	Now time.Time
+	// Zone is the session's time zone (see column.ZoneNumber); 0 is UTC.
+	Zone uint16
+	// Memory is the budget of a query in bytes; 0 stands for
+	// exec.DefaultMemory, below 0 for no limit.
+	Memory int64
+	// Workers is how many goroutines work on a query; 0 stands for GOMAXPROCS.
+	Workers int
+	// Timeout ends a query that runs longer; 0 for none.
+	Timeout time.Duration
+	// ParamTypes are the types of parameters that the caller knows; nil entries
+	// and missing ones are found out from where the parameters stand.
+	ParamTypes []*column.Type
+}
+
+// Statement is a prepared query.
+type Statement struct {
+	cat     Catalog
+	opt     Options
+	tree    parse.Statement
+	count   int
+	params  []*column.Type
+	columns []Output
+}
+
+// Prepare parses and binds a statement.
+func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Statement, err error) {
+	defer guard(&err)
+	tree, count, err := parse.Parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	if err != nil {
+		return nil, err
+	}
+	s = &Statement{cat: cat, opt: opt, tree: tree, count: count}
+	p, err := plan.Bind(ctx, cat, tree, s.bindOptions(nil))
+	if err != nil {
+		return nil, err
+	}
+	s.params, s.columns = p.Params, p.Columns
+	for len(s.params) < count {
+		s.params = append(s.params, column.UnknownType)
+	}
+	if p.Explain {
+		s.columns = exec.ExplainColumns()
+	}
+	return s, nil
+}
+
+// guard turns a panic of the front end into the error of one query.
+func guard(err *error) {
+	if r := recover(); r != nil {
+		*err = sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "internal error: %v", r).WithDetail("%s", debug.Stack()).
+			WithHint("this is a defect of the database; the query failed, nothing else did")
+	}
+}
+
+func (s *Statement) bindOptions(values []*column.Vector) plan.Options {
+	return plan.Options{
+		Now: s.opt.Now, Zone: s.opt.Zone, Postgres: s.opt.Dialect == Postgres,
+		Types: s.opt.ParamTypes, Values: values,
+	}
+}
+
+// Params returns the types of the parameters: Unknown for one that could be of
+// any type.
+func (s *Statement) Params() []*column.Type { return s.params }
+
+// Columns describes the result. Parameters of unknown type may still change the
+// type of columns that come from them.
+func (s *Statement) Columns() []Output { return s.columns }
+
+// Query runs the statement. There must be a value for every parameter: nil,
+// bool, an integer, a float, string, []byte, time.Time, time.Duration, or a
+// *column.Vector of one value. Strings take the type that their place wants.
+// The context ends the query when it ends.
+func (s *Statement) Query(ctx context.Context, args []any) (rows *Rows, err error) {
+	defer guard(&err)
+	if len(args) != s.count {
+		return nil, sqlerr.New(sqlerr.UndefinedParameter, sqlerr.Pos{}, "the query has %d parameters, and %d values were given", s.count, len(args))
+	}
+	values := make([]*column.Vector, len(args))
+	for i, a := range args {
+		v, err := value(a)
+		if err != nil {
+			return nil, sqlerr.New(sqlerr.InvalidArgument, sqlerr.Pos{}, "parameter %d: %v", i+1, err)
+		}
+		values[i] = v
+	}
+	p, err := plan.Bind(ctx, s.cat, s.tree, s.bindOptions(values))
+	if err != nil {
+		return nil, err
+	}
+	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: s.opt.Timeout})
+}
+
+// Query parses, binds and runs a statement.
+func Query(ctx context.Context, cat Catalog, text string, args []any, opt Options) (rows *Rows, err error) {
+	defer guard(&err)
+	tree, count, err := parse.Parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	if err != nil {
+		return nil, err
+	}
+	s := &Statement{cat: cat, opt: opt, tree: tree, count: count}
+	return s.Query(ctx, args)
+}
+
+// value makes a vector of one value of a parameter.
+func value(a any) (*column.Vector, error) {
+	number := func(t *column.Type, x int64) (*column.Vector, error) {
+		v := column.New(t, 1)
+		v.I64[0] = x
+		return v, nil
+	}
+	text := func(t *column.Type, s string) (*column.Vector, error) {
+		return &column.Vector{Type: t, Len: 1, Str: []string{s}}, nil
+	}
+	switch x := a.(type) {
+	case nil:
+		v := column.New(column.UnknownType, 1)
+		v.SetNull(0)
+		return v, nil
+	case *column.Vector:
+		if x.Len != 1 {
+			return nil, fmt.Errorf("a vector of %d values", x.Len)
+		}
+		return x, nil
+	case bool:
+		if x {
+			return number(column.BooleanType, 1)
+		}
+		return number(column.BooleanType, 0)
+	case int:
+		return number(column.BigIntType, int64(x))
+	case int8:
+		return number(column.TinyIntType, int64(x))
+	case int16:
+		return number(column.SmallIntType, int64(x))
+	case int32:
+		return number(column.IntegerType, int64(x))
+	case int64:
+		return number(column.BigIntType, x)
+	case uint8:
+		return number(column.SmallIntType, int64(x))
+	case uint16:
+		return number(column.IntegerType, int64(x))
+	case uint32:
+		return number(column.BigIntType, int64(x))
+	case uint64:
+		if x > math.MaxInt64 {
+			return nil, fmt.Errorf("%d is too large for bigint", x)
+		}
+		return number(column.BigIntType, int64(x))
+	case uint:
+		return value(uint64(x))
+	case float32:
+		return &column.Vector{Type: column.RealType, Len: 1, F64: []float64{float64(x)}}, nil
+	case float64:
+		return &column.Vector{Type: column.DoubleType, Len: 1, F64: []float64{x}}, nil
+	case string:
+		return text(column.VarcharType, x)
+	case []byte:
+		return text(column.VarbinaryType, string(x))
+	case time.Time:
+		return number(column.TimestampTZType, x.UnixMicro())
+	case time.Duration:
+		return number(column.IntervalDayType, x.Microseconds())
+	}
+	return nil, fmt.Errorf("values of type %T are not supported", a)
+}
