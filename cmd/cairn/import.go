@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairndb/cairn/engine"
+)
+
+func (p *program) importCommand() *cobra.Command {
+	var opts engine.ImportOptions
+	var rejects string
+	cmd := &cobra.Command{
+		Use:   "import PATH…",
+		Short: "Read log files into a store",
+		Long: `Import reads log files, directories with everything below them, and glob patterns
+into a store. It recognises by content, not by name: CloudTrail log files
+({"Records":[…]}), JSON arrays, JSON lines and single objects; plain, gzip or zstd.
+
+It can be ended at any moment and run again: it goes on where it was, and the result is
+that of one clean run. A record or file that cannot be taken is counted in the table at
+the end, with its reason, and never ends the import; --rejects keeps each with its place.`,
+		Example: `  cairn import ./AWSLogs
+  cairn import 'logs/*.json.gz' more/ --store payments
+  cairn import ./AWSLogs --rejects rejects.ndjson`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opts.Paths = args
+			return p.importFiles(c.Context(), opts, rejects)
+		},
+	}
+	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
+	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
+	cmd.Flags().IntVar(&opts.Workers, "workers", 0, "how many goroutines read (default: one per CPU)")
+	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")
+	return cmd
+}
+
+func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, rejects string) (err error) {
+	if rejects != "" {
+		f, err := os.Create(rejects)
+		if err != nil {
+			return usagef("--rejects: %w", err)
+		}
+		w := bufio.NewWriterSize(f, 1<<16)
+		opts.Rejects = w
+		defer func() {
+			err = errors.Join(err, w.Flush(), f.Close())
+		}()
+	}
+	lake, err := p.open(false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lake.Close()) }()
+
+	bar := newProgress(p.err, true)
+	opts.Progress = func(pr engine.ImportProgress) {
+		secs := max(pr.Elapsed.Seconds(), 0.001)
+		bar.set(pr.BytesDone, pr.Bytes, "%s/%s files  %s events  %s events/s  %s/s JSON", count(int64(pr.FilesDone)), count(int64(pr.Files)),
+			count(pr.Records), count(int64(float64(pr.Records)/secs)), size(int64(float64(pr.RawBytes)/secs)))
+	}
+	report, err := lake.Import(ctx, opts)
+	bar.finish()
+	if report != nil {
+		if e := p.printImport(report); e != nil && err == nil {
+			err = e
+		}
+	}
+	if err != nil && errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; what is in the table is kept, and the same command goes on from there")
+	}
+	return err
+}
+
+func (p *program) printImport(r *engine.ImportReport) error {
+	if p.json {
+		return p.printJSON(r)
+	}
+	t := newTextTable("outcome", "records", "files", "first case")
+	t.right(1, 2)
+	t.row("stored", count(r.Stored), "", "")
+	t.row("stored, in conflict with an event of the same ID", count(r.Conflicts), "", "")
+	t.row("duplicate", count(r.Duplicates), "", "")
+	for _, reason := range r.Reasons {
+		files := ""
+		if reason.Files > 0 {
+			files = count(reason.Files)
+		}
+		t.row("refused: "+reason.Reason, count(reason.Records), files, shorten(reason.Example, 100))
+	}
+	t.row("all records", count(r.Records), count(int64(r.FilesDone)), "")
+	if err := t.print(p.out); err != nil {
+		return err
+	}
+	secs := max(r.Elapsed.Seconds(), 1e-9)
+	fmt.Fprintf(p.out, "\n%s of %s files read into store %s in %s: %s events/s, %s/s of JSON", count(int64(r.FilesDone)), count(int64(r.Files)), r.Store,
+		r.Elapsed.Round(time.Millisecond), count(int64(float64(r.Records)/secs)), size(int64(float64(r.RawBytes)/secs)))
+	if r.FilesBefore > 0 {
+		fmt.Fprintf(p.out, "; %s files with %s records had been imported before", count(int64(r.FilesBefore)), count(r.RecordsBefore))
+	}
+	_, err := fmt.Fprintln(p.out)
+	return err
+}
+
+// shorten cuts a text to n characters.
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairndb/cairn/engine"
+)
+
+func (p *program) statsCommand() *cobra.Command {
+	var columns int
+	cmd := &cobra.Command{
+		Use:     "stats",
+		Short:   "Tell what is in the lake and what it costs",
+		Long:    "Stats prints events, sizes and time range per store, and where the bytes are: by structure and by column.",
+		Example: "  cairn stats\n  cairn stats --columns 100\n  cairn stats --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			lake, err := p.open(true)
+			if err != nil {
+				return err
+			}
+			defer lake.Close()
+			s, err := lake.Stats(c.Context())
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.printJSON(s)
+			}
+			return p.printStats(s, columns)
+		},
+	}
+	cmd.Flags().IntVar(&columns, "columns", 20, "how many columns to list, largest first")
+	return cmd
+}
+
+func perEvent(bytes, events int64) string {
+	if events == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", float64(bytes)/float64(events))
+}
+
+func (p *program) printStats(s *engine.Stats, columns int) error {
+	fmt.Fprintf(p.out, "lake %s, format %d: %s on disk, %s of it WAL\n", s.Dir, s.Format, size(s.DiskBytes), size(s.WALBytes))
+	for _, st := range s.Stores {
+		fmt.Fprintf(p.out, "\nstore %s (%s)\n", st.Name, st.ID)
+		fmt.Fprintf(p.out, "  events    %s", count(st.Events))
+		if st.Events > 0 {
+			fmt.Fprintf(p.out, ", from %s to %s", st.First.UTC().Format(time.DateTime), st.Last.UTC().Format(time.DateTime))
+		}
+		fmt.Fprintf(p.out, "\n  raw       %s, %s bytes an event\n", size(st.RawBytes), perEvent(st.RawBytes, st.Events))
+		fmt.Fprintf(p.out, "  sealed    %s events in %s segments: %s, %s bytes an event, indexes included\n",
+			count(st.SealedEvents), count(int64(st.Segments)), size(st.StoredBytes), perEvent(st.StoredBytes, st.SealedEvents))
+		fmt.Fprintf(p.out, "  memtable  %s events, %s\n", count(st.MemtableEvents), size(st.MemtableBytes))
+		for _, part := range []struct {
+			title string
+			list  []engine.SizeStat
+			most  int
+		}{{"structure", st.Structures, len(st.Structures)}, {"column", st.Columns, columns}} {
+			if len(part.list) == 0 || part.most <= 0 {
+				continue
+			}
+			t := newTextTable(part.title, "bytes", "bytes/event")
+			t.right(1, 2)
+			var rest int64
+			for i, c := range part.list {
+				if i < part.most {
+					t.row(c.Name, count(c.Bytes), perEvent(c.Bytes, st.SealedEvents))
+				} else {
+					rest += c.Bytes
+				}
+			}
+			if n := len(part.list) - part.most; n > 0 {
+				t.row(fmt.Sprintf("(%s more)", count(int64(n))), count(rest), perEvent(rest, st.SealedEvents))
+			}
+			fmt.Fprintln(p.out)
+			if err := t.print(p.out); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
