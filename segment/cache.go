@@ -1,0 +1,149 @@
+package segment
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Cache keeps decoded parts of segments (directories, shapes, dictionaries) for
+// any number of readers, up to a number of bytes. What was not used for the
+// longest time goes first. It is safe for concurrent use.
+type Cache struct {
+	limit int64
+	mu    struct {
+		sync.Mutex
+		entries map[cacheKey]*cacheEntry
+		ring    cacheEntry // next is the most recently used
+		used    int64
+		hits    int64
+		misses  int64
+	}
+}
+
+// What a cached part is.
+const (
+	cachedDirectory  = iota
+	cachedStructure  // number 0
+	cachedRows       // shapes of the rows of row block number
+	cachedBundle     // page number
+	cachedDictPage   // page number
+	cachedDictionary // column number: as a vector
+	cachedPlan       // node number
+	cachedMembers    // node number
+	cachedBits       // node number
+	cachedTimes      // node number
+	cachedCounts     // node number
+	cachedDerived    // column number
+)
+
+type cacheKey struct {
+	reader uint64
+	what   uint32
+	number uint32
+}
+
+type cacheEntry struct {
+	key        cacheKey
+	value      any
+	size       int64
+	prev, next *cacheEntry
+}
+
+// entryOverhead is what an entry costs besides its value.
+const entryOverhead = 160
+
+// DefaultCacheBytes is the limit of the cache that a reader makes for itself.
+const DefaultCacheBytes = 32 << 20
+
+// NewCache returns a cache for about limit bytes.
+func NewCache(limit int64) *Cache {
+	c := &Cache{limit: limit}
+	c.mu.entries = map[cacheKey]*cacheEntry{}
+	c.mu.ring.prev, c.mu.ring.next = &c.mu.ring, &c.mu.ring
+	return c
+}
+
+// CacheStats says how a [Cache] is doing.
+type CacheStats struct {
+	Limit, Used  int64 // bytes
+	Hits, Misses int64
+}
+
+// Stats returns the present figures.
+func (c *Cache) Stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Limit: c.limit, Used: c.mu.used, Hits: c.mu.hits, Misses: c.mu.misses}
+}
+
+var readerNumbers atomic.Uint64
+
+func (c *Cache) get(k cacheKey) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.mu.entries[k]
+	if e == nil {
+		c.mu.misses++
+		return nil
+	}
+	c.mu.hits++
+	if c.mu.ring.next != e {
+		e.unlink()
+		c.front(e)
+	}
+	return e.value
+}
+
+// put keeps a value, unless another goroutine was faster: then its value is
+// returned, so that all use the same one.
+func (c *Cache) put(k cacheKey, value any, size int64) any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.mu.entries[k]; e != nil {
+		return e.value
+	}
+	e := &cacheEntry{key: k, value: value, size: size + entryOverhead}
+	c.mu.entries[k] = e
+	c.mu.used += e.size
+	c.front(e)
+	for c.mu.used > c.limit && c.mu.ring.prev != e {
+		c.remove(c.mu.ring.prev)
+	}
+	return value
+}
+
+func (c *Cache) front(e *cacheEntry) {
+	r := &c.mu.ring
+	e.prev, e.next = r, r.next
+	r.next.prev = e
+	r.next = e
+}
+
+func (e *cacheEntry) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
+
+func (c *Cache) remove(e *cacheEntry) {
+	e.unlink()
+	delete(c.mu.entries, e.key)
+	c.mu.used -= e.size
+}
+
+// drop removes everything of a reader.
+func (c *Cache) drop(reader uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k, e := range c.mu.entries {
+		if k.reader == reader {
+			c.remove(e)
+		}
+	}
+}
+
+// replace keeps a value in the place of an older one.
+func (c *Cache) replace(k cacheKey, value any, size int64) {
+	c.mu.Lock()
+	if e := c.mu.entries[k]; e != nil {
+		c.remove(e)
+	}
+	c.mu.Unlock()
+	c.put(k, value, size)
+}

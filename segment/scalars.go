@@ -1,0 +1,195 @@
+package segment
+
+import (
+	"context"
+
+	"github.com/cairndb/cairn/segment/column"
+)
+
+// entryTimes are the timestamps of the entries of a dictionary.
+type entryTimes struct {
+	dict  *column.Vector
+	micro []int64
+	null  []bool
+}
+
+// Timestamps returns the texts at p as timestamps. Canonical
+// YYYY-MM-DDTHH:MM:SSZ needs no parsing; all other text is given to parse, which may be
+// nil. What it refuses, null and absent are NULL. All calls on one reader must give
+// the same parse, for its answers are kept with dictionaries.
+func (r *Reader) Timestamps(ctx context.Context, p PathID, sel Selection, parse func(string) (micros int64, ok bool)) (*column.Vector, error) {
+	if err := sel.check(r.rows); err != nil {
+		return nil, err
+	}
+	if v, err := r.storedTimes(ctx, p, sel); v != nil || err != nil {
+		return v, err
+	}
+	text, err := r.Text(ctx, p, sel)
+	if err != nil {
+		return nil, err
+	}
+	out := column.New(column.TimestampType, text.Len)
+	one := func(s string) (int64, bool) {
+		if sec, ok := parseTime([]byte(s)); ok {
+			return sec * 1e6, true
+		}
+		if parse == nil {
+			return 0, false
+		}
+		return parse(s)
+	}
+	if text.Dict == nil {
+		for i, s := range text.Str {
+			micros, ok := one(s)
+			if out.I64[i] = micros; !ok || text.Nulls.Get(i) {
+				out.SetNull(i)
+			}
+		}
+		return out, nil
+	}
+	k := r.key(cachedTimes, uint32(p))
+	et, _ := r.cache.get(k).(*entryTimes)
+	if et == nil || et.dict != text.Dict {
+		n := text.Dict.Len
+		et = &entryTimes{dict: text.Dict, micro: make([]int64, n), null: make([]bool, n)}
+		for i, s := range text.Dict.Str {
+			micros, ok := one(s)
+			et.micro[i], et.null[i] = micros, !ok || text.Dict.Nulls.Get(i)
+		}
+		r.cache.replace(k, et, int64(n)*9)
+	}
+	for i, c := range text.Codes {
+		out.I64[i] = et.micro[c]
+		if et.null[c] {
+			out.SetNull(i)
+		}
+	}
+	return out, nil
+}
+
+// storedTimes answers Timestamps for a column kept as times; nil when there is none.
+func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*column.Vector, error) {
+	d, c, err := r.timeColumn(ctx, p)
+	if err != nil || c == nil || c.encoding != encPlain {
+		return nil, err
+	}
+	pl, err := r.plan(ctx, p, false)
+	if err != nil {
+		return nil, err
+	}
+	out := column.New(column.TimestampType, sel.Len())
+	var page valuesPage
+	release := func() {}
+	defer func() { release() }()
+	det := d.detail(c)
+	starts := d.groups[det.group]
+	var from, to uint32 // of the open page
+	var sec []int64
+	var shapes []uint16
+	block, row := -1, 0
+	var next uint32
+	for i := range sel.Len() {
+		at := sel.row(i)
+		if at/BlockRows != block {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			block = at / BlockRows
+			row, next = block*BlockRows, starts[block]
+			if shapes, err = r.rowShapes(ctx, d, block); err != nil {
+				return nil, err
+			}
+		}
+		for ; row < at; row++ {
+			next += pl.variant[shapes[row-block*BlockRows]]
+		}
+		if pl.variant[shapes[at-block*BlockRows]] == 0 {
+			out.SetNull(i)
+			continue
+		}
+		if next >= c.n {
+			return nil, r.damaged(d.block(c.page), errShape)
+		}
+		if next < from || next >= to {
+			k, first := pageOf(det.ends, next)
+			release()
+			release = func() {}
+			b, done, err := r.page(ctx, d, c.page+uint32(k))
+			if err != nil {
+				return nil, err
+			}
+			release = done
+			from, to = first, det.ends[k]
+			err = page.open(b, int(to-from))
+			ints := page.times()
+			if err == nil && ints == nil {
+				err = errPage
+			}
+			if err != nil {
+				return nil, r.damaged(d.block(c.page+uint32(k)), err)
+			}
+			sec = sized(sec, int(to-from))
+			ints.read(sec, 0)
+		}
+		out.I64[i] = sec[next-from] * 1e6
+	}
+	return out, nil
+}
+
+// timeColumn returns the one column at p if all values there are canonical times.
+func (r *Reader) timeColumn(ctx context.Context, p PathID) (*directory, *dirColumn, error) {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p&invented != 0 || int(p) >= len(d.parent) || !d.simple(uint32(p)) {
+		return d, nil, nil
+	}
+	from, to := d.columnsAt(uint32(p))
+	if to-from != 1 || d.columns[from].flags&columnTimes == 0 || d.columns[from].encoding == encTiny {
+		return d, nil, nil
+	}
+	return d, &d.columns[from], nil
+}
+
+// TimeBounds returns the smallest and largest timestamp at p, in microseconds since 1970, from the
+// directory; ok is false when not all values are canonical times, and when there are too few for
+// bounds to be kept.
+func (r *Reader) TimeBounds(ctx context.Context, p PathID) (min, max int64, ok bool, err error) {
+	d, c, err := r.timeColumn(ctx, p)
+	if err != nil || c == nil || c.flags&columnBounds == 0 {
+		return 0, 0, false, err
+	}
+	det := d.detail(c)
+	return det.from * 1e6, det.to * 1e6, true, nil
+}
+
+// Bools returns the booleans at p. The strings true and false count as well;
+// everything else is NULL.
+func (r *Reader) Bools(ctx context.Context, p PathID, sel Selection) (*column.Vector, error) {
+	text, err := r.Text(ctx, p, sel)
+	if err != nil {
+		return nil, err
+	}
+	out := column.New(column.BooleanType, text.Len)
+	set := func(i int, s string, null bool) {
+		switch {
+		case null:
+			out.SetNull(i)
+		case s == "true":
+			out.I64[i] = 1
+		case s != "false":
+			out.SetNull(i)
+		}
+	}
+	if text.Dict == nil {
+		for i, s := range text.Str {
+			set(i, s, text.Nulls.Get(i))
+		}
+		return out, nil
+	}
+	for i, c := range text.Codes {
+		set(i, text.Dict.Str[c], text.Dict.Nulls.Get(int(c)))
+	}
+	return out, nil
+}
