@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// ImportOptions say what to import and where to.
+type ImportOptions struct {
+	// Store is the name or ID of the store; [DefaultStore] when "". A store of
+	// that name is made when there is none.
+	Store string
+	// Paths are files, directories (taken with everything below them) and glob
+	// patterns.
+	Paths []string
+	// Rejects gets one JSON line for every record and file that was not taken:
+	// {"file":…,"offset":…,"reason":…,"detail":…}; nil discards them. It is
+	// written by one goroutine at a time.
+	Rejects io.Writer
+	// Progress is called a few times a second, and at the end, by one goroutine
+	// at a time; may be nil.
+	Progress func(ImportProgress)
+	// Workers is the number of goroutines that read; Options.Workers when 0.
+	Workers int
+	// Again reads files that are marked as imported, too. Their records turn
+	// out as duplicates.
+	Again bool
+}
+
+// ImportProgress tells how far an import is.
+type ImportProgress struct {
+	Files, FilesDone int
+	// Bytes and BytesDone count the files' bytes as they lie on disk.
+	Bytes, BytesDone int64
+	// Records and RawBytes count the records read so far and their JSON text.
+	Records  int64
+	RawBytes int64
+	Elapsed  time.Duration
+	Done     bool
+}
+
+// ImportReport accounts for every file and every record of an import.
+type ImportReport struct {
+	Store string
+	// Files is the number of files found; FilesDone of them were read to their
+	// end now, FilesBefore had been imported by an earlier run, FilesRejected
+	// could not be read, wholly or from some point on.
+	Files, FilesDone, FilesBefore, FilesRejected int
+	// Records = Stored + Conflicts + Duplicates + Refused, of the files read
+	// now.
+	Records, Stored, Conflicts, Duplicates, Refused int64
+	// RecordsBefore is the number of records of the FilesBefore files.
+	RecordsBefore int64
+	// RawBytes is the JSON text of the records stored now, FileBytes the size
+	// of the files read now.
+	RawBytes, FileBytes int64
+	// Segments is the number of segments written.
+	Segments int
+	// Reasons counts refused records and rejected files by reason, most
+	// frequent first.
+	Reasons []ImportReason
+	Elapsed time.Duration
+}
+
+// ImportReason counts what was not taken for one reason.
+type ImportReason struct {
+	Reason  string
+	Records int64
+	Files   int64
+	Example string // file, offset and detail of the first case
+}
+
+// Import reads log files into a store. It uses all workers, keeps the order of
+// the files' times, and commits segment by segment together with the files'
+// marks: an import that was ended in whatever way goes on where it was when it
+// is started again, and the store ends up the same as after one clean run.
+//
+// A malformed record or file never ends an import: it is counted in the report
+// and written to Rejects. An error means that the import ended early; what it
+// had committed is kept, and the report says how much that is.
+func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	l.importing.Lock()
+	defer l.importing.Unlock()
+	name := opts.Store
+	if name == "" {
+		name = DefaultStore
+	}
+	store := l.storeCalled(name)
+	if store == nil {
+		if store, err = l.CreateStore(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	imp := newImporter(ctx, l, store, opts)
+	err = imp.run()
+	l.merger.poke()
+	if err != nil {
+		err = fmt.Errorf("importing into store %s: %w", store.Name(), err)
+	}
+	return imp.finalReport(), err
+}

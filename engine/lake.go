@@ -1,0 +1,396 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/wal"
+)
+
+// Lake is an open lake directory. Its methods may be called from many
+// goroutines.
+type Lake struct {
+	dir  string
+	opts Options
+	lock *dirLock
+
+	db    *lsm.DB
+	log   *wal.Log // nil when read-only
+	cache *segment.Cache
+	// foundDamage is what a read-only opening has passed over.
+	foundDamage []Problem
+
+	// stores changes only in CreateStore.
+	stores struct {
+		sync.RWMutex
+		byNumber map[uint32]*Store
+		byName   map[string]*Store // by lower-case name
+		byID     map[string]*Store
+	}
+
+	// cat serialises changes of the catalogue. Locked before any Store.mu.
+	cat struct {
+		sync.Mutex
+		head        catalog.Head
+		nextSegment uint64 // the next number to give out; head has the durable one
+	}
+
+	// logged is held from before events go into the log until they are in a
+	// memtable, so that whoever holds it sees every logged event in a memtable.
+	// Locked before cat.
+	logged sync.Mutex
+
+	commits chan *commitRequest
+	sealer  sealer
+	merger  merger
+	garbage garbage
+
+	// halted is set once, when the outcome of a write is unknown.
+	halted atomic.Pointer[haltCause]
+	// haltedCh is closed when halted is set.
+	haltedCh chan struct{}
+
+	closing   chan struct{} // closed to end background work
+	work      sync.WaitGroup
+	importing sync.Mutex // one import at a time
+
+	// calls counts the calls in flight.
+	calls struct {
+		sync.Mutex
+		running int
+		closed  bool
+		idle    *sync.Cond // running has become 0
+	}
+
+	rows struct {
+		sync.Mutex
+		open map[*Rows]struct{}
+	}
+}
+
+type haltCause struct{ err error }
+
+// Store is one event data store of an open lake.
+type Store struct {
+	lake *Lake
+	rec  catalog.Store
+	id   string
+
+	// mu guards what readers take snapshots of. Slices are replaced, never
+	// changed in place. The committer alone changes active and next.
+	mu struct {
+		sync.RWMutex
+		segments []*sealed // in order of sequence numbers
+		frozen   []*mem    // waiting to be sealed, in order
+		active   *mem
+		next     uint64 // the next sequence number
+	}
+}
+
+// Open opens the lake in dir, or makes one there when the directory is empty or
+// missing. Another process that has the lake open is an [ErrUnavailable];
+// damage is an [ErrCorrupt], and then nothing was changed.
+func Open(dir string, options *Options) (_ *Lake, err error) {
+	opts, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	l := &Lake{
+		dir:      dir,
+		opts:     opts,
+		cache:    segment.NewCache(opts.CacheBytes / 2),
+		commits:  make(chan *commitRequest, commitQueue),
+		haltedCh: make(chan struct{}),
+		closing:  make(chan struct{}),
+	}
+	l.stores.byNumber = make(map[uint32]*Store)
+	l.stores.byName = make(map[string]*Store)
+	l.stores.byID = make(map[string]*Store)
+	l.rows.open = make(map[*Rows]struct{})
+	l.calls.idle = sync.NewCond(&l.calls)
+	l.sealer.init()
+	l.merger.init()
+	l.garbage.init()
+	if err := l.open(); err != nil {
+		return nil, fmt.Errorf("opening lake %s: %w", dir, err)
+	}
+	if opts.ReadOnly {
+		return l, nil
+	}
+	l.start(l.commitLoop)
+	l.start(l.sealLoop)
+	l.start(l.collectLoop)
+	if !opts.NoMerge {
+		l.start(l.mergeLoop)
+	}
+	return l, nil
+}
+
+// start runs a background loop until the lake is closed.
+func (l *Lake) start(loop func()) {
+	l.work.Add(1)
+	go func() {
+		defer l.work.Done()
+		loop()
+	}()
+}
+
+// begin registers a call; done must be called at its end.
+func (l *Lake) begin() (done func(), err error) {
+	l.calls.Lock()
+	defer l.calls.Unlock()
+	if l.calls.closed {
+		return nil, failf(ErrUnavailable, "the lake is closed")
+	}
+	l.calls.running++
+	return l.end, nil
+}
+
+func (l *Lake) end() {
+	l.calls.Lock()
+	defer l.calls.Unlock()
+	if l.calls.running--; l.calls.running == 0 {
+		l.calls.idle.Broadcast()
+	}
+}
+
+// beginWrite is begin for calls that change the lake.
+func (l *Lake) beginWrite() (done func(), err error) {
+	if l.opts.ReadOnly {
+		return nil, failf(ErrUnavailable, "the lake is open for reading only")
+	}
+	done, err = l.begin()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.haltErr(); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+// Close ends all background work and releases the directory. It ends open
+// queries and waits for other running calls; calls made later fail with
+// [ErrUnavailable]. Events that are not yet in a segment stay in the log.
+func (l *Lake) Close() error {
+	l.calls.Lock()
+	if l.calls.closed {
+		l.calls.Unlock()
+		return nil
+	}
+	l.calls.closed = true
+	l.calls.Unlock()
+	l.endRows()
+	l.calls.Lock()
+	for l.calls.running > 0 {
+		l.calls.idle.Wait()
+	}
+	l.calls.Unlock()
+	l.endRows() // of calls to Query that were running
+	close(l.closing)
+	l.work.Wait()
+	var errs []error
+	if l.log != nil {
+		// After a halt the log says again what everybody has heard already.
+		if err := l.log.Close(); err != nil && !errors.Is(err, wal.ErrHalted) {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, l.db.Close(), l.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing lake %s: %w", l.dir, err)
+	}
+	return nil
+}
+
+// halt ends all writing: the outcome of a write is unknown.
+func (l *Lake) halt(cause error) {
+	if l.halted.CompareAndSwap(nil, &haltCause{cause}) {
+		close(l.haltedCh)
+		l.opts.Logger.Error("writing has stopped; open the lake again to go on", "cause", cause)
+	}
+}
+
+// haltErr returns the error of writes after a halt, or nil.
+func (l *Lake) haltErr() error {
+	c := l.halted.Load()
+	if c == nil {
+		return nil
+	}
+	return &kindError{kind: ErrHalted, err: fmt.Errorf(
+		"writing has stopped after a failed write, what was acknowledged is kept, whether the last unacknowledged events are is unknown; open the lake again: %w", c.err)}
+}
+
+// writeErr gives an error of the log or the database its kind, and halts the
+// lake when the outcome is unknown.
+func (l *Lake) writeErr(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, wal.ErrHalted), errors.Is(err, lsm.ErrHalted):
+		l.halt(err)
+		return l.haltErr()
+	case errors.Is(err, wal.ErrNoSpace), lsm.IsNoSpace(err):
+		return &kindError{kind: ErrNoSpace, err: fmt.Errorf("the disk is full, nothing of this was kept, try again once there is space: %w", err)}
+	case errors.Is(err, wal.ErrTooLarge):
+		return &kindError{kind: ErrLimit, err: err}
+	case lsm.IsCorrupt(err):
+		return &CorruptionError{Place: "database", Err: err}
+	}
+	return err
+}
+
+// change makes one durable change of the catalogue, and tells the log that it
+// has happened. The caller holds cat.
+func (l *Lake) change(fill func(b *lsm.Batch, head *catalog.Head)) error {
+	head := l.cat.head
+	head.Generation++
+	b := l.db.Batch()
+	fill(b, &head)
+	head.NextSegment = max(head.NextSegment, l.cat.nextSegment)
+	head.Put(b)
+	// If the process ends here, the change is there wholly or not at all.
+	if err := b.Commit(); err != nil {
+		return l.writeErr(err)
+	}
+	l.cat.head = head
+	// The log hears of it after the fact: a position that is too old is
+	// harmless, one from the future would look like damage.
+	l.notePosition()
+	return nil
+}
+
+// notePosition writes a position into the log, without syncing it: it is a trip
+// wire for damage, and the next sync takes it along. The caller holds cat.
+func (l *Lake) notePosition() {
+	p := position{generation: l.cat.head.Generation, next: map[uint32]uint64{}}
+	if _, err := l.log.Append(p.encode()); err != nil && errors.Is(err, wal.ErrHalted) {
+		l.halt(err)
+	}
+}
+
+// segmentNumber gives out a segment number.
+func (l *Lake) segmentNumber() uint64 {
+	l.cat.Lock()
+	defer l.cat.Unlock()
+	n := l.cat.nextSegment
+	l.cat.nextSegment++
+	return n
+}
+
+// Dir returns the directory of the lake.
+func (l *Lake) Dir() string { return l.dir }
+
+// FS returns the file system of the lake.
+func (l *Lake) FS() vfs.FS { return l.opts.FS }
+
+// CreateStore makes an event data store. The name is a letter or digit followed
+// by letters, digits, and any of "_-.", and must not look like an ID; names are
+// compared without regard to case. A name that is taken is an [ErrConflict].
+func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := checkStoreName(name); err != nil {
+		return nil, err
+	}
+	l.cat.Lock()
+	defer l.cat.Unlock()
+	if l.storeCalled(name) != nil {
+		return nil, failf(ErrConflict, "store %q exists already", name)
+	}
+	rec := catalog.Store{Number: l.cat.head.NextStore, Name: name, Created: l.opts.Clock().UnixMicro()}
+	if rec.ID, err = newUUID(l.opts.Rand); err != nil {
+		return nil, fmt.Errorf("making an ID for store %q: %w", name, err)
+	}
+	err = l.change(func(b *lsm.Batch, head *catalog.Head) {
+		head.NextStore++
+		rec.Put(b)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making store %q: %w", name, err)
+	}
+	return l.addStore(rec), nil
+}
+
+// addStore makes a store known.
+func (l *Lake) addStore(rec catalog.Store) *Store {
+	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID)}
+	s.mu.active = l.newMem(0)
+	l.stores.Lock()
+	defer l.stores.Unlock()
+	l.stores.byNumber[rec.Number] = s
+	l.stores.byName[strings.ToLower(rec.Name)] = s
+	l.stores.byID[s.id] = s
+	return s
+}
+
+// storeCalled returns the store with a name or ID, or nil.
+func (l *Lake) storeCalled(nameOrID string) *Store {
+	key := strings.ToLower(nameOrID)
+	l.stores.RLock()
+	defer l.stores.RUnlock()
+	if s := l.stores.byName[key]; s != nil {
+		return s
+	}
+	return l.stores.byID[key]
+}
+
+// Store returns the store with a name, compared without regard to case, or an
+// ID; [ErrNotFound] when there is none.
+func (l *Lake) Store(nameOrID string) (*Store, error) {
+	if s := l.storeCalled(nameOrID); s != nil {
+		return s, nil
+	}
+	var names []string
+	for _, s := range l.Stores() {
+		names = append(names, s.Name())
+	}
+	if len(names) == 0 {
+		return nil, failf(ErrNotFound, "there is no store %q: the lake has no stores yet", nameOrID)
+	}
+	return nil, failf(ErrNotFound, "there is no store %q; there are: %s", nameOrID, strings.Join(names, ", "))
+}
+
+// Stores returns the stores in order of their names.
+func (l *Lake) Stores() []*Store {
+	l.stores.RLock()
+	defer l.stores.RUnlock()
+	out := make([]*Store, 0, len(l.stores.byNumber))
+	for _, s := range l.stores.byNumber {
+		out = append(out, s)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name() < out[j].Name() })
+	return out
+}
+
+// ID returns the store's ID, a UUID in its usual spelling.
+func (s *Store) ID() string { return s.id }
+
+// Name returns the store's name.
+func (s *Store) Name() string { return s.rec.Name }
+
+// Created returns when the store was made.
+func (s *Store) Created() time.Time { return time.UnixMicro(s.rec.Created).UTC() }
+
+// Events returns the number of events in the store; sequence numbers run from 0
+// to one below it.
+func (s *Store) Events() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.mu.next
+}

@@ -1,0 +1,197 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// diskFS stands between Pebble and the file system, so that Pebble can be left
+// behind when it cannot go on.
+//
+// After a halt no operation that changes a file is begun any more: the goroutine
+// that asks for one is parked for good. What Pebble still has running can then do
+// nothing to the files, and the directory can be opened anew.
+//
+// Three things lead to a halt here. Pebble panics when syncing a directory fails,
+// in whatever goroutine. When opening fails half way, it takes its parts down
+// under background work that it has started. So both halt instead, with the
+// error as the cause. (The third is a call of Fatalf, see logger.)
+//
+// And one habit is mended: Pebble points a marker file at a new manifest and syncs
+// the directory once for both names. A power cut in between may keep the marker's
+// name and lose the manifest's on file systems that do not keep the order of
+// names. So the directory is synced before a marker is made.
+type diskFS struct {
+	vfs.FS
+	halt    *halt
+	opening atomic.Bool
+	// running is held for reading by operations, for writing to wait for them.
+	running sync.RWMutex
+}
+
+// change runs an operation that changes files.
+func (fs *diskFS) change(what, name string, fatal bool, op func() error) error {
+	fs.running.RLock()
+	if fs.halt.err() != nil {
+		fs.running.RUnlock()
+		select {}
+	}
+	err := op()
+	fs.running.RUnlock()
+	if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if fatal || fs.opening.Load() {
+		fs.halt.stop(fmt.Errorf("%s %s: %w", what, name, err))
+		select {}
+	}
+	return err
+}
+
+// settle waits until no operation is running. After a halt none will begin.
+func (fs *diskFS) settle() {
+	fs.running.Lock()
+	//lint:ignore SA2001 whoever was running is done now
+	fs.running.Unlock()
+}
+
+// open wraps a file that an operation gives.
+func (fs *diskFS) open(what, name string, op func() (vfs.File, error)) (vfs.File, error) {
+	var f vfs.File
+	err := fs.change(what, name, false, func() (err error) {
+		f, err = op()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{File: f, fs: fs, name: name}, nil
+}
+
+// Create implements vfs.FS.
+func (fs *diskFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return fs.open("creating", name, func() (vfs.File, error) {
+		if strings.HasPrefix(fs.PathBase(name), "marker.") {
+			dir, err := fs.FS.OpenDir(fs.PathDir(name))
+			if err != nil {
+				return nil, err
+			}
+			if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+				return nil, fmt.Errorf("syncing the directory: %w", err)
+			}
+		}
+		return fs.FS.Create(name, category)
+	})
+}
+
+// OpenReadWrite implements vfs.FS.
+func (fs *diskFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	return fs.open("opening", name, func() (vfs.File, error) { return fs.FS.OpenReadWrite(name, category, opts...) })
+}
+
+// ReuseForWrite implements vfs.FS.
+func (fs *diskFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return fs.open("reusing", oldname, func() (vfs.File, error) { return fs.FS.ReuseForWrite(oldname, newname, category) })
+}
+
+// OpenDir implements vfs.FS.
+func (fs *diskFS) OpenDir(name string) (vfs.File, error) {
+	f, err := fs.FS.OpenDir(name)
+	if err != nil {
+		return nil, err
+	}
+	return &diskFile{File: f, fs: fs, name: name, dir: true}, nil
+}
+
+// Link implements vfs.FS.
+func (fs *diskFS) Link(oldname, newname string) error {
+	return fs.change("linking", oldname, false, func() error { return fs.FS.Link(oldname, newname) })
+}
+
+// Remove implements vfs.FS.
+func (fs *diskFS) Remove(name string) error {
+	return fs.change("removing", name, false, func() error { return fs.FS.Remove(name) })
+}
+
+// RemoveAll implements vfs.FS.
+func (fs *diskFS) RemoveAll(name string) error {
+	return fs.change("removing", name, false, func() error { return fs.FS.RemoveAll(name) })
+}
+
+// Rename implements vfs.FS.
+func (fs *diskFS) Rename(oldname, newname string) error {
+	return fs.change("renaming", oldname, false, func() error { return fs.FS.Rename(oldname, newname) })
+}
+
+// MkdirAll implements vfs.FS.
+func (fs *diskFS) MkdirAll(dir string, perm os.FileMode) error {
+	return fs.change("making directory", dir, false, func() error { return fs.FS.MkdirAll(dir, perm) })
+}
+
+// Lock implements vfs.FS. The DB has the lock, which it must be able to give up
+// without Pebble.
+func (fs *diskFS) Lock(string) (io.Closer, error) { return unlocked{}, nil }
+
+type unlocked struct{}
+
+func (unlocked) Close() error { return nil }
+
+// Unwrap implements vfs.FS.
+func (fs *diskFS) Unwrap() vfs.FS { return fs.FS }
+
+// diskFile is a file or directory of a diskFS.
+type diskFile struct {
+	vfs.File
+	fs   *diskFS
+	name string
+	dir  bool
+}
+
+// Write implements vfs.File.
+func (f *diskFile) Write(p []byte) (n int, err error) {
+	err = f.fs.change("writing", f.name, false, func() (err error) {
+		n, err = f.File.Write(p)
+		return err
+	})
+	return n, err
+}
+
+// WriteAt implements vfs.File.
+func (f *diskFile) WriteAt(p []byte, off int64) (n int, err error) {
+	err = f.fs.change("writing", f.name, false, func() (err error) {
+		n, err = f.File.WriteAt(p, off)
+		return err
+	})
+	return n, err
+}
+
+// Sync implements vfs.File.
+func (f *diskFile) Sync() error {
+	return f.fs.change("syncing", f.name, f.dir, f.File.Sync)
+}
+
+// SyncData implements vfs.File.
+func (f *diskFile) SyncData() error {
+	return f.fs.change("syncing", f.name, f.dir, f.File.SyncData)
+}
+
+// SyncTo implements vfs.File.
+func (f *diskFile) SyncTo(length int64) (full bool, err error) {
+	err = f.fs.change("syncing", f.name, false, func() (err error) {
+		full, err = f.File.SyncTo(length)
+		return err
+	})
+	return full, err
+}
+
+// Preallocate implements vfs.File.
+func (f *diskFile) Preallocate(offset, length int64) error {
+	return f.fs.change("reserving space for", f.name, false, func() error { return f.File.Preallocate(offset, length) })
+}

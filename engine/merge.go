@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/segment"
+)
+
+const (
+	// mergeFanIn is how many neighbours of similar size are merged at once while
+	// more may follow: each event is then rewritten about once per factor of eight
+	// in size, and a store of hourly crumbs keeps a few dozen small segments.
+	mergeFanIn = 8
+
+	// mergeSimilar is how much larger than their average the largest of them may
+	// be: merging a large segment with crumbs would rewrite it for little.
+	mergeSimilar = 3
+
+	// mergeInterval is how often the merger looks without having been told to.
+	mergeInterval = 10 * time.Second
+)
+
+// merger is the state of the goroutine that merges small segments.
+type merger struct {
+	wake chan struct{}
+	// bad are segments that could not be read; only mergeLoop uses it.
+	bad map[uint64]bool
+}
+
+func (m *merger) init() {
+	m.wake = make(chan struct{}, 1)
+	m.bad = make(map[uint64]bool)
+}
+
+func (m *merger) poke() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mergeLoop merges small segments of neighbouring sequence numbers. Sequence
+// numbers do not change by it.
+func (l *Lake) mergeLoop() {
+	tick := time.NewTicker(mergeInterval)
+	defer tick.Stop()
+	var sh *shredder
+	for {
+		select {
+		case <-l.closing:
+			return
+		case <-l.haltedCh:
+			return
+		case <-tick.C:
+		case <-l.merger.wake:
+		}
+		if !l.importing.TryLock() {
+			continue // an import needs all cores, and will leave neighbours to merge
+		}
+		l.importing.Unlock()
+		for _, s := range l.Stores() {
+			for {
+				run := l.mergeCandidates(s)
+				if run == nil {
+					break
+				}
+				if sh == nil {
+					sh = newShredder()
+				}
+				if err := l.merge(sh, s, run); err != nil {
+					l.opts.Logger.Error("merging segments has failed", "store", s.Name(), "error", err)
+					for _, seg := range run {
+						l.merger.bad[seg.cat.Number] = true
+					}
+				}
+				for _, seg := range run {
+					seg.release()
+				}
+				select {
+				case <-l.closing:
+					return
+				case <-l.haltedCh:
+					return
+				default:
+				}
+			}
+		}
+		sh = nil // its buffers are large
+	}
+}
+
+// mergeCandidates picks a run of neighbours to merge and retains them; nil when
+// there is none.
+func (l *Lake) mergeCandidates(s *Store) []*sealed {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	from, to := chooseRun(len(s.mu.segments), l.opts.SegmentRows, func(i int) (first uint64, rows int, usable bool) {
+		c := &s.mu.segments[i].cat
+		return c.First, int(c.Rows), !l.merger.bad[c.Number]
+	})
+	if to == from {
+		return nil
+	}
+	run := append([]*sealed(nil), s.mu.segments[from:to]...)
+	for _, seg := range run {
+		seg.retain()
+	}
+	return run
+}
+
+// chooseRun picks which of n segments, described by at, to merge into one of at
+// most limit rows: from ≤ i < to; from = to when none.
+//
+//   - mergeFanIn neighbours of similar size, the smallest such run first; or
+//   - a closed run: two or more neighbours that fit into one segment and that can
+//     never grow, because what stands on either side does not fit as well. The
+//     last segments of a store are never closed: more will follow.
+func chooseRun(n, limit int, at func(i int) (first uint64, rows int, usable bool)) (from, to int) {
+	type seg struct {
+		first uint64
+		rows  int
+		ok    bool
+	}
+	segs := make([]seg, n)
+	for i := range segs {
+		segs[i].first, segs[i].rows, segs[i].ok = at(i)
+	}
+	adjacent := func(i int) bool { // i follows i-1 without a gap
+		return i > 0 && segs[i].ok && segs[i-1].ok && segs[i-1].first+uint64(segs[i-1].rows) == segs[i].first
+	}
+	best := 0
+	for i := 0; i+mergeFanIn <= n; i++ {
+		sum, largest, ok := 0, 0, segs[i].ok
+		for j := i; j < i+mergeFanIn; j++ {
+			ok = ok && (j == i || adjacent(j))
+			sum += segs[j].rows
+			largest = max(largest, segs[j].rows)
+		}
+		if ok && sum <= limit && largest*mergeFanIn <= mergeSimilar*sum && (best == 0 || sum < best) {
+			best, from, to = sum, i, i+mergeFanIn
+		}
+	}
+	if best > 0 {
+		return from, to
+	}
+	for i := 0; i < n; {
+		sum, j := segs[i].rows, i+1
+		for j < n && adjacent(j) && sum+segs[j].rows <= limit {
+			sum += segs[j].rows
+			j++
+		}
+		if j-i >= 2 && j < n {
+			return i, j
+		}
+		i = j
+	}
+	return 0, 0
+}
+
+// merge replaces a run of segments by one.
+//
+//	the new segment is written and ingested     crash: it is swept
+//	the catalogue names it instead of the old   crash: the old ones are swept
+//	the old blocks go when no snapshot has them
+func (l *Lake) merge(sh *shredder, s *Store, run []*sealed) error {
+	ctx := context.Background()
+	sh.reset()
+	for _, seg := range run {
+		r, err := seg.reader(ctx)
+		if err != nil {
+			return err
+		}
+		err = r.Records(ctx, segment.Range(0, r.Rows()), func(row int, rec []byte) error {
+			n, err := sh.add(rec)
+			if err == nil && n != len(rec) {
+				err = fmt.Errorf("the record ends at byte %d of %d", n, len(rec))
+			}
+			if err != nil {
+				return fmt.Errorf("shredding event %d: %w", seg.cat.First+uint64(row), err)
+			}
+			return nil
+		})
+		if err != nil {
+			return seg.fault(err)
+		}
+		select {
+		case <-l.closing:
+			return failf(ErrUnavailable, "the lake is closed")
+		default:
+		}
+	}
+	b, err := sh.finish(!l.opts.NoBitmaps)
+	if err != nil {
+		return err
+	}
+	number := l.segmentNumber()
+	table, err := l.db.WriteTable(number, b.blocks)
+	if err != nil {
+		return l.writeErr(err)
+	}
+	if err := l.db.Ingest(ctx, table); err != nil {
+		l.db.Discard(table)
+		return l.writeErr(err)
+	}
+	c := b.cat
+	c.Number, c.Store, c.First = number, s.rec.Number, run[0].cat.First
+	if last := run[len(run)-1]; c.End() != last.cat.End() {
+		l.drop(number)
+		return fmt.Errorf("merging segments %d to %d gives sequence numbers up to %d instead of %d", run[0].cat.Number, last.cat.Number, c.End(), last.cat.End())
+	}
+	l.cat.Lock()
+	defer l.cat.Unlock()
+	err = l.change(func(b *lsm.Batch, head *catalog.Head) {
+		for _, seg := range run {
+			seg.cat.Remove(b)
+		}
+		c.Put(b)
+	})
+	if err != nil {
+		l.drop(number)
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []*sealed
+	for _, seg := range s.mu.segments {
+		if seg.cat.First < c.First || seg.cat.First >= c.End() {
+			list = append(list, seg)
+		}
+	}
+	merged := l.newSealed(s, c)
+	for _, seg := range run {
+		merged.appended = merged.appended || seg.appended
+	}
+	s.mu.segments = withSegment(list, merged)
+	for _, seg := range run {
+		seg.replaced.Store(true)
+		seg.release()
+	}
+	return nil
+}

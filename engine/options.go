@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Limits and defaults. Each says why it is what it is.
+const (
+	// DefaultStore is the store that commands use when none is named.
+	DefaultStore = "events"
+
+	// defaultSegmentRows is one roaring container: smaller segments cost bytes
+	// per event, larger ones memory and time to seal.
+	defaultSegmentRows = 65536
+
+	// segmentRowsMax is the largest number of rows that a segment can number.
+	segmentRowsMax = 65536
+
+	// defaultMemtableBytes bounds the raw bytes of one memtable, so that large
+	// records cannot make 65,536 rows take gigabytes.
+	defaultMemtableBytes = 192 << 20
+
+	// defaultMemtableAge is how long a quiet store keeps rows out of segments:
+	// the WAL that a crash has to replay stays short.
+	defaultMemtableAge = time.Hour
+
+	// defaultCacheBytes is shared by Pebble's block cache and the decoded parts
+	// of segments.
+	defaultCacheBytes = 128 << 20
+
+	// AppendRecordsMax is the number of records that one Append may carry: a
+	// call is held in memory several times over and becomes one WAL record.
+	AppendRecordsMax = 100_000
+
+	// AppendBytesMax is the number of bytes that one Append may carry.
+	AppendBytesMax = 64 << 20
+
+	// StoreNameMax is the longest name of a store, in bytes.
+	StoreNameMax = 128
+)
+
+// Options adjust a lake. The zero value, and a nil *Options, are useful: every
+// field has a default.
+type Options struct {
+	// FS is the file system of the lake directory and of imported files;
+	// vfs.Default when nil.
+	FS vfs.FS
+	// Clock tells the time of stores' creation, ages and now() in queries;
+	// time.Now when nil.
+	Clock func() time.Time
+	// Logger hears of background work and of damage; nothing is logged when nil.
+	Logger *slog.Logger
+	// Rand is the source of store IDs; crypto/rand when nil.
+	Rand io.Reader
+
+	// ReadOnly opens an existing lake for reading only. Nothing of it is written:
+	// the log is read into memory, and damage that would make opening fail is left
+	// to Check where the rest can be read. Other processes are kept out all the
+	// same.
+	ReadOnly bool
+	// MustExist makes Open fail with ErrNotFound instead of making a new lake.
+	MustExist bool
+
+	// SegmentRows is the number of rows of a full segment, 1 to 65,536;
+	// 65,536 when 0.
+	SegmentRows int
+	// MemtableRows is the number of rows at which a memtable is sealed, at
+	// most SegmentRows; SegmentRows when 0.
+	MemtableRows int
+	// MemtableBytes is the number of record bytes at which a memtable is
+	// sealed; 192 MiB when 0.
+	MemtableBytes int64
+	// MemtableAge is the age of the oldest row at which a memtable is sealed;
+	// an hour when 0, never when negative.
+	MemtableAge time.Duration
+	// CacheBytes bounds the memory that keeps read data; 128 MiB when 0.
+	CacheBytes int64
+	// NoBitmaps builds no postings and uses none. Answers are the same.
+	NoBitmaps bool
+	// NoMerge leaves small segments as they are.
+	NoMerge bool
+	// Workers is the number of goroutines that one query or import may use;
+	// the number of usable CPUs when 0.
+	Workers int
+	// QueryBytes is the memory budget of one query, beyond which it fails; 256 MiB
+	// when 0.
+	QueryBytes int64
+}
+
+// defaultQueryBytes lets a query sort some million narrow rows and leaves room
+// for several on a small machine.
+const defaultQueryBytes = 256 << 20
+
+// withDefaults returns a copy with every default filled in, or says which
+// field is out of range.
+func (o *Options) withDefaults() (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.SegmentRows == 0 {
+		c.SegmentRows = defaultSegmentRows
+	}
+	if c.SegmentRows < 1 || c.SegmentRows > segmentRowsMax {
+		return c, failf(ErrBadInput, "option SegmentRows is %d, must be 1 to %d", c.SegmentRows, segmentRowsMax)
+	}
+	if c.MemtableRows == 0 {
+		c.MemtableRows = c.SegmentRows
+	}
+	if c.MemtableRows < 1 || c.MemtableRows > c.SegmentRows {
+		return c, failf(ErrBadInput, "option MemtableRows is %d, must be 1 to SegmentRows (%d)", c.MemtableRows, c.SegmentRows)
+	}
+	if c.MemtableBytes == 0 {
+		c.MemtableBytes = defaultMemtableBytes
+	}
+	if c.MemtableBytes < 0 {
+		return c, failf(ErrBadInput, "option MemtableBytes is %d, must not be negative", c.MemtableBytes)
+	}
+	if c.MemtableAge == 0 {
+		c.MemtableAge = defaultMemtableAge
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = defaultCacheBytes
+	}
+	if c.CacheBytes < 0 {
+		return c, failf(ErrBadInput, "option CacheBytes is %d, must not be negative", c.CacheBytes)
+	}
+	if c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.QueryBytes == 0 {
+		c.QueryBytes = defaultQueryBytes
+	}
+	if c.QueryBytes < 0 {
+		return c, failf(ErrBadInput, "option QueryBytes is %d, must not be negative", c.QueryBytes)
+	}
+	return c, nil
+}

@@ -1,0 +1,287 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/index"
+	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// filter is what a query's terms say about segments and rows.
+type filter struct {
+	from, to int64 // event times that can meet the terms, both inclusive
+	equals   []equality
+	needed   []*source // must not be NULL
+	bitmaps  bool
+}
+
+// equality demands that a text is one of some values.
+type equality struct {
+	src    *source
+	values []string
+}
+
+// equalityValuesMax is how many values of an IN list are looked up one by one in
+// every segment; longer lists are left to the scan.
+const equalityValuesMax = 256
+
+func (f *filter) init(t *event.Table, terms []plan.Term) error {
+	f.from, f.to = math.MinInt64, math.MaxInt64
+	for _, term := range terms {
+		src, err := sourceOf(t, term.Path)
+		if err != nil {
+			return err
+		}
+		if term.Op == plan.IsNull {
+			continue
+		}
+		f.needed = append(f.needed, src)
+		switch {
+		case isEventTime(src):
+			f.bound(term)
+		case src.kind == textSource && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
+			e := equality{src: src}
+			for i := range term.Values.Len {
+				leaf, j := term.Values.Leaf(i)
+				e.values = append(e.values, leaf.Str[j])
+			}
+			f.equals = append(f.equals, e)
+		}
+	}
+	return nil
+}
+
+// isEventTime reports whether a source is what the catalogue has bounds of.
+func isEventTime(s *source) bool {
+	return s.kind == timeSource && len(s.places) == 1 && len(s.places[0]) == 1 && s.places[0][0] == "eventTime"
+}
+
+// bound narrows the range of event times.
+func (f *filter) bound(term plan.Term) {
+	if term.Values == nil || term.Values.Len == 0 {
+		return
+	}
+	low, high := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range term.Values.Len {
+		leaf, j := term.Values.Leaf(i)
+		low, high = min(low, leaf.I64[j]), max(high, leaf.I64[j])
+	}
+	switch term.Op {
+	case plan.Eq:
+		f.from, f.to = max(f.from, low), min(f.to, high)
+	case plan.Less:
+		if high > math.MinInt64 {
+			f.to = min(f.to, high-1)
+		}
+	case plan.LessEq:
+		f.to = min(f.to, high)
+	case plan.Greater:
+		if low < math.MaxInt64 {
+			f.from = max(f.from, low+1)
+		}
+	case plan.GreaterEq:
+		f.from = max(f.from, low)
+	}
+}
+
+// outsideTime reports whether no event between two times can meet the terms.
+func (f *filter) outsideTime(min, max int64) bool { return max < f.from || min > f.to }
+
+// rowsOf returns the rows of a segment that can meet the terms, nil for all;
+// none says that there are no such rows.
+func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap, none bool, err error) {
+	// Filters are asked first: they are one small read, and most often the answer
+	// is no.
+	for i := range f.equals {
+		e := &f.equals[i]
+		some, err := f.probe(ctx, seg, e)
+		if err != nil {
+			return nil, false, err
+		}
+		if some == nil {
+			continue
+		}
+		if rows = intersect(rows, some); rows.IsEmpty() {
+			return nil, true, nil
+		}
+	}
+	if len(f.needed) == 0 {
+		return rows, false, nil
+	}
+	r, err := seg.reader(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, src := range f.needed {
+		there := len(src.places) == 0
+		for _, place := range src.places {
+			_, ok, err := r.Lookup(ctx, place)
+			if err != nil {
+				return nil, false, seg.fault(err)
+			}
+			there = there || ok
+		}
+		if !there {
+			return nil, true, nil
+		}
+	}
+	for i := range f.equals {
+		e := &f.equals[i]
+		some, err := f.find(ctx, seg, r, e)
+		if err != nil {
+			return nil, false, seg.fault(err)
+		}
+		if some == nil {
+			continue
+		}
+		if rows = intersect(rows, some); rows.IsEmpty() {
+			return nil, true, nil
+		}
+	}
+	if rows != nil && rows.GetCardinality() == uint64(seg.cat.Rows) {
+		rows = nil
+	}
+	return rows, false, nil
+}
+
+// intersect returns the rows in both sets; nil is the set of all.
+func intersect(a, b *roaring.Bitmap) *roaring.Bitmap {
+	if a == nil {
+		return b
+	}
+	return roaring.And(a, b)
+}
+
+// probe asks the membership filters for the blocks of rows that may have one of
+// the values; nil says that there is no filter to ask.
+func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.Bitmap, error) {
+	if len(e.src.places) == 0 {
+		return nil, nil
+	}
+	place := e.src.places[0]
+	x, err := seg.index()
+	if err != nil {
+		return nil, err
+	}
+	hash := index.HashString
+	var c *columnIndex
+	if isIdentity(place) {
+		c = &x.columns[0]
+		hash = func(s string) uint64 { return identityHash(event.IdentityOf([]byte(s))) }
+	} else if len(e.src.places) == 1 {
+		c = x.column(place)
+	}
+	if c == nil || c.pages == 0 {
+		return nil, nil
+	}
+	for _, v := range e.values {
+		if !plainText(v) {
+			return nil, nil
+		}
+	}
+	if c.place > 0 {
+		r, err := seg.reader(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if ok, err := onlyStrings(ctx, r, place); err != nil || !ok {
+			return nil, seg.fault(err)
+		}
+	}
+	rows := roaring.New()
+	for _, v := range e.values {
+		block, maybe, err := x.probe(c, hash(v))
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case !maybe:
+		case block == index.AnyBlock:
+			rows.AddRange(0, uint64(seg.cat.Rows))
+		default:
+			from := uint64(block) * segment.BlockRows
+			rows.AddRange(from, min(from+segment.BlockRows, uint64(seg.cat.Rows)))
+		}
+	}
+	return rows, nil
+}
+
+// plainText reports whether a text value can only come from a JSON string or
+// number. The texts of booleans and of objects and arrays are in no filter, and
+// an empty ID is no identity.
+func plainText(v string) bool {
+	return v != "" && v[0] != '{' && v[0] != '[' && v != "true" && v != "false"
+}
+
+// find looks the values up in the column's dictionary, and their rows in its
+// postings; nil says that nothing can be told.
+func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *equality) (*roaring.Bitmap, error) {
+	if len(e.src.places) == 0 {
+		return nil, nil
+	}
+	place, only := e.src.places[0], 0
+	for _, at := range e.src.places {
+		if _, ok, err := r.Lookup(ctx, at); err != nil {
+			return nil, err
+		} else if ok {
+			place = at
+			only++
+		}
+	}
+	if only != 1 {
+		return nil, nil
+	}
+	p, _, err := r.Lookup(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	var codes []uint32
+	for _, v := range e.values {
+		code, found, ok, err := r.Find(ctx, p, v)
+		if err != nil || !ok {
+			return nil, err
+		}
+		if found {
+			codes = append(codes, code)
+		}
+	}
+	if len(codes) == 0 {
+		return roaring.New(), nil
+	}
+	if !f.bitmaps {
+		return nil, nil
+	}
+	x, err := seg.index()
+	if err != nil {
+		return nil, err
+	}
+	c := x.column(place)
+	if c == nil || !c.postings {
+		return nil, nil
+	}
+	if ok, err := onlyStrings(ctx, r, place); err != nil || !ok {
+		return nil, err
+	}
+	list, release, err := x.list(c)
+	defer release()
+	if err != nil {
+		return nil, err
+	}
+	rows, unkept, err := list.Union(codes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: postings of %s: %w", errDamagedIndex, e.src.name(), err)
+	}
+	if len(unkept) > 0 {
+		return nil, nil
+	}
+	return rows, nil
+}
+
+var _ plan.Table = (*table)(nil)
+var _ plan.Unit = (*unit)(nil)

@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql"
+)
+
+// Query runs a SQL query over the lake's stores, which are the tables, by name or
+// ID. Parameters stand as ? or $1 in the text. Each store is read as it is at
+// this moment: what is appended later does not show. Errors in the text or of
+// values are *sqlerr.Error; sqlerr.Format writes them for people. The rows must
+// be closed; they end with ctx.
+func (l *Lake) Query(ctx context.Context, text string, args ...any) (*Rows, error) {
+	done, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	cat := l.newQueryCatalog()
+	rows, err := sql.Query(ctx, cat, text, args, sql.Options{
+		Now:     l.opts.Clock(),
+		Memory:  l.opts.QueryBytes,
+		Workers: l.opts.Workers,
+	})
+	if err != nil {
+		cat.release()
+		return nil, err
+	}
+	r := &Rows{lake: l, rows: rows, cat: cat}
+	l.rows.Lock()
+	l.rows.open[r] = struct{}{}
+	l.rows.Unlock()
+	return r, nil
+}
+
+// Rows is the result of a query. It belongs to one goroutine; Close may be called
+// from another.
+type Rows struct {
+	lake  *Lake
+	rows  *sql.Rows
+	cat   *queryCatalog
+	once  sync.Once
+	ended atomic.Bool // the lake was closed
+}
+
+// Columns describes the columns of the batches.
+func (r *Rows) Columns() []sql.Output { return r.rows.Columns() }
+
+// Next returns the next rows, at least one, or io.EOF after the last. The batch
+// stays valid. After an error every call returns it.
+func (r *Rows) Next() (*column.Batch, error) {
+	b, err := r.rows.Next()
+	if err == nil {
+		return b, nil
+	}
+	if err != io.EOF && r.ended.Load() {
+		err = failf(ErrUnavailable, "the lake was closed while the query ran")
+	}
+	r.Close()
+	return nil, err
+}
+
+// Close ends the query and gives up what it holds. It may be called more than
+// once, and after the last row is not needed.
+func (r *Rows) Close() error {
+	err := r.rows.Close()
+	r.once.Do(func() {
+		r.cat.release()
+		r.lake.rows.Lock()
+		delete(r.lake.rows.open, r)
+		r.lake.rows.Unlock()
+	})
+	return err
+}
+
+// Stats tells what the query has cost.
+func (r *Rows) Stats() sql.Stats { return r.rows.Stats() }
+
+// endRows ends all open queries.
+func (l *Lake) endRows() {
+	l.rows.Lock()
+	var open []*Rows
+	for r := range l.rows.open {
+		open = append(open, r)
+	}
+	l.rows.Unlock()
+	for _, r := range open {
+		r.ended.Store(true)
+		r.Close()
+	}
+}

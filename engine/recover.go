@@ -1,0 +1,433 @@
+package engine
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+
+	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/wal"
+)
+
+// open locks the directory and brings back what is in it.
+//
+//	FORMAT         there or not: a lake, or a directory to make one in
+//	database       opened for reading only: catalogue, and blocks of each segment
+//	log            read whole: its positions must not be ahead of the catalogue
+//	database       opened for writing; segments that nobody names are dropped
+//	memtables      what the log has and the segments do not
+//	numbers        every store's sequence numbers must be dense
+//
+// Nothing is written before the first three have been found to be whole.
+func (l *Lake) open() (err error) {
+	fs := l.opts.FS
+	exists, err := l.prepareDir()
+	if err != nil {
+		return err
+	}
+	if l.lock, err = lockDir(fs, l.dir); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			if l.log != nil {
+				err = errors.Join(err, l.log.Close())
+			}
+			if l.db != nil {
+				err = errors.Join(err, l.db.Close())
+			}
+			err = errors.Join(err, l.lock.Close())
+		}
+	}()
+	if !exists {
+		if err := l.create(); err != nil {
+			return err
+		}
+	}
+	r := recovery{lake: l}
+	if err := r.run(); err != nil {
+		return l.openErr(err)
+	}
+	return nil
+}
+
+// prepareDir makes the directory unless it is there, and tells whether there is
+// a lake in it.
+func (l *Lake) prepareDir() (exists bool, err error) {
+	fs := l.opts.FS
+	if _, err := fs.Stat(l.dir); errors.Is(err, os.ErrNotExist) {
+		if l.opts.MustExist || l.opts.ReadOnly {
+			return false, failf(ErrNotFound, "there is no such directory")
+		}
+		if err := fs.MkdirAll(l.dir, 0o755); err != nil {
+			return false, fmt.Errorf("making the directory: %w", err)
+		}
+		if err := syncDir(fs, fs.PathDir(l.dir)); err != nil {
+			return false, err
+		}
+	} else if err != nil {
+		return false, err
+	}
+	n, err := readFormat(fs, l.dir)
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	if l.opts.MustExist || l.opts.ReadOnly {
+		return false, failf(ErrNotFound, "there is no lake in this directory")
+	}
+	names, err := fs.List(l.dir)
+	if err != nil {
+		return false, fmt.Errorf("reading the directory: %w", err)
+	}
+	for _, name := range names {
+		switch name {
+		case lockFile, formatFile + ".tmp", dbDir:
+			// What is left when the making of a lake was cut short.
+		case walDir:
+			// The log is made after FORMAT: this was a lake, and more than FORMAT
+			// may be missing.
+			return false, &CorruptionError{Place: fs.PathJoin(l.dir, formatFile), Err: errors.New("it is missing, but there is a log")}
+		default:
+			return false, failf(ErrBadInput, "the directory is not empty and holds no lake: there is %s", name)
+		}
+	}
+	return false, nil
+}
+
+// create makes an empty lake. FORMAT comes last: without it, everything is made
+// again.
+func (l *Lake) create() error {
+	db, err := lsm.Open(l.opts.FS.PathJoin(l.dir, dbDir), l.dbOptions())
+	if err != nil {
+		return err
+	}
+	b := db.Batch()
+	(&catalog.Head{Generation: 1, NextSegment: 1}).Put(b)
+	if err := errors.Join(b.Commit(), db.Close()); err != nil {
+		return err
+	}
+	return writeFormat(l.opts.FS, l.dir)
+}
+
+func (l *Lake) dbOptions() lsm.Options {
+	return lsm.Options{
+		FS:         l.opts.FS,
+		CacheBytes: l.opts.CacheBytes / 2,
+		ReadOnly:   l.opts.ReadOnly,
+		Logger:     l.opts.Logger,
+		OnHalt:     l.halt,
+	}
+}
+
+// openErr gives an error of opening its kind.
+func (l *Lake) openErr(err error) error {
+	var damagedLog *wal.CorruptError
+	var damagedCatalogue *catalog.CorruptError
+	switch {
+	case errors.Is(err, ErrCorrupt):
+	case errors.As(err, &damagedLog):
+		err = &CorruptionError{Place: damagedLog.File, Err: err}
+	case errors.As(err, &damagedCatalogue):
+		err = &CorruptionError{Place: "catalogue", Err: err}
+	case lsm.IsCorrupt(err):
+		err = &CorruptionError{Place: "database", Err: err}
+	default:
+		return l.writeErr(err)
+	}
+	if !l.opts.ReadOnly {
+		err = fmt.Errorf("%w; nothing was changed; what is whole can be read by opening the lake for reading only", err)
+	}
+	return err
+}
+
+// recovery is the state of an opening.
+type recovery struct {
+	lake  *Lake
+	state *catalog.State
+	runs  map[uint32][]*mem // by store, in order
+	// ahead is the newest position that the log told of.
+	ahead position
+}
+
+func (r *recovery) run() error {
+	l := r.lake
+	dir := l.opts.FS.PathJoin(l.dir, dbDir)
+	exists, err := lsm.Exists(l.opts.FS, dir)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		return &CorruptionError{Place: dir, Err: errors.New("there is no database, though there is a lake")}
+	}
+	o := l.dbOptions()
+	o.Verify = r.verify
+	if l.opts.ReadOnly {
+		o.Verify = nil
+	}
+	if l.db, err = lsm.Open(dir, o); err != nil {
+		return err
+	}
+	if l.opts.ReadOnly {
+		if err := r.verify(l.db); err != nil {
+			return err
+		}
+	} else if err := r.sweep(); err != nil {
+		return err
+	}
+	l.cat.head = r.state.Head
+	l.cat.nextSegment = max(l.cat.nextSegment, r.state.Head.NextSegment)
+	return r.install()
+}
+
+// verify compares what the catalogue names with the blocks and the log. It
+// changes nothing.
+func (r *recovery) verify(db *lsm.DB) (err error) {
+	if r.state, err = catalog.Load(db); err != nil {
+		return err
+	}
+	if r.state.Head.Generation == 0 {
+		return &CorruptionError{Place: "catalogue", Err: errors.New("it has no head")}
+	}
+	present, err := db.Segments()
+	if err != nil {
+		return err
+	}
+	there := make(map[uint64]bool, len(present))
+	for _, n := range present {
+		there[n] = true
+	}
+	for i := range r.state.Segments {
+		if n := r.state.Segments[i].Number; !there[n] {
+			if err := r.damage(&CorruptionError{Segment: n, Place: "database", Err: errors.New("it has no blocks, though the catalogue names it")}); err != nil {
+				return err
+			}
+		}
+	}
+	return r.readLog()
+}
+
+// damage returns the error, except when the lake is opened for reading only:
+// then it is noted and the opening goes on.
+func (r *recovery) damage(err *CorruptionError) error {
+	if !r.lake.opts.ReadOnly {
+		return err
+	}
+	r.lake.foundDamage = append(r.lake.foundDamage, Problem{Store: err.Store, Segment: err.Segment, Place: err.Place, What: err.Err.Error()})
+	r.lake.opts.Logger.Error("damage found while opening", "error", err)
+	return nil
+}
+
+// readLog reads the log into memtables. When reading only, the log is not
+// opened, and what precedes damage in it is used.
+func (r *recovery) readLog() error {
+	l := r.lake
+	r.runs = make(map[uint32][]*mem)
+	r.ahead.next = make(map[uint32]uint64)
+	dir := l.opts.FS.PathJoin(l.dir, walDir)
+	if l.opts.ReadOnly {
+		if _, err := l.opts.FS.Stat(dir); errors.Is(err, os.ErrNotExist) && r.state.Head.OldestLog == 0 {
+			return nil
+		}
+		if _, err := wal.Verify(l.opts.FS, dir, r.replay); err != nil {
+			if err := r.damage(&CorruptionError{Place: dir, Err: err}); err != nil {
+				return err
+			}
+		}
+		return r.comparePosition()
+	}
+	log, repair, err := wal.Open(l.opts.FS, dir, wal.Options{OldestNeeded: r.state.Head.OldestLog, Rand: l.opts.Rand}, r.replay)
+	if err != nil {
+		return err
+	}
+	l.log = log
+	if repair != nil {
+		l.opts.Logger.Warn("log repaired", "detail", repair.String())
+	}
+	return r.comparePosition()
+}
+
+// comparePosition refuses a catalogue that is older than the log says.
+func (r *recovery) comparePosition() error {
+	if r.ahead.generation > r.state.Head.Generation {
+		return r.damage(&CorruptionError{Place: "database", Err: fmt.Errorf(
+			"the catalogue is at change %d, but the log tells of change %d: the database has lost changes", r.state.Head.Generation, r.ahead.generation)})
+	}
+	return nil
+}
+
+// replay takes one record of the log.
+func (r *recovery) replay(pos wal.Position, payload []byte) error {
+	if len(payload) == 0 {
+		return &CorruptionError{Place: "log record " + pos.String(), Err: errors.New("it is empty")}
+	}
+	switch payload[0] {
+	case recordPosition:
+		p, err := parsePosition(payload)
+		if err != nil {
+			return &CorruptionError{Place: "log record " + pos.String(), Err: err}
+		}
+		r.ahead.generation = max(r.ahead.generation, p.generation)
+		return nil
+	case recordAppend:
+		groups, err := parseAppend(bytes.Clone(payload))
+		if err != nil {
+			return &CorruptionError{Place: "log record " + pos.String(), Err: err}
+		}
+		for _, g := range groups {
+			if err := r.replayGroup(pos, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return &CorruptionError{Place: "log record " + pos.String(), Err: fmt.Errorf("type %q is not known", payload[0])}
+}
+
+// replayGroup puts the events of a group that no segment holds into memtables.
+func (r *recovery) replayGroup(pos wal.Position, g group) error {
+	at := func(err error) error {
+		return &CorruptionError{Place: "log record " + pos.String(), Err: err}
+	}
+	known := false
+	for i := range r.state.Stores {
+		known = known || r.state.Stores[i].Number == g.store
+	}
+	if !known {
+		return at(fmt.Errorf("it has events of store %d, which does not exist", g.store))
+	}
+	segments := r.state.SegmentsOf(g.store)
+	var ev event.Event
+	for i, raw := range g.records {
+		seq := g.first + uint64(i)
+		if covered(segments, seq) {
+			continue
+		}
+		runs := r.runs[g.store]
+		var m *mem
+		if len(runs) > 0 {
+			m = runs[len(runs)-1]
+			next := m.First() + uint64(m.Len())
+			if seq < next {
+				// A record that the log carried over when it was last opened may come
+				// twice: once where it was, once where it is now.
+				if have := r.find(runs, seq); have == nil || !bytes.Equal(have, raw) {
+					return at(fmt.Errorf("sequence number %d is given twice, to different records", seq))
+				}
+				continue
+			}
+			if seq > next || r.lake.full(m) {
+				m = nil
+			}
+		}
+		if m == nil {
+			m = r.lake.newMem(seq)
+			m.logFile = pos.File
+			m.since = r.lake.opts.Clock()
+			r.runs[g.store] = append(runs, m)
+		}
+		if err := event.Parse(raw, &ev); err != nil {
+			return at(fmt.Errorf("event %d: %w", seq, err))
+		}
+		row := memtable.Row{Raw: raw, Time: ev.Time, Leaf: event.LeafHash(raw)}
+		row.ID = ev.Identity(&row.Leaf)
+		m.Append([]memtable.Row{row})
+	}
+	return nil
+}
+
+// find returns the record with a sequence number.
+func (r *recovery) find(runs []*mem, seq uint64) []byte {
+	for _, m := range runs {
+		if rows := m.View().Rows(); seq >= m.First() && seq-m.First() < uint64(len(rows)) {
+			return rows[seq-m.First()].Raw
+		}
+	}
+	return nil
+}
+
+// covered reports whether a segment holds a sequence number.
+func covered(segments []catalog.Segment, seq uint64) bool {
+	i := sort.Search(len(segments), func(i int) bool { return segments[i].End() > seq })
+	return i < len(segments) && segments[i].First <= seq
+}
+
+// sweep drops segments that no catalogue record names: a crash came between
+// their ingestion and their record, or between the change that replaced them
+// and their removal. Either way nobody was told that they are there.
+func (r *recovery) sweep() error {
+	l := r.lake
+	present, err := l.db.Segments()
+	if err != nil {
+		return err
+	}
+	named := make(map[uint64]bool, len(r.state.Segments))
+	for i := range r.state.Segments {
+		named[r.state.Segments[i].Number] = true
+	}
+	b := l.db.Batch()
+	dropped := 0
+	for _, n := range present {
+		l.cat.nextSegment = max(l.cat.nextSegment, n+1)
+		if !named[n] {
+			b.DropSegment(n)
+			dropped++
+		}
+	}
+	if dropped == 0 {
+		return nil
+	}
+	l.opts.Logger.Info("dropping segments that a crash left", "count", dropped)
+	return b.Commit()
+}
+
+// install makes the stores known and checks that their sequence numbers are
+// dense.
+func (r *recovery) install() error {
+	l := r.lake
+	for _, rec := range r.state.Stores {
+		s := l.addStore(rec)
+		runs := r.runs[rec.Number]
+		segments := r.state.SegmentsOf(rec.Number)
+		var next uint64
+		for i, j := 0, 0; i < len(segments) || j < len(runs); {
+			var from, to uint64
+			if j == len(runs) || i < len(segments) && segments[i].First < runs[j].First() {
+				from, to = segments[i].First, segments[i].End()
+				s.mu.segments = append(s.mu.segments, l.newSealed(s, segments[i]))
+				i++
+			} else {
+				from, to = runs[j].First(), runs[j].First()+uint64(runs[j].Len())
+				s.mu.frozen = append(s.mu.frozen, runs[j])
+				j++
+			}
+			if from != next {
+				err := r.damage(&CorruptionError{Store: rec.Name, Err: fmt.Errorf(
+					"sequence numbers jump from %d to %d: neither segments nor the log have those between", next, from)})
+				if err != nil {
+					return err
+				}
+			}
+			next = to
+		}
+		s.mu.next = next
+		// The last run goes on growing unless it is full.
+		if n := len(s.mu.frozen); n > 0 {
+			last := s.mu.frozen[n-1]
+			if last.First()+uint64(last.Len()) == next && !l.full(last) && !l.opts.ReadOnly {
+				s.mu.active, s.mu.frozen = last, s.mu.frozen[:n-1:n-1]
+			}
+		}
+		if s.mu.active.First() != next && s.mu.active.Len() == 0 {
+			s.mu.active = l.newMem(next)
+		}
+		if !l.opts.ReadOnly {
+			l.sealer.add(len(s.mu.frozen))
+		}
+	}
+	return nil
+}

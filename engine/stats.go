@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/segment"
+)
+
+// Stats tells what is in a lake and what it costs.
+type Stats struct {
+	Dir    string
+	Format int
+	Stores []StoreStats
+	// WALBytes is the size of the WAL files, DiskBytes that of all files of the
+	// lake.
+	WALBytes, DiskBytes int64
+	// Database describes the key-value store, for people.
+	Database string
+}
+
+// StoreStats tells what is in one store. Sizes are bytes.
+type StoreStats struct {
+	ID, Name string
+	Created  time.Time
+	Events   int64
+	RawBytes int64 // the records as they arrived
+	// StoredBytes is what the sealed events take on disk, indexes included.
+	StoredBytes int64
+	// SealedEvents and SealedRawBytes are the part of Events and RawBytes that
+	// is in segments: StoredBytes / SealedEvents is the cost of an event.
+	SealedEvents, SealedRawBytes int64
+	Segments                     int
+	// MemtableEvents and MemtableBytes are not sealed yet.
+	MemtableEvents, MemtableBytes int64
+	// First and Last are the smallest and largest event times; zero when there
+	// are no events.
+	First, Last time.Time
+	// Columns are the bytes by column, largest first; a column is named by its
+	// path, such as userIdentity.arn.
+	Columns []SizeStat
+	// Structures are the bytes by purpose (values, dictionaries, shapes,
+	// postings, filters, directory …), largest first.
+	Structures []SizeStat
+}
+
+// SizeStat is the size of one thing.
+type SizeStat struct {
+	Name  string
+	Bytes int64
+}
+
+// Stats returns what is in the lake. It reads the directories of all segments.
+func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
+	done, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	out := &Stats{Dir: l.dir, Format: FormatVersion, Database: l.db.Metrics()}
+	if l.log != nil {
+		out.WALBytes = l.log.Size()
+	}
+	if out.DiskBytes, err = diskBytes(l.opts.FS, l.dir); err != nil {
+		return nil, fmt.Errorf("measuring the lake's files: %w", err)
+	}
+	for _, s := range l.Stores() {
+		st, err := s.stats(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the sizes of store %s: %w", s.Name(), err)
+		}
+		out.Stores = append(out.Stores, *st)
+	}
+	return out, nil
+}
+
+func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
+	sn := s.snapshot()
+	defer sn.release()
+	st := &StoreStats{ID: s.ID(), Name: s.Name(), Created: s.Created(), Events: int64(sn.next), Segments: len(sn.segments)}
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	columns, structures := map[string]int64{}, map[string]int64{}
+	for _, seg := range sn.segments {
+		c := &seg.cat
+		st.SealedEvents += int64(c.Rows)
+		st.SealedRawBytes += int64(c.RawBytes)
+		st.StoredBytes += int64(c.StoredBytes)
+		first, last = min(first, c.MinTime), max(last, c.MaxTime)
+		if err := seg.sizes(ctx, columns, structures); err != nil {
+			return nil, err
+		}
+	}
+	st.RawBytes = st.SealedRawBytes
+	for _, v := range sn.views {
+		st.MemtableEvents += int64(len(v.Rows()))
+		st.MemtableBytes += v.Bytes()
+		lo, hi := v.Times()
+		first, last = min(first, lo), max(last, hi)
+	}
+	st.RawBytes += st.MemtableBytes
+	if st.Events > 0 {
+		st.First, st.Last = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
+	}
+	st.Columns, st.Structures = largestFirst(columns), largestFirst(structures)
+	return st, nil
+}
+
+// sizes adds the bytes of a segment by column and by structure.
+func (s *sealed) sizes(ctx context.Context, columns, structures map[string]int64) error {
+	r, err := s.reader(ctx)
+	if err != nil {
+		return err
+	}
+	z, err := r.Sizes(ctx)
+	if err != nil {
+		return s.fault(err)
+	}
+	structures["directory"] += z.Directory
+	structures["shapes"] += z.Shapes
+	structures["dictionaries"] += z.Dictionaries
+	structures["codes"] += z.Codes
+	structures["values"] += z.Values
+	structures["checksums"] += z.Checksums
+	err = r.EachColumn(ctx, func(c segment.ColumnInfo) error {
+		columns[strings.Join(c.Path, ".")] += c.Stored
+		return nil
+	})
+	if err != nil {
+		return s.fault(err)
+	}
+	return s.lake.db.Blocks(s.cat.Number, blockIndexDir, func(kind byte, _ uint32, data []byte) error {
+		switch kind {
+		case blockIndexDir, blockFilter:
+			structures["filters"] += int64(len(data))
+		case blockPostings:
+			structures["postings"] += int64(len(data))
+		}
+		return nil
+	})
+}
+
+func largestFirst(m map[string]int64) []SizeStat {
+	var out []SizeStat
+	for name, n := range m {
+		if n > 0 {
+			out = append(out, SizeStat{Name: name, Bytes: n})
+		}
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].Bytes != out[j].Bytes {
+			return out[i].Bytes > out[j].Bytes
+		}
+		return out[i].Name < out[j].Name
+	})
+	return out
+}
+
+// diskBytes returns the size of all files below a directory. Files that go away
+// meanwhile do not count.
+func diskBytes(fs vfs.FS, dir string) (int64, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	for _, name := range names {
+		path := fs.PathJoin(dir, name)
+		info, err := fs.Stat(path)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+		case err != nil:
+			return 0, err
+		case info.IsDir():
+			n, err := diskBytes(fs, path)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				return 0, err
+			}
+			sum += n
+		default:
+			sum += info.Size()
+		}
+	}
+	return sum, nil
+}

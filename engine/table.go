@@ -1,0 +1,379 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+)
+
+// queryCatalog is the lake as one query sees it: every store that the query
+// names is a snapshot, taken when it is first named and kept until the query
+// ends.
+type queryCatalog struct {
+	lake *Lake
+	mu   sync.Mutex
+	snap map[*Store]*snapshot
+}
+
+func (l *Lake) newQueryCatalog() *queryCatalog {
+	return &queryCatalog{lake: l, snap: make(map[*Store]*snapshot)}
+}
+
+// Table implements plan.Catalog.
+func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error) {
+	s := c.lake.storeCalled(name)
+	if s == nil {
+		return nil, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.snap[s] == nil {
+		c.snap[s] = s.snapshot()
+	}
+	return &table{snap: c.snap[s], schema: event.CloudTrail}, nil
+}
+
+// TableNames implements plan.Catalog.
+func (c *queryCatalog) TableNames(context.Context) ([]string, error) {
+	var names []string
+	for _, s := range c.lake.Stores() {
+		names = append(names, s.Name())
+	}
+	return names, nil
+}
+
+// release gives up the snapshots.
+func (c *queryCatalog) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, sn := range c.snap {
+		sn.release()
+	}
+}
+
+// table is a store's events through a schema. It implements plan.Table.
+type table struct {
+	snap   *snapshot
+	schema *event.Table
+}
+
+// Name implements plan.Table.
+func (t *table) Name() string { return t.snap.store.Name() }
+
+// Columns implements plan.Table.
+func (t *table) Columns() []plan.Column {
+	out := make([]plan.Column, len(t.schema.Columns))
+	for i := range t.schema.Columns {
+		c := &t.schema.Columns[i]
+		out[i] = plan.Column{Name: c.Name, Type: c.Type, Aliases: c.Aliases, FieldAliases: fieldAliases(c, nil)}
+	}
+	return out
+}
+
+// fieldAliases adds the other names of the members below a column.
+func fieldAliases(c *event.Column, to map[string]string) map[string]string {
+	for i := range c.Members {
+		m := &c.Members[i]
+		for _, a := range m.Aliases {
+			if to == nil {
+				to = make(map[string]string)
+			}
+			to[strings.ToLower(a)] = m.Name
+		}
+		to = fieldAliases(m, to)
+	}
+	return to
+}
+
+// Scan implements plan.Table.
+func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, error) {
+	s := &scan{}
+	for _, p := range req.Paths {
+		src, err := sourceOf(t.schema, p)
+		if err != nil {
+			return nil, err
+		}
+		s.sources = append(s.sources, src)
+		s.pruning.Columns = append(s.pruning.Columns, src.name())
+	}
+	f := filter{bitmaps: !t.snap.store.lake.opts.NoBitmaps}
+	if err := f.init(t.schema, req.Terms); err != nil {
+		return nil, err
+	}
+	s.pruning.Segments = len(t.snap.segments)
+	for _, seg := range t.snap.segments {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if f.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) {
+			s.pruning.SegmentsByTime++
+			continue
+		}
+		rows, none, err := f.rowsOf(ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		if none {
+			s.pruning.SegmentsByFilter++
+			continue
+		}
+		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, base: seg.bytesRead.Load()}
+		s.pruning.Rows += int64(u.rows)
+		if rows != nil {
+			s.pruning.RowsByBitmap += int64(u.rows) - int64(rows.GetCardinality())
+		}
+		s.add(u)
+	}
+	for _, v := range t.snap.views {
+		min, max := v.Times()
+		s.pruning.MemtableRows += int64(len(v.Rows()))
+		if f.outsideTime(min, max) {
+			continue
+		}
+		chunks, err := v.Chunks(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range chunks {
+			if !f.outsideTime(c.MinTime, c.MaxTime) {
+				s.add(&unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From})
+			}
+		}
+	}
+	sort.SliceStable(s.parts, func(i, j int) bool { return s.parts[i].first < s.parts[j].first })
+	for _, u := range s.parts {
+		s.units = append(s.units, u)
+	}
+	return s, nil
+}
+
+// scan implements plan.Scan. It lives within the query's snapshots.
+type scan struct {
+	sources []*source
+	parts   []*unit
+	units   []plan.Unit
+	pruning plan.Pruning
+}
+
+func (s *scan) add(u *unit) {
+	u.dicts = make([]atomic.Pointer[column.Vector], len(s.sources))
+	s.parts = append(s.parts, u)
+}
+
+// Units implements plan.Scan.
+func (s *scan) Units() []plan.Unit { return s.units }
+
+// Pruning implements plan.Scan.
+func (s *scan) Pruning() plan.Pruning { return s.pruning }
+
+// Close implements plan.Scan. The query's catalogue has the snapshot.
+func (s *scan) Close() error { return nil }
+
+// unit is a segment, or a chunk of a memtable. It implements plan.Unit.
+type unit struct {
+	scan       *scan
+	seg        *sealed // nil for a chunk
+	reader     *segment.Reader
+	first      uint64
+	rows       int
+	candidates *roaring.Bitmap
+	base       int64 // bytes of the segment read before
+	// dicts are the dictionaries that have been handed out, per path: the cache
+	// may have to make them anew, and consumers know them by their pointers.
+	dicts []atomic.Pointer[column.Vector]
+}
+
+// Rows implements plan.Unit.
+func (u *unit) Rows() int { return u.rows }
+
+// Candidates implements plan.Unit.
+func (u *unit) Candidates() *roaring.Bitmap { return u.candidates }
+
+// open returns the unit's reader.
+func (u *unit) open(ctx context.Context) (*segment.Reader, error) {
+	if u.seg == nil {
+		return u.reader, nil
+	}
+	return u.seg.reader(ctx)
+}
+
+// fault gives an error its place.
+func (u *unit) fault(err error) error {
+	if u.seg == nil {
+		return err
+	}
+	return u.seg.fault(err)
+}
+
+// Read implements plan.Unit.
+func (u *unit) Read(ctx context.Context, path int, rows []uint32, from, to int) (*column.Vector, error) {
+	r, err := u.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sel := segment.Range(from, to)
+	if rows != nil {
+		sel = segment.List(rows)
+	}
+	src := u.scan.sources[path]
+	v, err := src.read(ctx, r, sel)
+	if err != nil {
+		return nil, u.fault(fmt.Errorf("reading column %s: %w", src.name(), err))
+	}
+	return u.sameDict(path, v), nil
+}
+
+// sameDict gives a vector the dictionary that the path's other vectors have.
+func (u *unit) sameDict(path int, v *column.Vector) *column.Vector {
+	if v.Dict == nil {
+		return v
+	}
+	if u.dicts[path].CompareAndSwap(nil, v.Dict) {
+		return v
+	}
+	if d := u.dicts[path].Load(); d != v.Dict && d.Len == v.Dict.Len {
+		out := *v
+		out.Dict = d
+		return &out
+	}
+	return v
+}
+
+// place returns the one place in the records that a path reads, when the
+// segment knows it; nowhere says that no record of the unit has any of them.
+func (u *unit) place(ctx context.Context, r *segment.Reader, src *source) (p segment.PathID, ok, nowhere bool) {
+	found := 0
+	for _, place := range src.places {
+		at, there, err := r.Lookup(ctx, place)
+		if err != nil {
+			return 0, false, false
+		}
+		if there {
+			p = at
+			found++
+		}
+	}
+	return p, found == 1, found == 0 && len(src.places) > 0
+}
+
+// Bounds implements plan.Unit.
+func (u *unit) Bounds(path int) (*column.Vector, bool) {
+	src := u.scan.sources[path]
+	if src.kind != timeSource {
+		return nil, false
+	}
+	ctx := context.Background()
+	r, err := u.open(ctx)
+	if err != nil {
+		return nil, false // reading will tell
+	}
+	p, ok, _ := u.place(ctx, r, src)
+	if !ok {
+		return nil, false
+	}
+	min, max, ok, err := r.TimeBounds(ctx, p)
+	if err != nil || !ok {
+		return nil, false
+	}
+	v := column.New(src.typ, 2)
+	v.I64[0], v.I64[1] = min, max
+	return v, true
+}
+
+// Counts implements plan.Unit.
+func (u *unit) Counts(ctx context.Context, path int) (*column.Vector, []int64, bool, error) {
+	src := u.scan.sources[path]
+	if src.kind != textSource && src.kind != boolSource {
+		return nil, nil, false, nil
+	}
+	r, err := u.open(ctx)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	p, ok, nowhere := u.place(ctx, r, src)
+	if nowhere {
+		return column.NullConst(src.typ, 1), []int64{int64(u.rows)}, true, nil
+	}
+	if !ok {
+		return nil, nil, false, nil
+	}
+	dict, counts, ok, err := r.Counts(ctx, p)
+	if err != nil {
+		return nil, nil, false, u.fault(fmt.Errorf("reading the counts of column %s: %w", src.name(), err))
+	}
+	if !ok {
+		return nil, nil, false, nil
+	}
+	values, sums := distinctCounts(src, dict, counts)
+	return values, sums, true, nil
+}
+
+// distinctCounts drops entries that no row has, and turns texts into booleans
+// where the source wants them.
+func distinctCounts(src *source, dict *column.Vector, counts []int64) (*column.Vector, []int64) {
+	if src.kind == textSource {
+		out := column.NewAppender(src.typ, dict.Len)
+		sums := make([]int64, 0, len(counts))
+		for i, n := range counts {
+			if n > 0 {
+				out.Append(dict, i)
+				sums = append(sums, n)
+			}
+		}
+		return out.Vector(), sums
+	}
+	var of [3]int64 // false, true, NULL
+	for i, n := range counts {
+		at := 2
+		if !dict.IsNull(i) {
+			leaf, j := dict.Leaf(i)
+			switch leaf.Str[j] {
+			case "false":
+				at = 0
+			case "true":
+				at = 1
+			}
+		}
+		of[at] += n
+	}
+	v := &column.Vector{Type: src.typ}
+	var sums []int64
+	for at, n := range of {
+		if n == 0 {
+			continue
+		}
+		v.I64 = append(v.I64, int64(at&1))
+		v.Len++
+		if at == 2 {
+			v.SetNull(v.Len - 1)
+		}
+		sums = append(sums, n)
+	}
+	return v, sums
+}
+
+// Stored implements plan.Unit.
+func (u *unit) Stored() int64 {
+	if u.seg == nil {
+		return 0
+	}
+	return u.seg.bytesRead.Load() - u.base
+}
+
+// String names the unit in messages.
+func (u *unit) String() string {
+	if u.seg != nil {
+		return u.seg.name()
+	}
+	return strings.TrimSpace(fmt.Sprintf("events from %d in memory", u.first))
+}
