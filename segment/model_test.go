@@ -208,7 +208,17 @@ func (g nasty) regular(i int) string {
 		s += `,"errorCode":` + g.pick(`"AccessDenied"`, `"NoSuchKey"`, `null`)
 	}
 	if i%4 != 0 {
-		s += fmt.Sprintf(`,"user":{"arn":"arn:aws:iam::1234:user/u%d","mfa":"%v","id":"AIDA%016d"}`, g.r.IntN(300), i%5 == 0, g.r.IntN(400))
+		// The owner follows from the ARN, with exceptions; the team too, but not every record has one.
+		u := g.r.IntN(300)
+		owner := u * 7 % 90
+		if g.r.IntN(100) == 0 {
+			owner = g.r.IntN(90)
+		}
+		s += fmt.Sprintf(`,"owner":"o%d","user":{"mfa":"%v"`, owner, i%5 == 0)
+		if i%5 < 3 {
+			s += fmt.Sprintf(`,"team":"t%d"`, u*11%40)
+		}
+		s += fmt.Sprintf(`,"arn":"arn:aws:iam::1234:user/u%d","id":"AIDA%016d"}`, u, g.r.IntN(400))
 	}
 	switch i % 7 {
 	case 1:
@@ -275,6 +285,14 @@ func TestAgainstModel(t *testing.T) {
 			checkModel(t, r, records)
 			if err := r.Verify(context.Background()); err != nil {
 				t.Errorf("verifying: %v", err)
+			}
+			used := map[string]bool{}
+			r.EachColumn(context.Background(), func(c ColumnInfo) error {
+				used[c.Encoding] = true
+				return nil
+			})
+			if c.name == "usual" && (!used["derived"] || !used["plain"] || !used["dictionary"] || !used["tiny"]) {
+				t.Errorf("only these encodings were tested: %v", used)
 			}
 		})
 	}

@@ -34,7 +34,11 @@ func (r *Reader) Lookup(ctx context.Context, path []string) (p PathID, ok bool, 
 			// Values above may be kept as text, and the path inside.
 			for m := n; ; m = d.parent[m] {
 				if d.hasText(m) {
-					return r.invent(d, n, path[i:]), true, nil
+					p, ok := r.invent(n, path[i:])
+					if !ok {
+						return 0, false, fmt.Errorf("looking up %q: more than %d paths that are only possible", path, maxInvented)
+					}
+					return p, true, nil
 				}
 				if m == 0 {
 					return 0, false, nil
@@ -52,17 +56,23 @@ type inventedPath struct {
 	rest []string
 }
 
-func (r *Reader) invent(d *directory, node uint32, rest []string) PathID {
+func (r *Reader) invent(node uint32, rest []string) (PathID, bool) {
 	r.invented.Lock()
 	defer r.invented.Unlock()
 	for i, v := range r.invented.paths {
 		if v.node == node && slices.Equal(v.rest, rest) {
-			return invented | PathID(i)
+			return invented | PathID(i), true
 		}
 	}
+	if len(r.invented.paths) >= maxInvented {
+		return 0, false
+	}
 	r.invented.paths = append(r.invented.paths, inventedPath{node, append([]string(nil), rest...)})
-	return invented | PathID(len(r.invented.paths)-1)
+	return invented | PathID(len(r.invented.paths)-1), true
 }
+
+// maxInvented bounds what queries for ever new paths can make a reader remember.
+const maxInvented = 1 << 14
 
 func (r *Reader) inventedPath(p PathID) (inventedPath, error) {
 	r.invented.Lock()
@@ -493,6 +503,12 @@ func (r *Reader) Text(ctx context.Context, p PathID, sel Selection) (*column.Vec
 		}
 		return t.vector(column.VarcharType), nil
 	}
+	if done, err := r.plainTexts(ctx, p, sel, t); done || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return t.vector(column.VarcharType), nil
+	}
 	err = r.eachValue(ctx, p, false, sel, func(_ int, v *variant, sc *scanner) error {
 		var ok bool
 		var err error
@@ -510,6 +526,90 @@ func (r *Reader) Text(ctx context.Context, p PathID, sel Selection) (*column.Vec
 		return nil, err
 	}
 	return t.vector(column.VarcharType), nil
+}
+
+// plainTexts is Text for ranges of a path that is a single plain column
+// without escapes: its pages are unpacked straight into the result.
+func (r *Reader) plainTexts(ctx context.Context, p PathID, sel Selection, t *textBuilder) (done bool, err error) {
+	if p&invented != 0 || sel.List != nil || !sel.dense() {
+		return false, nil
+	}
+	pl, err := r.plan(ctx, p, false)
+	if err != nil || !pl.simple || len(pl.columns) != 1 {
+		return false, err
+	}
+	d, c := pl.d, &pl.d.columns[pl.columns[0]]
+	if c.encoding != encPlain || c.flags&columnEscapes != 0 {
+		return false, nil
+	}
+	det := d.detail(c)
+	starts := d.groups[det.group]
+	var all texts
+	for row := sel.From; row < sel.To; {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		b := row / BlockRows
+		shapes, err := r.rowShapes(ctx, d, b)
+		if err != nil {
+			return false, err
+		}
+		from, to := row-b*BlockRows, min(len(shapes), sel.To-b*BlockRows)
+		at, n := starts[b], uint32(0)
+		for _, s := range shapes[:from] {
+			at += pl.variant[s]
+		}
+		for _, s := range shapes[from:to] {
+			n += pl.variant[s]
+		}
+		if at+n > starts[b+1] {
+			return false, r.damaged(d.block(c.page), fmt.Errorf("column %s: %w", d.name(c), errShape))
+		}
+		all.ends = all.ends[:0]
+		all.data = t.data
+		if err := r.plainRun(ctx, d, c, at, n, &all); err != nil {
+			return false, err
+		}
+		end, k := uint32(len(t.data)), 0
+		t.data = all.data
+		for _, s := range shapes[from:to] {
+			if pl.variant[s] == 0 {
+				if t.nulls == nil {
+					t.nulls = column.NewBits(t.n)
+				}
+				t.nulls.Set(len(t.ends))
+			} else {
+				end = all.ends[k]
+				k++
+			}
+			t.ends = append(t.ends, end)
+		}
+		row += to - from
+	}
+	return true, nil
+}
+
+// plainRun appends the values [at, at+n) of a plain column.
+func (r *Reader) plainRun(ctx context.Context, d *directory, c *dirColumn, at, n uint32, all *texts) error {
+	det := d.detail(c)
+	var v valuesPage
+	for n > 0 {
+		k, first := pageOf(det.ends, at)
+		page, release, err := r.page(ctx, d, c.page+uint32(k))
+		if err != nil {
+			return err
+		}
+		m := min(n, det.ends[k]-at)
+		if err = v.open(page, int(det.ends[k]-first)); err == nil {
+			err = v.all(all, int(at-first), int(at-first+m))
+		}
+		release()
+		if err != nil {
+			return r.damaged(d.block(c.page+uint32(k)), fmt.Errorf("column %s: %w", d.name(c), err))
+		}
+		at, n = at+m, n-m
+	}
+	return nil
 }
 
 // Map returns the objects at p as map(varchar, varchar): members in source

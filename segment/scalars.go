@@ -2,6 +2,7 @@ package segment
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/cairndb/cairn/segment/column"
 )
@@ -78,62 +79,99 @@ func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*col
 		return nil, err
 	}
 	out := column.New(column.TimestampType, sel.Len())
-	var page valuesPage
-	release := func() {}
-	defer func() { release() }()
-	det := d.detail(c)
-	starts := d.groups[det.group]
-	var from, to uint32 // of the open page
-	var sec []int64
+	var t blockTimes
+	defer t.close()
+	block := -1
 	var shapes []uint16
-	block, row := -1, 0
+	var row int
 	var next uint32
-	for i := range sel.Len() {
+	for i := 0; i < sel.Len(); i++ {
 		at := sel.row(i)
 		if at/BlockRows != block {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
 			block = at / BlockRows
-			row, next = block*BlockRows, starts[block]
 			if shapes, err = r.rowShapes(ctx, d, block); err != nil {
 				return nil, err
 			}
+			if err := t.read(ctx, r, d, c, block); err != nil {
+				return nil, err
+			}
+			row, next = 0, 0
 		}
-		for ; row < at; row++ {
-			next += pl.variant[shapes[row-block*BlockRows]]
+		at -= block * BlockRows
+		for _, s := range shapes[row:at] {
+			next += pl.variant[s]
 		}
-		if pl.variant[shapes[at-block*BlockRows]] == 0 {
+		row = at
+		if n := len(shapes); sel.List == nil && at == 0 && len(t.sec) == n && sel.Len()-i >= n {
+			// A whole row block without gaps.
+			for k, sec := range t.sec {
+				out.I64[i+k] = sec * 1e6
+			}
+			i += n - 1
+			row, next = n, uint32(n)
+			continue
+		}
+		if pl.variant[shapes[at]] == 0 {
 			out.SetNull(i)
 			continue
 		}
-		if next >= c.n {
-			return nil, r.damaged(d.block(c.page), errShape)
+		if int(next) >= len(t.sec) {
+			return nil, r.damaged(d.block(d.columns[pl.columns[0]].page), fmt.Errorf("times of %s: %w", d.name(c), errShape))
 		}
-		if next < from || next >= to {
-			k, first := pageOf(det.ends, next)
-			release()
-			release = func() {}
-			b, done, err := r.page(ctx, d, c.page+uint32(k))
-			if err != nil {
-				return nil, err
-			}
-			release = done
-			from, to = first, det.ends[k]
-			err = page.open(b, int(to-from))
-			ints := page.times()
-			if err == nil && ints == nil {
-				err = errPage
-			}
-			if err != nil {
-				return nil, r.damaged(d.block(c.page+uint32(k)), err)
-			}
-			sec = sized(sec, int(to-from))
-			ints.read(sec, 0)
-		}
-		out.I64[i] = sec[next-from] * 1e6
+		out.I64[i] = t.sec[next] * 1e6
 	}
 	return out, nil
+}
+
+// blockTimes are the seconds of a time column in one row block.
+type blockTimes struct {
+	sec     []int64
+	page    valuesPage
+	from    uint32 // values of the open page
+	to      uint32
+	ints    *intsPage
+	release func()
+}
+
+func (t *blockTimes) read(ctx context.Context, r *Reader, d *directory, c *dirColumn, b int) error {
+	det := d.detail(c)
+	starts := d.groups[det.group]
+	at, end := starts[b], starts[b+1]
+	t.sec = sized(t.sec, int(end-at))
+	for out := t.sec; len(out) > 0; {
+		if at < t.from || at >= t.to {
+			k, first := pageOf(det.ends, at)
+			t.close()
+			page, release, err := r.page(ctx, d, c.page+uint32(k))
+			if err != nil {
+				return err
+			}
+			t.release, t.from, t.to = release, first, det.ends[k]
+			if err = t.page.open(page, int(t.to-t.from)); err == nil {
+				if t.ints = t.page.times(); t.ints == nil {
+					err = errPage
+				}
+			}
+			if err != nil {
+				return r.damaged(d.block(c.page+uint32(k)), fmt.Errorf("times of %s: %w", d.name(c), err))
+			}
+		}
+		n := min(len(out), int(t.to-at))
+		t.ints.read(out[:n], int(at-t.from))
+		out, at = out[n:], at+uint32(n)
+	}
+	return nil
+}
+
+func (t *blockTimes) close() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+	t.from, t.to = 0, 0
 }
 
 // timeColumn returns the one column at p if all values there are canonical times.

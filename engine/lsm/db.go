@@ -234,7 +234,9 @@ func (d *DB) pebbleOptions(o Options) *pebble.Options {
 	return opts
 }
 
-// openPebble opens Pebble, giving up when it parks itself on the way.
+// openPebble opens Pebble, giving up when it parks itself on the way. When a file
+// operation fails at the wrong moment, Pebble panics while it takes its half-open
+// parts down; that is an opening that failed, and no reason to end the process.
 func (d *DB) openPebble(dir string) (*pebble.DB, error) {
 	type result struct {
 		db  *pebble.DB
@@ -242,6 +244,11 @@ func (d *DB) openPebble(dir string) (*pebble.DB, error) {
 	}
 	ch := make(chan result, 1)
 	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				ch <- result{nil, fmt.Errorf("opening the database in %s: %v", dir, r)}
+			}
+		}()
 		db, err := pebble.Open(dir, d.opts)
 		ch <- result{db, err}
 	}()

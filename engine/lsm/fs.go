@@ -45,7 +45,13 @@ func (fs *diskFS) change(what, name string, fatal bool, op func() error) error {
 	}
 	err := op()
 	fs.running.RUnlock()
-	if err == nil || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
+	return fs.failed(what, name, fatal, err)
+}
+
+// failed returns an error that Pebble can deal with, and does not return with one
+// that it cannot.
+func (fs *diskFS) failed(what, name string, fatal bool, err error) error {
+	if err == nil || err == io.EOF || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
 		return err
 	}
 	if fatal || fs.opening.Load() {
@@ -101,13 +107,34 @@ func (fs *diskFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteC
 	return fs.open("reusing", oldname, func() (vfs.File, error) { return fs.FS.ReuseForWrite(oldname, newname, category) })
 }
 
+// Open implements vfs.FS.
+func (fs *diskFS) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	f, err := fs.FS.Open(name, opts...)
+	if err != nil {
+		return nil, fs.failed("opening", name, false, err)
+	}
+	return &diskFile{File: f, fs: fs, name: name}, nil
+}
+
 // OpenDir implements vfs.FS.
 func (fs *diskFS) OpenDir(name string) (vfs.File, error) {
 	f, err := fs.FS.OpenDir(name)
 	if err != nil {
-		return nil, err
+		return nil, fs.failed("opening directory", name, false, err)
 	}
 	return &diskFile{File: f, fs: fs, name: name, dir: true}, nil
+}
+
+// List implements vfs.FS.
+func (fs *diskFS) List(dir string) ([]string, error) {
+	names, err := fs.FS.List(dir)
+	return names, fs.failed("reading directory", dir, false, err)
+}
+
+// Stat implements vfs.FS.
+func (fs *diskFS) Stat(name string) (vfs.FileInfo, error) {
+	info, err := fs.FS.Stat(name)
+	return info, fs.failed("looking at", name, false, err)
 }
 
 // Link implements vfs.FS.
@@ -152,6 +179,29 @@ type diskFile struct {
 	fs   *diskFS
 	name string
 	dir  bool
+}
+
+// Read implements vfs.File.
+func (f *diskFile) Read(p []byte) (int, error) {
+	n, err := f.File.Read(p)
+	return n, f.fs.failed("reading", f.name, false, err)
+}
+
+// ReadAt implements vfs.File.
+func (f *diskFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	return n, f.fs.failed("reading", f.name, false, err)
+}
+
+// Stat implements vfs.File.
+func (f *diskFile) Stat() (vfs.FileInfo, error) {
+	info, err := f.File.Stat()
+	return info, f.fs.failed("looking at", f.name, false, err)
+}
+
+// Close implements vfs.File.
+func (f *diskFile) Close() error {
+	return f.fs.failed("closing", f.name, false, f.File.Close())
 }
 
 // Write implements vfs.File.

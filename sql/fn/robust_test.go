@@ -423,3 +423,43 @@ func TestCommonType(t *testing.T) {
 		t.Error("arrays:", got)
 	}
 }
+
+// TestConcurrentUse shares bound functions and their caches of compiled
+// patterns among goroutines, more patterns than the caches hold.
+func TestConcurrentUse(t *testing.T) {
+	like, err := LookupScalar("like").Bind([]*column.Type{column.VarcharType, column.VarcharType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches, err := LookupScalar("regexp_like").Bind([]*column.Type{column.VarcharType, column.VarcharType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const workers, patterns = 4, 1500
+	failed := make(chan error, workers)
+	for w := range workers {
+		go func() {
+			failed <- func() error {
+				text := column.New(column.VarcharType, 2)
+				for p := range patterns {
+					text.Str[0], text.Str[1] = fmt.Sprintf("a%db", p), fmt.Sprintf("a%dc", p+w)
+					pattern := column.New(column.VarcharType, 1)
+					for bound, form := range map[*Bound]string{like: "%%%db", matches: "%db$"} {
+						pattern.Str[0] = fmt.Sprintf(form, p)
+						out, err := bound.Eval(testContext, []*column.Vector{text, column.NewConst(pattern, 2)}, 2)
+						if err != nil || out.I64[0] != 1 || out.I64[1] != 0 {
+							return fmt.Errorf("%q and %q: %v, %v", text.Str, pattern.Str[0], out, err)
+						}
+						pattern = column.New(column.VarcharType, 1)
+					}
+				}
+				return nil
+			}()
+		}()
+	}
+	for range workers {
+		if err := <-failed; err != nil {
+			t.Error(err)
+		}
+	}
+}
