@@ -285,6 +285,11 @@ func (k *segmentCheck) column(r *segment.Reader, x *segmentIndex, c *columnIndex
 	if !c.postings {
 		return nil
 	}
+	// Where a key occurs twice in a record, or a value is a container, the reader
+	// has no codes to compare with; queries then use no postings either.
+	if _, coded, err := r.Dict(k.ctx, p); err != nil || !coded {
+		return err
+	}
 	list, release, err := x.list(c)
 	if err != nil {
 		return err

@@ -255,6 +255,9 @@ func (l *Lake) writeErr(err error) error {
 // change makes one durable change of the catalogue, and tells the log that it
 // has happened. The caller holds cat.
 func (l *Lake) change(fill func(b *lsm.Batch, head *catalog.Head)) error {
+	if err := l.checkSpace(); err != nil {
+		return err
+	}
 	head := l.cat.head
 	head.Generation++
 	b := l.db.Batch()
@@ -270,6 +273,16 @@ func (l *Lake) change(fill func(b *lsm.Batch, head *catalog.Head)) error {
 	// harmless, one from the future would look like damage.
 	l.notePosition()
 	return nil
+}
+
+// checkSpace refuses changes of the catalogue while the disk is nearly full: the
+// database cannot go on after a write that found no space, but it can wait.
+func (l *Lake) checkSpace() error {
+	usage, err := l.opts.FS.GetDiskUsage(l.dir)
+	if err != nil || usage.AvailBytes >= reserveBytes {
+		return nil // a file system that cannot tell has to be tried
+	}
+	return failf(ErrNoSpace, "%d bytes are left on the disk, the last %d are kept for the database; nothing of this was kept, try again once there is space", usage.AvailBytes, reserveBytes)
 }
 
 // notePosition writes a position into the log, without syncing it: it is a trip

@@ -41,6 +41,10 @@ const (
 	// AppendBytesMax is the number of bytes that one Append may carry.
 	AppendBytesMax = 64 << 20
 
+	// reserveBytes is the space on disk below which nothing is committed to the
+	// database any more: several times what it writes between two looks at it.
+	reserveBytes = 8 << 20
+
 	// StoreNameMax is the longest name of a store, in bytes.
 	StoreNameMax = 128
 )

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sort"
+	"syscall"
 
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/event"
@@ -25,12 +27,11 @@ import (
 //
 // Nothing is written before the first three have been found to be whole.
 func (l *Lake) open() (err error) {
-	fs := l.opts.FS
 	exists, err := l.prepareDir()
 	if err != nil {
 		return err
 	}
-	if l.lock, err = lockDir(fs, l.dir); err != nil {
+	if l.lock, err = lockDir(l.opts.FS, l.dir); err != nil {
 		return err
 	}
 	defer func() {
@@ -170,7 +171,7 @@ func (r *recovery) run() error {
 		o.Verify = nil
 	}
 	if l.db, err = lsm.Open(dir, o); err != nil {
-		return err
+		return databaseErr(dir, err)
 	}
 	if l.opts.ReadOnly {
 		if err := r.verify(l.db); err != nil {
@@ -182,6 +183,22 @@ func (r *recovery) run() error {
 	l.cat.head = r.state.Head
 	l.cat.nextSegment = max(l.cat.nextSegment, r.state.Head.NextSegment)
 	return r.install()
+}
+
+// databaseErr gives an error of opening the database its kind. What is neither one
+// of ours nor one of the operating system is about the content of its files.
+func databaseErr(dir string, err error) error {
+	var system syscall.Errno
+	var path *fs.PathError
+	var kind *kindError
+	var logDamage *wal.CorruptError
+	var catalogueDamage *catalog.CorruptError
+	switch {
+	case errors.As(err, &system), errors.As(err, &path), errors.As(err, &kind), errors.As(err, &logDamage), errors.As(err, &catalogueDamage),
+		errors.Is(err, ErrCorrupt), errors.Is(err, lsm.ErrHalted), errors.Is(err, wal.ErrNoSpace):
+		return err
+	}
+	return &CorruptionError{Place: dir, Err: err}
 }
 
 // verify compares what the catalogue names with the blocks and the log. It

@@ -199,6 +199,8 @@ func chooseColumns(enc *segment.Encoded) (listed, filtered [][]string, err error
 		}
 		path := append([]string(nil), c.Path...)
 		switch {
+		case c.Dict && c.Escapes:
+			// Two spellings of one text have two codes here and one for readers.
 		case c.Dict && c.Entries >= postingsDistinct:
 			// A kept value takes at least a byte per row and some for itself; frequent
 			// values, which are not kept, can only make it less.

@@ -33,7 +33,8 @@ const (
 	cachedBits       // node number
 	cachedTimes      // node number
 	cachedCounts     // node number
-	cachedDerived    // column number
+	cachedDerived    // place of the column's details
+	cachedSharing    // the same
 )
 
 type cacheKey struct {

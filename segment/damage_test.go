@@ -159,6 +159,44 @@ func TestForgedBlocks(t *testing.T) {
 	}
 }
 
+// TestForgedDerived does the same to a segment with derived columns, which
+// need more rows.
+func TestForgedDerived(t *testing.T) {
+	g := nasty{rand.New(rand.NewPCG(2, 3))}
+	b := NewBuilder(Options{})
+	for i := range 2400 {
+		if _, err := b.Add([]byte(g.regular(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := encode(t, b)
+	d, err := readDirectory(m[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []int
+	for i := range d.columns {
+		if c := &d.columns[i]; c.encoding == encDerived {
+			for p := range d.codePages(c, d.detail(c)) {
+				blocks = append(blocks, int(d.block(d.detail(c).codesPage+p)))
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		t.Fatal("no column is derived")
+	}
+	rng := rand.New(rand.NewPCG(4, 9))
+	for i := range 30 {
+		block := blocks[i%len(blocks)]
+		if i%3 == 0 {
+			block = 0
+		}
+		if bad := forge(m, block, rng.IntN(1<<20), byte(1)<<rng.IntN(8)); bad != nil {
+			readAll(context.Background(), bad)
+		}
+	}
+}
+
 func FuzzForgedBlocks(f *testing.F) {
 	m := smallSegment(f, 60)
 	f.Add(uint16(0), uint32(9), byte(1))

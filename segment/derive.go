@@ -221,8 +221,6 @@ type derivation struct {
 	codes []uint32 // by code of the source
 	at    []uint32 // exceptions: values
 	code  []uint32 // and their codes
-	// by shape, unless aligned: hasSource, hasBoth
-	has []uint8
 }
 
 const (
@@ -259,28 +257,38 @@ func (r *Reader) derivation(ctx context.Context, d *directory, c *dirColumn) (*d
 			return nil, err
 		}
 	}
-	if !det.aligned {
-		s, err := r.structure(ctx, d)
-		if err != nil {
-			return nil, err
+	return r.cache.put(k, x, int64(4*len(x.codes)+8*len(x.at)+100)).(*derivation), nil
+}
+
+// sharing tells for every shape if it has the source of a derived column
+// (hasSource) and the column itself (hasBoth). Only reading whole row blocks
+// needs that.
+func (r *Reader) sharing(ctx context.Context, d *directory, c *dirColumn) ([]uint8, error) {
+	k := r.key(cachedSharing, c.at)
+	if has, ok := r.cache.get(k).([]uint8); ok {
+		return has, nil
+	}
+	s, err := r.structure(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	det := d.detail(c)
+	has := make([]uint8, d.shapes)
+	own, source := uint32(d.index(c))+1, uint32(det.source)+1
+	for i := range has {
+		for _, e := range s.shape(uint16(i)) {
+			switch s.edges[e].to {
+			case own:
+				has[i] |= hasBoth
+			case source:
+				has[i] |= hasSource
+			}
 		}
-		x.has = make([]uint8, d.shapes)
-		own, source := uint32(d.index(c))+1, uint32(det.source)+1
-		for i := range x.has {
-			for _, e := range s.shape(uint16(i)) {
-				switch s.edges[e].to {
-				case own:
-					x.has[i] |= hasBoth
-				case source:
-					x.has[i] |= hasSource
-				}
-			}
-			if x.has[i] == hasBoth {
-				return nil, bad(det.codesPage, fmt.Errorf("shape %d has it without the column it is derived from", i))
-			}
+		if has[i] == hasBoth {
+			return nil, r.damaged(d.block(det.codesPage), fmt.Errorf("codes of %s: shape %d has it without the column it is derived from", d.name(c), i))
 		}
 	}
-	return r.cache.put(k, x, int64(4*len(x.codes)+8*len(x.at)+len(x.has)+100)).(*derivation), nil
+	return r.cache.put(k, has, int64(len(has))).([]uint8), nil
 }
 
 // index returns the number of a column.
@@ -369,7 +377,7 @@ func (cc *columnCodes) derive(ctx context.Context, r *Reader, d *directory, c *d
 	bad := func(err error) error {
 		return r.damaged(d.block(det.codesPage), fmt.Errorf("codes of %s: %w", d.name(c), err))
 	}
-	if x.has == nil { // aligned: the groups are the same
+	if det.aligned {
 		if err := source.read(cc.flat, 0); err != nil {
 			return bad(err)
 		}
@@ -385,9 +393,13 @@ func (cc *columnCodes) derive(ctx context.Context, r *Reader, d *directory, c *d
 		if err != nil {
 			return err
 		}
+		has, err := r.sharing(ctx, d, c)
+		if err != nil {
+			return err
+		}
 		i, k := 0, 0
 		for _, s := range shapes {
-			h := x.has[s]
+			h := has[s]
 			if h == 0 {
 				continue
 			}

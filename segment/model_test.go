@@ -326,11 +326,11 @@ func checkModel(t *testing.T, r *Reader, records [][]byte) {
 	paths["absent"] = []string{"no", "such", "path"}
 	paths["inside"] = []string{"eventName", "deeper"}
 	names := slices.Sorted(maps.Keys(paths))
-	if most := 60 + 60_000/len(records); len(names) > most { // the top ones, and some of the others
+	if most := 25 + 30_000/len(records); len(names) > most { // the top ones, and some of the others
 		slices.SortFunc(names, func(a, b string) int { return len(paths[a]) - len(paths[b]) })
-		for i := range names[60:] {
-			j := i + rng.IntN(len(names)-60-i)
-			names[60+i], names[60+j] = names[60+j], names[60+i]
+		for i := range names[20:] {
+			j := i + rng.IntN(len(names)-20-i)
+			names[20+i], names[20+j] = names[20+j], names[20+i]
 		}
 		names = names[:most]
 	}

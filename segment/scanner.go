@@ -37,9 +37,12 @@ type cursor struct {
 	det     *columnDetail
 	block   int    // row block that base belongs to
 	base    uint32 // ordinal of its first value
-	from    uint32 // ordinals in the open page
+	from    uint32 // ordinals that can be read from memory
 	to      uint32
 	release func()
+	// pageFrom and pageTo are the ordinals of an open value page, of which
+	// dense mode unpacks no more than what belongs to the present row block.
+	pageFrom, pageTo uint32
 
 	// For records in dense mode: value i of the row block is value off+i of
 	// the page, which has size values in memory.
@@ -307,8 +310,11 @@ func (sc *scanner) derived(cu *cursor, i uint32) (uint32, error) {
 
 // turn opens the page of value i.
 func (sc *scanner) turn(cu *cursor, i uint32) error {
-	cu.leave()
 	c, det := cu.c, cu.det
+	if c.encoding == encPlain && i >= cu.pageFrom && i < cu.pageTo {
+		return sc.unpack(cu, i)
+	}
+	cu.leave()
 	if c.encoding == encDerived {
 		return sc.turnDerived(cu, i)
 	}
@@ -331,13 +337,16 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 			if cu.codes.mode == codesBytes || cu.codes.mode == codesPlanes {
 				cu.buf = cu.codes.b
 			}
-		} else if err = cu.values.open(page, n); err == nil && sc.dense {
-			cu.all.reset()
-			err = cu.values.all(&cu.all, 0, n)
+		} else {
+			err = cu.values.open(page, n)
 		}
 		if err != nil {
 			return sc.damagedPage(cu, first+uint32(k), err)
 		}
+	}
+	if c.encoding == encPlain && sc.dense {
+		cu.pageFrom, cu.pageTo = from, ends[k]
+		return sc.unpack(cu, i)
 	}
 	if c.encoding == encDictionary && sc.dense {
 		cu.flat = sized(cu.flat, n)
@@ -346,6 +355,20 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 		}
 	}
 	sc.opened(cu, from, ends[k])
+	return nil
+}
+
+// unpack reads the values from i on that the open page has of the present row block.
+func (sc *scanner) unpack(cu *cursor, i uint32) error {
+	to := min(cu.pageTo, sc.d.groups[cu.det.group][sc.block+1])
+	if i >= to {
+		return sc.damaged(cu, errShape)
+	}
+	cu.all.reset()
+	if err := cu.values.all(&cu.all, int(i-cu.pageFrom), int(to-cu.pageFrom)); err != nil {
+		return sc.damaged(cu, err)
+	}
+	sc.opened(cu, i, to)
 	return nil
 }
 
@@ -377,7 +400,7 @@ func (cu *cursor) leave() {
 		cu.release()
 		cu.release = nil
 	}
-	cu.from, cu.to, cu.size = 0, 0, 0
+	cu.from, cu.to, cu.size, cu.pageFrom, cu.pageTo = 0, 0, 0, 0, 0
 }
 
 // entry returns an entry of the dictionary.

@@ -98,9 +98,11 @@ func readStructure(d *directory, edges, shapes []byte) (*structure, error) {
 	for range d.shapes {
 		prev, at := len(s.edges), uint32(0)
 		for {
-			n := in.uvarint()
-			if n == 0 {
-				n = uint64(follow[prev])
+			var n uint64
+			if len(in.b) > 0 && in.b[0] == 0 { // nearly always
+				n, in.b = uint64(follow[prev]), in.b[1:]
+			} else {
+				n = in.uvarint()
 			}
 			if in.bad || n == 0 || n > uint64(len(s.edges)) {
 				return nil, fmt.Errorf("shape %d: %w", len(s.shapeEnd), errPage)

@@ -209,12 +209,18 @@ func (r *Reader) verifyColumn(ctx context.Context, d *directory, i int) error {
 			}
 		}
 	} else {
-		for k := range c.n {
-			v, err := sc.valueAt(cu, k)
-			if err != nil {
+		starts := d.groups[det.group]
+		for b := range d.rowBlocks {
+			if err := sc.enter(b); err != nil {
 				return err
 			}
-			seen(v)
+			for k := starts[b]; k < starts[b+1]; k++ {
+				v, err := sc.valueAt(cu, k)
+				if err != nil {
+					return err
+				}
+				seen(v)
+			}
 		}
 	}
 	if escapes && c.flags&columnEscapes == 0 {

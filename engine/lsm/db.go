@@ -185,16 +185,18 @@ func open(dir string, o Options) (*DB, error) {
 	if d.lock, err = o.FS.Lock(o.FS.PathJoin(dir, "LOCK")); err != nil {
 		return nil, fmt.Errorf("locking database %s: %w", dir, err)
 	}
-	d.disk = &diskFS{FS: o.FS, halt: d.halt}
-	d.disk.opening.Store(true)
+	d.disk = &diskFS{FS: o.FS, halt: d.halt, opening: true}
 	d.opts = d.pebbleOptions(o)
-	if d.db, err = d.openPebble(dir); err != nil {
+	d.db, err = d.openPebble(dir)
+	if e := d.disk.opened(); err == nil {
+		err = e
+	}
+	if err != nil {
 		if d.halt.err() == nil {
 			d.opts.Cache.Unref()
 		}
 		return nil, fmt.Errorf("opening database %s: %w", dir, errors.Join(err, d.leave()))
 	}
-	d.disk.opening.Store(false)
 	d.opts.Cache.Unref()
 	return d, nil
 }

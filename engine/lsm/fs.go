@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -19,10 +18,11 @@ import (
 // that asks for one is parked for good. What Pebble still has running can then do
 // nothing to the files, and the directory can be opened anew.
 //
-// Three things lead to a halt here. Pebble panics when syncing a directory fails,
-// in whatever goroutine. When opening fails half way, it takes its parts down
-// under background work that it has started. So both halt instead, with the
-// error as the cause. (The third is a call of Fatalf, see logger.)
+// Some failures lead to a halt right here, where Pebble holds no lock that its
+// readers need. It cannot go on when writing its manifest or its log fails, and
+// would report that with locks held; it panics when syncing a directory fails;
+// and when opening fails half way, it takes its parts down under background work
+// that it has started.
 //
 // And one habit is mended: Pebble points a marker file at a new manifest and syncs
 // the directory once for both names. A power cut in between may keep the marker's
@@ -30,8 +30,10 @@ import (
 // names. So the directory is synced before a marker is made.
 type diskFS struct {
 	vfs.FS
-	halt    *halt
-	opening atomic.Bool
+	halt *halt
+	// phase guards opening, and halts that depend on it.
+	phase   sync.Mutex
+	opening bool
 	// running is held for reading by operations, for writing to wait for them.
 	running sync.RWMutex
 }
@@ -54,11 +56,31 @@ func (fs *diskFS) failed(what, name string, fatal bool, err error) error {
 	if err == nil || err == io.EOF || errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if fatal || fs.opening.Load() {
+	fs.phase.Lock()
+	final := fatal || fs.opening
+	if final {
 		fs.halt.stop(fmt.Errorf("%s %s: %w", what, name, err))
+	}
+	fs.phase.Unlock()
+	if final {
 		select {}
 	}
 	return err
+}
+
+// critical reports whether Pebble cannot go on when it cannot write a file: its
+// manifest, the marker files that point to it, and its log.
+func (fs *diskFS) critical(name string) bool {
+	base := fs.PathBase(name)
+	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.") || strings.HasSuffix(base, ".log")
+}
+
+// opened ends the phase of opening; the error is what went wrong during it.
+func (fs *diskFS) opened() error {
+	fs.phase.Lock()
+	defer fs.phase.Unlock()
+	fs.opening = false
+	return fs.halt.err()
 }
 
 // settle waits until no operation is running. After a halt none will begin.
@@ -71,14 +93,15 @@ func (fs *diskFS) settle() {
 // open wraps a file that an operation gives.
 func (fs *diskFS) open(what, name string, op func() (vfs.File, error)) (vfs.File, error) {
 	var f vfs.File
-	err := fs.change(what, name, false, func() (err error) {
+	critical := fs.critical(name)
+	err := fs.change(what, name, critical, func() (err error) {
 		f, err = op()
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{File: f, fs: fs, name: name}, nil
+	return &diskFile{File: f, fs: fs, name: name, critical: critical}, nil
 }
 
 // Create implements vfs.FS.
@@ -104,7 +127,9 @@ func (fs *diskFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opt
 
 // ReuseForWrite implements vfs.FS.
 func (fs *diskFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	return fs.open("reusing", oldname, func() (vfs.File, error) { return fs.FS.ReuseForWrite(oldname, newname, category) })
+	return fs.open("reusing", newname, func() (vfs.File, error) {
+		return fs.FS.ReuseForWrite(oldname, newname, category)
+	})
 }
 
 // Open implements vfs.FS.
@@ -122,7 +147,7 @@ func (fs *diskFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, fs.failed("opening directory", name, false, err)
 	}
-	return &diskFile{File: f, fs: fs, name: name, dir: true}, nil
+	return &diskFile{File: f, fs: fs, name: name, critical: true}, nil
 }
 
 // List implements vfs.FS.
@@ -178,7 +203,8 @@ type diskFile struct {
 	vfs.File
 	fs   *diskFS
 	name string
-	dir  bool
+	// critical says that Pebble does not survive a failure to write or sync it.
+	critical bool
 }
 
 // Read implements vfs.File.
@@ -206,7 +232,7 @@ func (f *diskFile) Close() error {
 
 // Write implements vfs.File.
 func (f *diskFile) Write(p []byte) (n int, err error) {
-	err = f.fs.change("writing", f.name, false, func() (err error) {
+	err = f.fs.change("writing", f.name, f.critical, func() (err error) {
 		n, err = f.File.Write(p)
 		return err
 	})
@@ -215,7 +241,7 @@ func (f *diskFile) Write(p []byte) (n int, err error) {
 
 // WriteAt implements vfs.File.
 func (f *diskFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.fs.change("writing", f.name, false, func() (err error) {
+	err = f.fs.change("writing", f.name, f.critical, func() (err error) {
 		n, err = f.File.WriteAt(p, off)
 		return err
 	})
@@ -224,17 +250,17 @@ func (f *diskFile) WriteAt(p []byte, off int64) (n int, err error) {
 
 // Sync implements vfs.File.
 func (f *diskFile) Sync() error {
-	return f.fs.change("syncing", f.name, f.dir, f.File.Sync)
+	return f.fs.change("syncing", f.name, f.critical, f.File.Sync)
 }
 
 // SyncData implements vfs.File.
 func (f *diskFile) SyncData() error {
-	return f.fs.change("syncing", f.name, f.dir, f.File.SyncData)
+	return f.fs.change("syncing", f.name, f.critical, f.File.SyncData)
 }
 
 // SyncTo implements vfs.File.
 func (f *diskFile) SyncTo(length int64) (full bool, err error) {
-	err = f.fs.change("syncing", f.name, false, func() (err error) {
+	err = f.fs.change("syncing", f.name, f.critical, func() (err error) {
 		full, err = f.File.SyncTo(length)
 		return err
 	})

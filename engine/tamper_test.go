@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+var (
+	tamperSeed  = flag.Uint64("tamper-seed", 1, "seed of TestTampering")
+	tamperEvery = flag.Bool("tamper-every", false, "change every byte in TestTampering, not a sample")
+)
+
+// readTree returns the files below a directory.
+func readTree(t *testing.T, fs vfs.FS, dir string, into map[string][]byte) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		path := fs.PathJoin(dir, name)
+		info, err := fs.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			readTree(t, fs, path, into)
+			continue
+		}
+		f, err := fs.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		into[path] = b
+	}
+}
+
+func writeTree(t *testing.T, files map[string][]byte) vfs.FS {
+	t.Helper()
+	fs := vfs.NewMem()
+	for path, b := range files {
+		writeTest(t, fs, path, b)
+	}
+	return fs
+}
+
+// TestTampering changes one byte of one file of a lake at a time. Allowed are an
+// error that names damage, when the lake is opened or when it is read, and the
+// very same answers; nothing else.
+func TestTampering(t *testing.T) {
+	want := testEvents(0, 90)
+	fs := vfs.NewMem()
+	o := Options{SegmentRows: 32, NoMerge: true}
+	l := openTest(t, fs, o)
+	s := storeTest(t, l)
+	for i := 0; i < 60; i += 20 {
+		appendTest(t, s, want[i:i+20])
+	}
+	waitSealed(t, s, 32)
+	writeTest(t, fs, logName(1), logFile(want[60:80]))
+	importTest(t, l, ImportOptions{Paths: []string{"logs"}})
+	waitSealed(t, s, 32)
+	appendTest(t, s, want[80:])
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	readTree(t, fs, "lake", files)
+	var paths []string
+	total := 0
+	for p, b := range files {
+		if len(b) > 0 {
+			paths = append(paths, p)
+			total += len(b)
+		}
+	}
+	sort.Strings(paths)
+	rng := rand.New(rand.NewPCG(*tamperSeed, 0))
+	t.Logf("%d files, %d bytes, seed %d", len(paths), total, *tamperSeed)
+	outcomes := map[string]int{}
+	try := func(what, path string, change func(b []byte) []byte) {
+		t.Helper()
+		good := files[path]
+		files[path] = change(bytes.Clone(good))
+		outcome, err := tampered(writeTree(t, files), o, want)
+		files[path] = good
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		outcomes[outcome]++
+	}
+	for _, path := range paths {
+		n := len(files[path])
+		flip := func(at int, mask byte) {
+			try(fmt.Sprintf("byte %d of %d of %s, bits %02x flipped", at, n, path, mask), path, func(b []byte) []byte {
+				b[at] ^= mask
+				return b
+			})
+		}
+		if *tamperEvery {
+			for at := range n {
+				flip(at, 1<<rng.IntN(8))
+			}
+			continue
+		}
+		for range 12 {
+			flip(rng.IntN(n), 1<<rng.IntN(8))
+		}
+		flip(0, 0xff)
+		flip(n-1, 0xff)
+		if strings.HasSuffix(path, ".wal") {
+			// A log cut short is what a power cut leaves; package wal tests where that
+			// may happen.
+			continue
+		}
+		cut := rng.IntN(n)
+		try(fmt.Sprintf("%s cut from %d to %d bytes", path, n, cut), path, func(b []byte) []byte { return b[:cut] })
+	}
+	t.Logf("outcomes: %v", outcomes)
+}
+
+// tampered opens a lake that something was done to and says what came of it.
+func tampered(fs vfs.FS, o Options, want [][]byte) (outcome string, err error) {
+	ctx := context.Background()
+	o.FS = fs
+	l, err := Open("lake", &o)
+	if err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			return "refused to open", nil
+		}
+		return "", fmt.Errorf("refused to open, but the error has no kind: %w", err)
+	}
+	defer l.Close()
+	s, err := l.Store(DefaultStore)
+	if err != nil {
+		return "", fmt.Errorf("the store is gone, and nobody said so: %w", err)
+	}
+	if n := s.Events(); n != uint64(len(want)) {
+		return "", fmt.Errorf("%d events instead of %d, and nobody said so", n, len(want))
+	}
+	damaged := false
+	for i := range want {
+		rec, err := s.Record(ctx, uint64(i))
+		if err != nil {
+			damaged = true
+			continue
+		}
+		if !bytes.Equal(rec, want[i]) {
+			return "", fmt.Errorf("record %d is %s, was %s", i, rec, want[i])
+		}
+	}
+	counts := func(text string, want string) error {
+		rows, err := l.Query(ctx, text)
+		if err != nil {
+			damaged = true
+			return nil
+		}
+		defer rows.Close()
+		b, err := rows.Next()
+		if err != nil {
+			damaged = true
+			return nil
+		}
+		if got := valueText(b.Cols[0], 0); got != want {
+			return fmt.Errorf("%s gives %s instead of %s", text, got, want)
+		}
+		return nil
+	}
+	err = errors.Join(
+		counts("SELECT count(*) FROM events", fmt.Sprint(len(want))),
+		counts("SELECT count(distinct eventID) FROM events", fmt.Sprint(len(want))),
+		counts("SELECT count(*) FROM events WHERE userIdentity.userName = 'user3'", "13"),
+		counts("SELECT count(*) FROM events WHERE eventID = '00000005-0000-4000-8000-000000000005'", "1"),
+	)
+	if err != nil {
+		return "", err
+	}
+	report, err := l.Check(ctx, CheckOptions{})
+	if err != nil {
+		return "", fmt.Errorf("check: %w", err)
+	}
+	switch {
+	case len(report.Problems) > 0 && damaged:
+		return "named by reads and by check", nil
+	case len(report.Problems) > 0:
+		return "named by check", nil
+	case damaged:
+		return "", errors.New("reads fail, but check finds nothing")
+	}
+	return "the same answers", nil
+}

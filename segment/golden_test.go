@@ -1,0 +1,98 @@
+package segment
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"flag"
+	"os"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write testdata/v1.segment anew")
+
+const golden = "testdata/v1.segment"
+
+// goldenRecords must never change: the golden segment was made from them.
+func goldenRecords() [][]byte {
+	var out [][]byte
+	for i := range 1100 {
+		n := binary.BigEndian.AppendUint64(nil, uint64(i)*0x9e3779b97f4a7c15)
+		rec := []byte(`{"id":"`)
+		for _, c := range n {
+			rec = append(rec, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		}
+		rec = append(rec, `","time":"`...)
+		rec, _ = appendTime(rec, 1_700_000_000+int64(i*i%977))
+		rec = append(rec, `","user":"u`...)
+		rec = appendInt(rec, int64(i*7%83))
+		rec = append(rec, `", "team":"t`...)
+		rec = appendInt(rec, int64(i*7%83/9))
+		rec = append(rec, '"')
+		switch i % 4 {
+		case 1:
+			rec = append(rec, `,"n":-0,"m":{"k":[1,2.50,{"x":null}],"e":{}}`...)
+		case 2:
+			rec = append(rec, `,"error":"\u00e9\n`...)
+			rec = append(rec, n[0]&7+'a', '"')
+		}
+		out = append(out, append(rec, '}'))
+	}
+	return out
+}
+
+// TestGolden reads a segment that was written when version 1 of the format was new.
+func TestGolden(t *testing.T) {
+	records := goldenRecords()
+	if *update {
+		b := NewBuilder(Options{})
+		for _, rec := range records {
+			if _, err := b.Add(rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out []byte
+		for _, block := range encode(t, b) {
+			out = binary.AppendUvarint(out, uint64(len(block)))
+			out = append(out, block...)
+		}
+		if err := os.WriteFile(golden, out, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m memory
+	for in := (input{b: file}); len(in.b) > 0 && !in.bad; {
+		m = append(m, in.bytes(in.count(len(in.b))))
+	}
+	ctx := context.Background()
+	r, err := Open(ctx, m, ReadOptions{Name: golden})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Verify(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r.Rows() != len(records) {
+		t.Fatalf("%d rows", r.Rows())
+	}
+	err = r.Records(ctx, Range(0, r.Rows()), func(row int, rec []byte) error {
+		if !bytes.Equal(rec, records[row]) {
+			t.Fatalf("row %d is %s, was %s", row, rec, records[row])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	r.EachColumn(ctx, func(c ColumnInfo) error { used[c.Encoding] = true; return nil })
+	for _, e := range []string{"dictionary", "plain"} {
+		if !used[e] {
+			t.Errorf("no column is %s", e)
+		}
+	}
+}
