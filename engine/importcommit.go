@@ -204,7 +204,10 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 				cat.Put(b)
 			}
 			for i := range marks {
-				marks[i].Put(b)
+				// A file that could not even be opened may be there next time.
+				if marks[i].Done || marks[i].Offset > 0 {
+					marks[i].Put(b)
+				}
 			}
 		})
 		if err != nil || number == 0 {
@@ -219,6 +222,9 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 	})
 	if err != nil || len(late) > 0 {
 		return late, err
+	}
+	for i := range c.files {
+		c.files[i].file.mark = marks[i]
 	}
 	imp.committed(c, number > 0)
 	return nil, nil
@@ -264,8 +270,7 @@ func (imp *importer) committed(c *chunk, segment bool) {
 	imp.passTurn(&imp.commit, c)
 }
 
-// marks returns the marks of the chunk's files as they are after it, and
-// remembers them in the files.
+// marks returns the marks of the chunk's files, one each, as they are after it.
 func (c *chunk) marks() []catalog.Mark {
 	var out []catalog.Mark
 	from := 0
@@ -283,13 +288,9 @@ func (c *chunk) marks() []catalog.Mark {
 		m.Duplicates += uint64(f.duplicates)
 		m.Refused += uint64(f.refused)
 		m.Offset = uint64(f.offset)
-		// A file that could not be opened may be readable next time.
 		m.Done = f.done
 		from = f.rows
-		f.file.mark = m
-		if f.done || f.offset > 0 {
-			out = append(out, m)
-		}
+		out = append(out, m)
 	}
 	return out
 }

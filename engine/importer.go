@@ -108,7 +108,8 @@ type turn struct{ group, part int }
 // importFile is a file to be imported.
 type importFile struct {
 	logfile.File
-	mark catalog.Mark // how far it is; Offset is where to go on
+	from int64        // where to go on, in bytes of decompressed content
+	mark catalog.Mark // how far it is committed; whose turn it is to commit, owns it
 }
 
 // chunk is the rows of a segment to be.
@@ -121,7 +122,6 @@ type chunk struct {
 	files []chunkFile
 	notes []note
 	raw   int64 // record bytes of the rows
-	err   error
 	// conflict marks rows that share an identity with another event.
 	conflict map[int]bool
 	// next is the store's next sequence number when the chunk was compared.
@@ -221,7 +221,7 @@ func (imp *importer) choose(files []logfile.File) error {
 				imp.report.RecordsBefore += int64(old.Stored + old.Conflicts + old.Duplicates + old.Refused)
 				continue
 			}
-			file.mark = *old
+			file.mark, file.from = *old, int64(old.Offset)
 		}
 		imp.files = append(imp.files, file)
 		imp.progress.Bytes += f.Size
@@ -350,8 +350,7 @@ func (imp *importer) readGroup(finishers *sync.WaitGroup) bool {
 // readFile reads a file into a chunk. Full chunks are finished on the way; it
 // returns the one that is being filled, nil when the import has ended.
 func (imp *importer) readFile(c *chunk, f *importFile, finish func(*chunk)) *chunk {
-	cf := &chunkFile{file: f, offset: int64(f.mark.Offset)}
-	resume := int64(f.mark.Offset)
+	cf := &chunkFile{file: f, offset: f.from}
 	flush := func() bool {
 		c.end(*cf)
 		part := c.at
@@ -390,12 +389,12 @@ func (imp *importer) readFile(c *chunk, f *importFile, finish func(*chunk)) *chu
 			if !errors.As(err, &r) {
 				r = &logfile.Reject{Reason: logfile.Unreadable, Err: err}
 			}
-			if r.Offset+r.Length >= resume {
+			if r.Offset+r.Length >= f.from {
 				c.note(cf, note{file: f, path: f.Path, offset: r.Offset, reason: string(r.Reason), detail: r.Error(), whole: r.ToEnd || r.Length == 0})
 			}
 			continue
 		}
-		if offset < resume {
+		if offset < f.from {
 			pass(cur, buf, &c.sh.ev)
 			continue
 		}
@@ -434,7 +433,7 @@ func (imp *importer) endFile(f *importFile, rows int64) {
 	imp.read.files.Add(1)
 	imp.mu.Lock()
 	defer imp.mu.Unlock()
-	if f.mark.Offset == 0 {
+	if f.from == 0 {
 		imp.seen.rows += rows
 		imp.seen.bytes += f.Size
 	}

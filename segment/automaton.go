@@ -25,7 +25,6 @@ type pathNode struct {
 	parent  uint32
 	depth   uint16
 	element bool
-	array   bool // has an element node: known to be an array
 	key     string
 	elem    uint32    // node of its elements, 0 if none yet
 	cols    [4]uint32 // column by leafKind, 0 if none yet

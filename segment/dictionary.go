@@ -49,8 +49,6 @@ const (
 	// maxProbe bounds the search in the hash table; only values made to collide
 	// come near it.
 	maxProbe = 128
-	// maxColumnBytes bounds the text of a column: its ends are 32-bit numbers.
-	maxColumnBytes = 1<<32 - 1
 )
 
 // add appends a value whose hash is h; fresh says that a dictionary entry was made for it.

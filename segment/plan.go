@@ -26,7 +26,6 @@ type plan struct {
 	variants []variant
 	advance  []advance // which of the columns below a row of a shape passes
 	advances []uint32  // by shape: where its part of advance ends
-	size     int64
 }
 
 // variant is one way in which the value at a path is there. Variant 0 of a

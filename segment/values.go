@@ -97,8 +97,6 @@ func (a *alphabet) size() int {
 	return bits.OnesCount64(a[0]) + bits.OnesCount64(a[1]) + bits.OnesCount64(a[2]) + bits.OnesCount64(a[3])
 }
 
-func (a *alphabet) has(c byte) bool { return a[c>>6]&(1<<(c&63)) != 0 }
-
 func (a *alphabet) append(dst []byte) []byte {
 	for w, m := range a {
 		for ; m != 0; m &= m - 1 {

@@ -45,7 +45,8 @@ func writeLogs(t testing.TB, fs vfs.FS, from, to, each int) {
 			t.Fatal(err)
 		}
 		body := append(append([]byte(`{"Records":[`), bytes.Join(Events(i, min(i+each, to)), []byte(","))...), "]}"...)
-		if _, err := f.Write(body); err == nil {
+		_, err = f.Write(body)
+		if err == nil {
 			err = f.Sync()
 		}
 		if err := errors.Join(err, f.Close()); err != nil {

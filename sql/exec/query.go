@@ -132,7 +132,7 @@ func (q *query) newWorker() *worker {
 
 // opStats is what EXPLAIN ANALYZE tells of an operator.
 type opStats struct {
-	rows, batches, nanos, bytes atomic.Int64
+	rows, batches, nanos atomic.Int64
 }
 
 // enter says that the worker now works for op and returns whom it worked for.

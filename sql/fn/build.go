@@ -78,17 +78,6 @@ func pushEnd(v *column.Vector) {
 	v.Len++
 }
 
-// dropOpen takes back elements pushed to the children since the last pushEnd.
-func dropOpen(v *column.Vector) {
-	n := v.Len
-	if v.Type.Kind != column.Row {
-		n = int(v.Offsets[v.Len])
-	}
-	for _, c := range v.Children {
-		cut(c, n)
-	}
-}
-
 // cut shortens a builder to n values.
 func cut(v *column.Vector, n int) {
 	if v.Len <= n {

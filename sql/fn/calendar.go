@@ -163,6 +163,3 @@ func toUTC(local int64, zone uint16) int64 {
 	}
 	return local - before
 }
-
-// clockOf returns a wall clock value of Go's for the zone-less local time.
-func clockOf(local int64) time.Time { return time.UnixMicro(local).UTC() }
