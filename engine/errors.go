@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The kinds of errors. Every error of this package that a caller could act on
@@ -55,7 +56,9 @@ func (e *CorruptionError) Error() string {
 	if e.Place != "" {
 		msg += ", " + e.Place
 	}
-	return fmt.Sprintf("%s: %v", msg, e.Err)
+	// What the database adds on further lines is for its own error reports.
+	what, _, _ := strings.Cut(fmt.Sprint(e.Err), "\n")
+	return msg + ": " + what
 }
 
 // Unwrap returns the cause.

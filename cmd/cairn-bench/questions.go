@@ -11,7 +11,7 @@ type question struct {
 
 // Placeholders in the texts, filled from the data: {id} an event ID, {key} an
 // access key, {arn} a principal, {name} {address} and {from} {to} a needle,
-// {hour} {hourend} one hour, {token} a rare token of requestParameters.
+// {hour} {hourend} one hour.
 var questions = []question{
 	{"Q1", "count of all events",
 		`SELECT count(*) FROM events`,
@@ -40,9 +40,6 @@ var questions = []question{
 	{"Q9", "errors per hour",
 		`SELECT date_trunc('hour', eventTime) AS hour, count(*) AS n FROM events WHERE errorCode IS NOT NULL GROUP BY 1 ORDER BY 1`,
 		`SELECT strftime(date_trunc('hour', eventTime), '%Y-%m-%d %H:%M:%S.%g') AS hour, count(*) AS n FROM events WHERE errorCode IS NOT NULL GROUP BY 1 ORDER BY 1`, 2},
-	{"Q10", "rare token anywhere in requestParameters",
-		`SELECT eventID FROM events WHERE json_format(json_extract(eventJson, '$.requestParameters')) LIKE '%{token}%' ORDER BY eventID`,
-		`SELECT eventID FROM events WHERE requestParameters LIKE '%{token}%' ORDER BY eventID`, 1},
 	{"Q11", "top 20 buckets",
 		`SELECT element_at(requestParameters, 'bucketName') AS b, count(*) AS n FROM events WHERE element_at(requestParameters, 'bucketName') IS NOT NULL GROUP BY element_at(requestParameters, 'bucketName') ORDER BY n DESC, b LIMIT 20`,
 		`SELECT json_extract_string(requestParameters, '$.bucketName') AS b, count(*) AS n FROM events WHERE json_extract_string(requestParameters, '$.bucketName') IS NOT NULL GROUP BY 1 ORDER BY n DESC, b LIMIT 20`, 2},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -222,7 +223,9 @@ func (d *DB) pebbleOptions(o Options) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { o.Logger.Warn("database: background error", "error", err) },
 			DataCorruption: func(info pebble.DataCorruptionInfo) {
-				o.Logger.Error("database: damaged data", "detail", info.String())
+				// Where and what; info's own text has stack traces in it.
+				what, _, _ := strings.Cut(info.Details.Error(), "\n")
+				o.Logger.Error("database: damaged data", "file", info.Path, "error", what)
 			},
 		},
 	}

@@ -5,8 +5,8 @@ import (
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/fn"
-	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // aggregateOp groups rows by the values of its keys. Every worker groups the
@@ -31,7 +31,7 @@ type aggregate struct {
 	types    []*column.Type
 	distinct bool
 	filter   expr // nil for none
-	pos      parse.Pos
+	pos      sqlerr.Pos
 }
 
 func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {

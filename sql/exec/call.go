@@ -3,7 +3,6 @@ package exec
 import (
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/fn"
-	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -11,7 +10,7 @@ import (
 type callExpr struct {
 	fn   *fn.Bound
 	args []expr
-	pos  parse.Pos
+	pos  sqlerr.Pos
 	grow growth
 }
 
@@ -31,7 +30,7 @@ var growths = map[string]growth{
 	"combinations": unbounded, "ngrams": unbounded, "format": unbounded,
 }
 
-func newCall(name string, f *fn.Bound, args []expr, pos parse.Pos) *callExpr {
+func newCall(name string, f *fn.Bound, args []expr, pos sqlerr.Pos) *callExpr {
 	e := &callExpr{fn: f, args: args, pos: pos}
 	if p := f.Result.Payload(); p == column.PayloadStr || p == column.PayloadNested {
 		e.grow = max(moderate, growths[name])

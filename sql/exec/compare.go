@@ -6,8 +6,8 @@ import (
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/fn"
-	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // comparison compares two vectors of one type, value by value.
@@ -16,7 +16,7 @@ type comparison struct {
 	typ *column.Type
 	// nested is the operator for arrays, maps and rows.
 	nested *fn.Bound
-	pos    parse.Pos
+	pos    sqlerr.Pos
 }
 
 var operatorNames = map[plan.CmpOp]string{
@@ -24,7 +24,7 @@ var operatorNames = map[plan.CmpOp]string{
 	plan.IsDistinct: "is distinct from", plan.IsNotDistinct: "is distinct from",
 }
 
-func newCompare(op plan.CmpOp, t *column.Type, pos parse.Pos) *comparison {
+func newCompare(op plan.CmpOp, t *column.Type, pos sqlerr.Pos) *comparison {
 	c := &comparison{op: op, typ: t, pos: pos}
 	if t.Payload() == column.PayloadNested && op != plan.IsDistinct && op != plan.IsNotDistinct {
 		// The binder has checked that the operator takes the type.

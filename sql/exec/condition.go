@@ -3,13 +3,12 @@ package exec
 import (
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/fn"
-	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // placed gives an error of a function its place in the query's text.
-func placed(err error, pos parse.Pos) error { return sqlerr.At(err, pos) }
+func placed(err error, pos sqlerr.Pos) error { return sqlerr.At(err, pos) }
 
 // Values of conditions, as read out of boolean vectors.
 const (

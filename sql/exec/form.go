@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/cairndb/cairn/segment/column"
-	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
@@ -318,7 +317,7 @@ func findKey(v *column.Vector, i int, key string) int32 {
 type mapAtExpr struct {
 	value, of expr
 	key       string
-	pos       parse.Pos
+	pos       sqlerr.Pos
 }
 
 func (e *mapAtExpr) eval(w *worker, f *frame) (*column.Vector, error) {
@@ -352,7 +351,7 @@ func (e *mapAtExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 // missingParam is a parameter that was given no value.
 type missingParam struct {
 	n   int
-	pos parse.Pos
+	pos sqlerr.Pos
 }
 
 func (e *missingParam) eval(*worker, *frame) (*column.Vector, error) {
