@@ -39,7 +39,7 @@ var peerCols = slices.DeleteFunc(slices.Concat(textCols, boolCols, timeCols), fu
 // differently is told at writer.
 func TestDifferentialPeers(t *testing.T) {
 	n := max(*diffQueries/3, 1)
-	t.Logf("seed %d, %d queries", *diffSeed, n)
+	t.Logf("-diff.seed=%d, %d queries", *diffSeed, n)
 	s := newSample(t, *diffEvents/2, *diffSeed+2)
 	var peers []peer
 	for _, open := range []func(testing.TB, *sample) peer{openSQLite, openPostgres} {
@@ -50,7 +50,7 @@ func TestDifferentialPeers(t *testing.T) {
 	if len(peers) == 0 {
 		t.Skip("neither SQLite nor PostgreSQL is here to compare with")
 	}
-	lakes := openLakes(t, s)
+	lakes := openLakes(t, s, configs)
 	m := newMaker(s, *diffSeed+2, true)
 	queries := make([]*query, n)
 	for i := range queries {
@@ -91,7 +91,7 @@ func TestDifferentialPeers(t *testing.T) {
 			if judge(small, plain, got, err) != "" {
 				verdict = "the plain evaluation does not side with Cairn"
 			}
-			t.Errorf("query %d of seed %d: %s and configuration %q: %s (%s)\nCairn: %s\n%s: %s\n%s\n%s", i, *diffSeed, p.name(), l.name, fault, verdict,
+			t.Errorf("query %d of -diff.seed=%d: %s and configuration %q: %s (%s)\nCairn: %s\n%s: %s\n%s\n%s", i, *diffSeed, p.name(), l.name, fault, verdict,
 				text, p.name(), peerText(p, small), showAnswer(small, got, plain.rows, err), showPeer(a[0]))
 			if faults++; faults == faultsShown {
 				t.FailNow()

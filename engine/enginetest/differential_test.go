@@ -84,7 +84,7 @@ type lake struct {
 // now is what the lakes' clocks say.
 var now = time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)
 
-func openLakes(t testing.TB, s *sample) (out []*lake) {
+func openLakes(t testing.TB, s *sample, configs []config) (out []*lake) {
 	for _, c := range configs {
 		l := &lake{config: c, t: t, fs: vfs.NewMem()}
 		l.open(c.options)
@@ -333,14 +333,32 @@ func errorKind(err error) string {
 // dataError reports whether an error is one that a value in a query may cause.
 func dataError(err error) bool { return strings.HasPrefix(errorKind(err), "22") }
 
-// TestDifferential compares all lakes with the plain evaluation.
+// TestDifferential compares lakes of all configurations with the plain
+// evaluation.
 func TestDifferential(t *testing.T) {
-	t.Logf("seed %d, %d events, %d queries", *diffSeed, *diffEvents, *diffQueries)
-	s := newSample(t, *diffEvents, *diffSeed)
-	lakes := openLakes(t, s)
-	m := newMaker(s, *diffSeed, false)
+	differential(t, configs, *diffEvents, *diffQueries, *diffSeed)
+}
+
+// largeConfigs hold segments and a memtable of several blocks of rows.
+var largeConfigs = []config{
+	{name: "large memtable", options: engine.Options{}},
+	{name: "large segment", options: engine.Options{}, files: true},
+	{name: "large segments", options: engine.Options{SegmentRows: 4500, NoMerge: true, NoBitmaps: true}},
+}
+
+// TestDifferentialLarge is TestDifferential with fewer queries over more events:
+// what is read block by block has a second and a third block here.
+func TestDifferentialLarge(t *testing.T) {
+	differential(t, largeConfigs, *diffEvents*9/2, max(*diffQueries/16, 1), *diffSeed+3)
+}
+
+func differential(t *testing.T, configs []config, events, queries int, seed uint64) {
+	t.Logf("-diff.seed=%d, %d events, %d queries", *diffSeed, events, queries)
+	s := newSample(t, events, seed)
+	lakes := openLakes(t, s, configs)
+	m := newMaker(s, seed, false)
 	faults, empty, failing := 0, 0, 0
-	for i := range *diffQueries {
+	for i := range queries {
 		q := m.query()
 		if *diffShow {
 			t.Logf("%d: %s", i, lakes[0].writer(false).text(q))
@@ -355,7 +373,7 @@ func TestDifferential(t *testing.T) {
 		for _, l := range someOf(lakes, i, 3) {
 			got, _, err := l.ask(q)
 			if fault := judge(q, want, got, err); fault != "" {
-				t.Errorf("query %d of seed %d, %s", i, *diffSeed, explain(l, s, q))
+				t.Errorf("query %d of -diff.seed=%d, %s", i, *diffSeed, explain(l, s, q))
 				faults++
 				break
 			}
@@ -365,8 +383,8 @@ func TestDifferential(t *testing.T) {
 		}
 	}
 	t.Logf("%d queries had no rows, %d were to fail and did", empty, failing)
-	if *diffQueries >= 100 && empty > *diffQueries/2 {
-		t.Errorf("%d of %d queries had no rows: the test shows little", empty, *diffQueries)
+	if queries >= 100 && empty > queries/2 {
+		t.Errorf("%d of %d queries had no rows: the test shows little", empty, queries)
 	}
 	for _, l := range lakes {
 		report, err := l.l.Check(context.Background(), engine.CheckOptions{})
@@ -385,7 +403,7 @@ func someOf(lakes []*lake, turn, n int) (out []*lake) {
 	if *diffAll {
 		return lakes
 	}
-	for i := range n {
+	for i := range min(n, len(lakes)) {
 		out = append(out, lakes[(turn*n+turn/2+i)%len(lakes)])
 	}
 	return out
@@ -463,9 +481,9 @@ func showAnswer(q *query, rows, other [][]any, err error) string {
 // value gives as many rows as filtering by it.
 func TestDifferentialPartition(t *testing.T) {
 	n := max(*diffQueries/8, 1)
-	t.Logf("seed %d, %d conditions", *diffSeed, n)
+	t.Logf("-diff.seed=%d, %d conditions", *diffSeed, n)
 	s := newSample(t, *diffEvents/3, *diffSeed+1)
-	lakes := openLakes(t, s)
+	lakes := openLakes(t, s, configs)
 	m := newMaker(s, *diffSeed+1, false)
 	m.inKey++ // no parameters: the texts are put together here
 	faults := 0
@@ -483,14 +501,14 @@ func TestDifferentialPartition(t *testing.T) {
 				text := fmt.Sprintf(format, args...)
 				rows, err := l.run(text)
 				if err != nil {
-					t.Fatalf("condition %d of seed %d, configuration %q: %s\n%v", i, *diffSeed, l.name, text, err)
+					t.Fatalf("condition %d of -diff.seed=%d, configuration %q: %s\n%v", i, *diffSeed, l.name, text, err)
 				}
 				return rows
 			}
 			parts := []string{p, "NOT " + p, "(" + p + ") IS NULL"}
 			fault := func(format string, args ...any) {
 				faults++
-				t.Errorf("condition %d of seed %d, configuration %q: %s\n%s", i, *diffSeed, l.name, p, fmt.Sprintf(format, args...))
+				t.Errorf("condition %d of -diff.seed=%d, configuration %q: %s\n%s", i, *diffSeed, l.name, p, fmt.Sprintf(format, args...))
 			}
 			// Lists, plain and distinct.
 			for _, distinct := range []string{"", "DISTINCT "} {
