@@ -114,6 +114,10 @@ func (c *compiler) bare(e plan.Expr, in slots) expr {
 	case *plan.Coalesce:
 		return &coalesceExpr{typ: e.T, args: c.exprs(e.Args, in)}
 	case *plan.Try:
+		if m, ok := e.X.(*plan.MapAt); ok {
+			// Only a missing key can fail here, and then the value is NULL anyway.
+			return c.expr(m.Value, in)
+		}
 		return &tryExpr{typ: e.T, x: c.expr(e.X, in)}
 	case *plan.Field:
 		return &fieldExpr{x: c.expr(e.X, in), step: e.Step, typ: e.T}

@@ -330,7 +330,15 @@ func replaceAll(_ *Context, s, find, with string) (string, bool, error) {
 	return strings.ReplaceAll(s, find, with), true, nil
 }
 
-func isSpace(r rune) bool { return unicode.IsSpace(r) }
+// isSpace is what trim takes for space, as Java's Character.isWhitespace has it:
+// with the separators U+001C to U+001F, without spaces that do not break a line.
+func isSpace(r rune) bool {
+	switch r {
+	case 0x85, 0xa0, 0x2007, 0x202f:
+		return false
+	}
+	return r >= 0x1c && r <= 0x1f || unicode.IsSpace(r)
+}
 
 // concatOverloads are those of ||: text, bytes, arrays, an array and an element.
 func concatOverloads() []overload {
