@@ -407,7 +407,9 @@ func (p *Postings) seek(c *cursor, code uint32) error {
 	if int(code) >= p.distinct {
 		return fmt.Errorf("reading postings: code %d of %d", code, p.distinct)
 	}
-	if c.at == 0 || c.code > code || c.code/groupLen != code/groupLen {
+	// At the beginning of a group its offset decides, wherever the list before it
+	// ended: both ways must lead to the same place.
+	if c.at == 0 || c.code > code || c.code/groupLen != code/groupLen || c.code%groupLen == 0 {
 		c.code = code / groupLen * groupLen
 		bit := uint64(p.offsets)*8 + uint64(code/groupLen)*uint64(p.width)
 		// The checksum is behind, so that 8 bytes can be read everywhere.
@@ -458,6 +460,7 @@ func (p *Postings) list(c *cursor, dst []uint32, read bool) (units []uint32, lis
 	if size > uint64(p.units) || size > p.end-min(c.at, p.end) {
 		return dst, false, p.corrupt(c, fmt.Sprintf("a list of at most %d units in %d bits", p.units, p.end-min(c.at, p.end)), fmt.Sprint(size))
 	}
+	end := uint64(0) // where a list that can be skipped says it ends
 	if size >= skipFrom {
 		width := uint(bits.Len64(size)) + skipBits
 		length := peekBits(p.data, c.at) & (1<<width - 1)
@@ -466,6 +469,7 @@ func (p *Postings) list(c *cursor, dst []uint32, read bool) (units []uint32, lis
 			c.at += length
 			return dst, true, nil
 		}
+		end = c.at + length
 	}
 	if read {
 		dst = slices.Grow(dst, int(size))
@@ -492,6 +496,10 @@ func (p *Postings) list(c *cursor, dst []uint32, read bool) (units []uint32, lis
 	}
 	if c.at > p.end {
 		return dst, false, p.corrupt(c, fmt.Sprintf("a list that ends at bit %d or before", p.end), fmt.Sprintf("one that ends at bit %d", c.at))
+	}
+	// Else skipping the list and reading it would lead to different places.
+	if end != 0 && c.at != end {
+		return dst, false, p.corrupt(c, fmt.Sprintf("a list that ends at bit %d", end), fmt.Sprintf("one that ends at bit %d", c.at))
 	}
 	return dst, true, nil
 }
