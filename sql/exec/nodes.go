@@ -5,6 +5,7 @@ import (
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // node compiles a plan node and what is below it.
@@ -47,6 +48,10 @@ func (c *compiler) node(n plan.Node) operator {
 			u.inputs = append(u.inputs, c.node(item))
 		}
 		op = u
+	case *plan.Join:
+		op = &missingOp{what: n.Kind.String(), pos: n.Place}
+	case *plan.Unnest:
+		op = &missingOp{what: "UNNEST"}
 	default:
 		panic(fmt.Sprintf("exec: no operator for %T", n))
 	}
@@ -74,6 +79,8 @@ func statsOf(op operator) *opStats {
 	case *limitOp:
 		return &op.stats
 	case *unionOp:
+		return &op.stats
+	case *missingOp:
 		return &op.stats
 	}
 	panic(fmt.Sprintf("exec: %T has no statistics", op))
@@ -275,4 +282,15 @@ func (op *unionOp) open(q *query) ([]task, error) {
 		}
 	}
 	return all, nil
+}
+
+// missingOp stands for a node that cannot be run.
+type missingOp struct {
+	stats opStats
+	what  string
+	pos   sqlerr.Pos
+}
+
+func (op *missingOp) open(*query) ([]task, error) {
+	return nil, sqlerr.New(sqlerr.FeatureNotSupported, op.pos, "%s is not supported", op.what)
 }

@@ -106,6 +106,9 @@ type binder struct {
 	// aggs collects the aggregates of the select block that is being bound; nil
 	// where aggregates may not stand.
 	aggs *aggregates
+	// outer is what the query that is being bound sees of the queries around it;
+	// nil for none.
+	outer *scope
 	// isAggregate holds the columns that are aggregates.
 	isAggregate map[ColID]bool
 }
@@ -124,7 +127,8 @@ func (b *binder) newID() ColID {
 // with is a chain of WITH items that a query can name.
 type with struct {
 	cte   parse.CTE
-	outer *with // what the item itself can name
+	outer *with  // what the item itself can name
+	scope *scope // what it sees of the queries around it
 }
 
 func (w *with) find(name string) *with {
@@ -159,7 +163,7 @@ func (b *binder) query(q *parse.Query, outer *with) (Node, error) {
 				return nil, sqlerr.New("42712", c.Name.Pos, "WITH names %q twice", c.Name.Text)
 			}
 		}
-		outer = &with{c, outer}
+		outer = &with{c, outer, b.outer}
 	}
 	if sel, ok := q.Body.(*parse.Select); ok {
 		return b.selectBlock(sel, q, outer)
@@ -174,6 +178,14 @@ func (b *binder) query(q *parse.Query, outer *with) (Node, error) {
 		}
 	}
 	return b.limit(n, q)
+}
+
+// inside binds a query that sees outer of the queries around it.
+func (b *binder) inside(outer *scope, q *parse.Query, names *with) (Node, error) {
+	was, aggs := b.outer, b.aggs
+	b.outer, b.aggs = outer, nil
+	defer func() { b.outer, b.aggs = was, aggs }()
+	return b.query(q, names)
 }
 
 func (b *binder) body(body parse.Body, outer *with) (Node, error) {
@@ -270,7 +282,7 @@ func (b *binder) values(v *parse.Values) (Node, error) {
 			return nil, sqlerr.New(sqlerr.SyntaxError, v.Pos, "the rows of VALUES have %d and %d columns", width, len(row))
 		}
 		for _, x := range row {
-			e, err := b.expr(x, &scope{}, "VALUES")
+			e, err := b.expr(x, &scope{outer: b.outer}, "VALUES")
 			if err != nil {
 				return nil, err
 			}
@@ -298,7 +310,7 @@ func (b *binder) values(v *parse.Values) (Node, error) {
 // from binds a FROM clause and returns its node and what it names.
 func (b *binder) from(list []parse.Relation, outer *with) (Node, *scope, error) {
 	if len(list) == 0 {
-		return &Values{Rows: [][]Expr{nil}}, &scope{}, nil
+		return &Values{Rows: [][]Expr{nil}}, &scope{outer: b.outer}, nil
 	}
 	if len(list) > 1 {
 		return nil, nil, notYet(relationPos(list[1]), "more than one table in FROM is")
@@ -307,7 +319,7 @@ func (b *binder) from(list []parse.Relation, outer *with) (Node, *scope, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	return n, &scope{relations: []*relation{r}}, nil
+	return n, &scope{relations: []*relation{r}, outer: b.outer}, nil
 }
 
 func relationPos(r parse.Relation) parse.Pos {
@@ -377,7 +389,7 @@ func (b *binder) table(x *parse.TableRef, outer *with) (Node, *relation, error) 
 	}
 	if len(parts) == 1 {
 		if w := outer.find(parts[0]); w != nil {
-			n, err := b.query(w.cte.Query, w.outer)
+			n, err := b.inside(w.scope, w.cte.Query, w.outer)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -209,6 +209,10 @@ func Describe(n Node) []string {
 		return []string{s}
 	case *Union:
 		return []string{"Union all"}
+	case *Join:
+		return n.describe()
+	case *Unnest:
+		return n.describe()
 	}
 	return []string{fmt.Sprintf("%T", n)}
 }

@@ -33,7 +33,7 @@ func sink(n Node, conds []Expr) Node {
 	case *Project:
 		var below, above []Expr
 		for _, c := range conds {
-			if moved, ok := through(c, x.Columns, x.Exprs); ok {
+			if moved, ok := through(c, x.Columns, x.Exprs, nil); ok {
 				below = append(below, moved)
 			} else {
 				above = append(above, c)
@@ -46,7 +46,7 @@ func sink(n Node, conds []Expr) Node {
 		// one group is there whatever the rows.
 		var below, above []Expr
 		for _, c := range conds {
-			if moved, ok := through(c, x.Columns[:len(x.Keys)], x.Keys); ok && len(x.Keys) > 0 && refers(c) {
+			if moved, ok := through(c, x.Columns[:len(x.Keys)], x.Keys, x.Columns[len(x.Keys):]); ok && len(x.Keys) > 0 && refers(c) {
 				below = append(below, moved)
 			} else {
 				above = append(above, c)
@@ -72,7 +72,7 @@ func sink(n Node, conds []Expr) Node {
 				for k, col := range item.Cols() {
 					exprs[k] = &Ref{base{T: col.Type}, col.ID, col.Name}
 				}
-				if m, ok := through(c, x.Columns, exprs); ok {
+				if m, ok := through(c, x.Columns, exprs, nil); ok {
 					moved = append(moved, m)
 				}
 			}
@@ -86,6 +86,10 @@ func sink(n Node, conds []Expr) Node {
 			x.Items[i] = sink(item, moved)
 		}
 		return x
+	case *Join:
+		return x.sink(conds)
+	case *Unnest:
+		return x.sink(conds)
 	}
 	return filtered(n, conds)
 }
@@ -108,9 +112,11 @@ func refers(e Expr) bool {
 	return found
 }
 
-// through expresses a condition on the given columns by what they are computed
-// from; ok is false when a column is none of them or volatile.
-func through(c Expr, cols []Col, exprs []Expr) (_ Expr, ok bool) {
+// through expresses a condition on the columns of a node by what they are
+// computed from; ok is false when one of them is volatile or among made, which
+// the node makes itself. Other columns are those of queries around this one and
+// stay as they are.
+func through(c Expr, cols []Col, exprs []Expr, made []Col) (_ Expr, ok bool) {
 	ok = !Volatile(c)
 	moved := rewrite(c, func(e Expr) Expr {
 		r, is := e.(*Ref)
@@ -125,7 +131,11 @@ func through(c Expr, cols []Col, exprs []Expr) (_ Expr, ok bool) {
 				return exprs[i]
 			}
 		}
-		ok = false
+		for _, m := range made {
+			if m.ID == r.ID {
+				ok = false
+			}
+		}
 		return e
 	})
 	return moved, ok
@@ -231,6 +241,10 @@ func prune(n Node, need map[ColID]bool) Node {
 			}
 		}
 		return x
+	case *Join:
+		return x.prune(need)
+	case *Unnest:
+		return x.prune(need)
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -32,6 +33,10 @@ type scope struct {
 	relations []*relation
 	// outputs are the items of the select list, which ORDER BY may name.
 	outputs []selectItem
+	// outer is what a sub-query, or a lateral relation in FROM, sees of the query
+	// around it; nil for none. A column found there is a plain Ref: the node that
+	// the sub-query becomes stands on the right of a lateral Join.
+	outer *scope
 }
 
 // called reports whether the relation can be qualified by the given parts.
@@ -100,10 +105,29 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 		}
 		if len(hits) == 1 {
 			e := b.column(hits[0].rel, hits[0].col, name.Pos)
-			return b.fields(e, parts[prefix+1:], hits[0].rel.cols[hits[0].col].fields, name.Pos)
+			e, err := b.fields(e, parts[prefix+1:], hits[0].rel.cols[hits[0].col].fields, name.Pos)
+			if err != nil && prefix == 0 && s.outer != nil {
+				// A column here may hide a table further out: x.y.
+				if o, outerErr := b.resolve(s.outer, name); outerErr == nil {
+					return o, nil
+				}
+			}
+			return e, err
+		}
+	}
+	if s.outer != nil {
+		e, err := b.resolve(s.outer, name)
+		if !undefined(err) {
+			return e, err
 		}
 	}
 	return nil, s.unknown(name)
+}
+
+// undefined reports whether err says that a name means nothing.
+func undefined(err error) bool {
+	var e *sqlerr.Error
+	return errors.As(err, &e) && e.Code == sqlerr.UndefinedColumn
 }
 
 // output returns the select item that a bare name in ORDER BY means, if any.

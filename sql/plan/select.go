@@ -334,7 +334,7 @@ func (b *binder) hasAggregate(e Expr) bool {
 
 func (b *binder) orderKeys(q *parse.Query, sc *scope, items []selectItem, aggs *aggregates) ([]SortKey, error) {
 	var keys []SortKey
-	visible := &scope{relations: sc.relations, outputs: items}
+	visible := &scope{relations: sc.relations, outputs: items, outer: sc.outer}
 	for _, item := range q.OrderBy {
 		i, ok, err := ordinal(item.Expr, len(items), "ORDER BY")
 		if err != nil {

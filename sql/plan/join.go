@@ -1,0 +1,346 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/parse"
+)
+
+// JoinKind says which rows a Join gives.
+type JoinKind uint8
+
+// The kinds of joins. The first four are those of FROM; the others come from
+// sub-queries and give every left row at most once.
+const (
+	// InnerJoin gives every pair of a left and a right row that match.
+	InnerJoin JoinKind = iota
+	// LeftJoin is InnerJoin, and left rows without match with NULLs on the right.
+	LeftJoin
+	// RightJoin is InnerJoin, and right rows without match with NULLs on the left.
+	RightJoin
+	// FullJoin is both LeftJoin and RightJoin.
+	FullJoin
+	// SemiJoin gives the left rows that have a match: EXISTS, and IN as a
+	// condition.
+	SemiJoin
+	// AntiJoin gives the left rows that have none: NOT EXISTS, and with NullAware
+	// NOT IN as a condition.
+	AntiJoin
+	// MarkJoin gives every left row once, with one more column that says whether
+	// it has a match: EXISTS and IN where their value is wanted.
+	MarkJoin
+	// SingleJoin is LeftJoin, and fails with SQLSTATE 21000 when a left row has
+	// more than one match: a scalar sub-query.
+	SingleJoin
+)
+
+var joinNames = [...]string{"Inner join", "Left join", "Right join", "Full join", "Semi-join", "Anti-join", "Mark join", "Single join"}
+
+// String returns the name of the kind as EXPLAIN shows it.
+func (k JoinKind) String() string { return joinNames[k] }
+
+// keepsLeft reports whether left rows without match are in the result.
+func (k JoinKind) keepsLeft() bool {
+	return k == LeftJoin || k == FullJoin || k == MarkJoin || k == SingleJoin || k == AntiJoin
+}
+
+// keepsRight reports whether right rows without match are in the result.
+func (k JoinKind) keepsRight() bool { return k == RightJoin || k == FullJoin }
+
+// givesRight reports whether the columns of the right side are in the result.
+func (k JoinKind) givesRight() bool {
+	return k != SemiJoin && k != AntiJoin && k != MarkJoin
+}
+
+// Join pairs the rows of two inputs. A left and a right row match when all of
+// On are true. Its columns are those of Left, then, unless the kind gives only
+// left rows, those of Right; a MarkJoin adds Mark.
+//
+// On holds conjuncts over the columns of both sides, in any form; execution
+// finds the equalities to hash by. No condition at all is a cross join.
+//
+// # Sub-queries
+//
+// A condition x IN (SELECT y …) is a SemiJoin on x = y; x NOT IN (SELECT y …)
+// an AntiJoin on x = y with NullAware 1; either of them where its value counts,
+// as under OR, a MarkJoin with NullAware 1, whose Mark is then true, false or
+// NULL as IN has it. EXISTS is the same with NullAware 0 and whatever the
+// sub-query's WHERE asked of both sides in On. A scalar sub-query is a
+// SingleJoin, whose right side has one column besides those that On needs.
+//
+// # Lateral
+//
+// With Lateral set, Right may refer to columns of Left in any expression: it
+// stands for a relation of its own for every left row. Execution runs it once
+// per distinct combination of the left columns that it refers to, so it is
+// correct for every correlated sub-query and right only for those that cannot
+// be expressed by On. Right may refer to the columns of several joins around
+// it; each is lateral then. Lateral goes with every kind but RightJoin and
+// FullJoin.
+type Join struct {
+	Kind        JoinKind
+	Left, Right Node
+	On          []Expr
+	// NullAware says how many of On, from the first, are the comparisons of an
+	// IN: among the right rows for which the rest of On is true, the row has a
+	// match, has none, or it is unknown (NULL) by the rules of IN. For AntiJoin,
+	// which gives the rows that certainly have none, and MarkJoin. Elsewhere 0.
+	NullAware int
+	// Mark is the column that a MarkJoin adds, a boolean.
+	Mark    Col
+	Lateral bool
+	// Place is what errors of the join itself point at.
+	Place parse.Pos
+}
+
+// Cols implements Node.
+func (n *Join) Cols() []Col {
+	left := n.Left.Cols()
+	switch {
+	case n.Kind == MarkJoin:
+		return append(left[:len(left):len(left)], n.Mark)
+	case n.Kind.givesRight():
+		return append(left[:len(left):len(left)], n.Right.Cols()...)
+	}
+	return left
+}
+
+// Inputs implements Node.
+func (n *Join) Inputs() []Node { return []Node{n.Left, n.Right} }
+
+// Unnest gives, for every row of Input, a row for each element of the arrays
+// and maps that Args are: CROSS JOIN UNNEST(…). Several arguments go side by
+// side, the shorter ones padded with NULL; NULL counts as empty. Rows without
+// any element go, unless Outer is set. Its columns are those of Input, then
+// Columns: for each argument its UnnestTypes, and with Ordinality the number of
+// the element, from 1, as bigint.
+type Unnest struct {
+	Input      Node
+	Args       []Expr
+	Columns    []Col
+	Ordinality bool
+	// Outer keeps rows without elements, with NULL in all of Columns: LEFT JOIN
+	// UNNEST(…) ON TRUE.
+	Outer bool
+}
+
+// Cols implements Node.
+func (n *Unnest) Cols() []Col {
+	in := n.Input.Cols()
+	return append(in[:len(in):len(in)], n.Columns...)
+}
+
+// Inputs implements Node.
+func (n *Unnest) Inputs() []Node { return []Node{n.Input} }
+
+// UnnestTypes returns the types of the columns that an array or map of type t
+// becomes: key and value of a map, the fields of an array of rows, else the
+// element. nil when t is neither array nor map.
+func UnnestTypes(t *column.Type) []*column.Type {
+	switch t.Kind {
+	case column.Map:
+		return []*column.Type{t.Key, t.Elem}
+	case column.Array:
+		if t.Elem.Kind != column.Row {
+			return []*column.Type{t.Elem}
+		}
+		var types []*column.Type
+		for _, f := range t.Elem.Fields {
+			types = append(types, f.Type)
+		}
+		return types
+	}
+	return nil
+}
+
+// nodeExprs returns the expressions of a node itself.
+func nodeExprs(n Node) []Expr {
+	var out []Expr
+	switch x := n.(type) {
+	case *TableScan:
+		return x.Filter
+	case *Values:
+		for _, row := range x.Rows {
+			out = append(out, row...)
+		}
+	case *Filter:
+		return x.Conds
+	case *Project:
+		return x.Exprs
+	case *Aggregate:
+		out = append(out, x.Keys...)
+		for i := range x.Aggs {
+			out = append(out, x.Aggs[i].Args...)
+			if f := x.Aggs[i].Filter; f != nil {
+				out = append(out, f)
+			}
+		}
+	case *Sort:
+		for _, k := range x.Keys {
+			out = append(out, k.Expr)
+		}
+	case *Join:
+		return x.On
+	case *Unnest:
+		return x.Args
+	}
+	return out
+}
+
+// outerRefs returns the columns that n and the nodes below refer to and none of
+// them makes: those of the queries around it.
+func outerRefs(n Node) map[ColID]bool {
+	used, made := map[ColID]bool{}, map[ColID]bool{}
+	var walk func(Node)
+	walk = func(n Node) {
+		for _, e := range nodeExprs(n) {
+			refs(e, used)
+		}
+		for _, c := range n.Cols() {
+			made[c.ID] = true
+		}
+		for _, in := range n.Inputs() {
+			walk(in)
+		}
+	}
+	walk(n)
+	for id := range made {
+		delete(used, id)
+	}
+	return used
+}
+
+// sink moves conditions, of a filter above and of the join itself, into the
+// inputs. A condition may leave the filter for an input whose rows stand in the
+// result only as they are; it may leave On for an input whose rows do not
+// appear without match. Columns of queries around this one are like constants.
+func (x *Join) sink(conds []Expr) Node {
+	left, right := madeBy(x.Left), madeBy(x.Right)
+	var toLeft, toRight, above []Expr
+	for _, c := range conds {
+		onLeft, onRight, onMark := x.sides(c, left, right)
+		switch {
+		case Volatile(c) || onMark:
+			above = append(above, c)
+		case !onRight && !x.Kind.keepsRight():
+			toLeft = append(toLeft, c)
+		case !onLeft && (x.Kind == InnerJoin || x.Kind == RightJoin):
+			toRight = append(toRight, c)
+		case x.Kind == InnerJoin:
+			x.On = append(x.On, conjuncts(c)...)
+		default:
+			above = append(above, c)
+		}
+	}
+	on := x.On[:x.NullAware:x.NullAware]
+	for _, c := range x.On[x.NullAware:] {
+		onLeft, onRight, _ := x.sides(c, left, right)
+		switch {
+		case Volatile(c):
+			on = append(on, c)
+		case !onRight && !x.Kind.keepsLeft():
+			toLeft = append(toLeft, c)
+		case !onLeft && !x.Kind.keepsRight():
+			toRight = append(toRight, c)
+		default:
+			on = append(on, c)
+		}
+	}
+	x.On = on
+	x.Left, x.Right = sink(x.Left, toLeft), sink(x.Right, toRight)
+	return filtered(x, above)
+}
+
+// sides reports which columns of the join a condition refers to.
+func (x *Join) sides(c Expr, left, right map[ColID]bool) (onLeft, onRight, onMark bool) {
+	used := map[ColID]bool{}
+	refs(c, used)
+	for id := range used {
+		onLeft, onRight = onLeft || left[id], onRight || right[id]
+		onMark = onMark || x.Kind == MarkJoin && id == x.Mark.ID
+	}
+	return onLeft, onRight, onMark
+}
+
+// madeBy returns the columns of a node.
+func madeBy(n Node) map[ColID]bool {
+	m := map[ColID]bool{}
+	for _, c := range n.Cols() {
+		m[c.ID] = true
+	}
+	return m
+}
+
+// prune drops the columns that are not needed from both inputs.
+func (x *Join) prune(need map[ColID]bool) Node {
+	for _, c := range x.On {
+		refs(c, need)
+	}
+	right := map[ColID]bool{}
+	for id := range need {
+		right[id] = true
+	}
+	x.Right = prune(x.Right, right)
+	if x.Lateral {
+		for id := range outerRefs(x.Right) {
+			need[id] = true
+		}
+	}
+	x.Left = prune(x.Left, need)
+	return x
+}
+
+// sink moves conditions on the columns of the input below the Unnest.
+func (x *Unnest) sink(conds []Expr) Node {
+	var below, above []Expr
+	for _, c := range conds {
+		if moved, ok := through(c, nil, nil, x.Columns); ok {
+			below = append(below, moved)
+		} else {
+			above = append(above, c)
+		}
+	}
+	x.Input = sink(x.Input, below)
+	return filtered(x, above)
+}
+
+// prune drops the columns of the input that are not needed; those that the
+// Unnest makes cost nothing until somebody reads them.
+func (x *Unnest) prune(need map[ColID]bool) Node {
+	for _, a := range x.Args {
+		refs(a, need)
+	}
+	x.Input = prune(x.Input, need)
+	return x
+}
+
+// describe shows a join for EXPLAIN.
+func (x *Join) describe() []string {
+	head := x.Kind.String()
+	if len(x.On) == 0 && x.Kind == InnerJoin {
+		head = "Cross join"
+	}
+	if x.Lateral {
+		head = "Lateral " + strings.ToLower(head)
+	}
+	if len(x.On) > 0 {
+		head += " on " + joined(x.On, " AND ")
+	}
+	if x.NullAware > 0 {
+		return []string{head, "NULLs compare as in IN"}
+	}
+	return []string{head}
+}
+
+// describe shows an Unnest for EXPLAIN.
+func (x *Unnest) describe() []string {
+	head := "Unnest " + describeList(x.Args)
+	if x.Ordinality {
+		head += " with ordinality"
+	}
+	if x.Outer {
+		head += ", keeping rows without elements"
+	}
+	return []string{head}
+}
