@@ -30,9 +30,9 @@ type config struct {
 var configs = []config{
 	{"one unit", sqltest.Layout{}, 1},
 	{"rows alone", sqltest.Layout{UnitRows: 1}, 4},
-	{"units of 7", sqltest.Layout{UnitRows: 7, Prune: true}, 4},
+	{"units of 7", sqltest.Layout{UnitRows: 7, Prune: true, JSON: true}, 4},
 	{"dictionaries", sqltest.Layout{Dict: true, Stats: true}, 1},
-	{"dictionaries with NULL, units of 7", sqltest.Layout{UnitRows: 7, Dict: true, NullEntry: true, Stats: true, Prune: true, MapsAsDict: true}, 4},
+	{"dictionaries with NULL, units of 7", sqltest.Layout{UnitRows: 7, Dict: true, NullEntry: true, Stats: true, Prune: true, MapsAsDict: true, JSON: true}, 4},
 	{"dictionaries with strangers, units of 5000", sqltest.Layout{UnitRows: 5000, Dict: true, Extra: 3, Stats: true, Prune: true}, 2},
 }
 

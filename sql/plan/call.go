@@ -58,7 +58,43 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 			return e, nil
 		}
 	}
+	if e := b.jsonPath(name, args, x.Pos); e != nil {
+		return e, nil
+	}
 	return b.function(name, args, x.Pos, x.Pos)
+}
+
+// jsonPath returns the value that json_extract or json_extract_scalar takes out
+// of a column of JSON text as a path of the scan, when its table serves it; nil
+// when the function is to be evaluated.
+func (b *binder) jsonPath(name string, args []Expr, pos parse.Pos) Expr {
+	want := map[string]*column.Type{"json_extract": column.JSONType, "json_extract_scalar": column.VarcharType}[name]
+	if want == nil || len(args) != 2 {
+		return nil
+	}
+	text, ok := args[0].(*Ref)
+	path, constant := args[1].(*Const)
+	if !ok || !constant || path.null() || path.T.Kind != column.Varchar {
+		return nil
+	}
+	scan := b.scanOf[text.ID]
+	if scan == nil {
+		return nil
+	}
+	table, ok := scan.Table.(JSONTable)
+	if !ok {
+		return nil
+	}
+	for i, c := range scan.Columns {
+		if c.ID != text.ID || len(scan.Paths[i].Steps) > 0 {
+			continue
+		}
+		if p, ok := table.JSONPath(scan.Paths[i].Column, path.Value.Str[0], want); ok {
+			p.Type = want
+			return b.path(scan, p, name+"("+c.Name+", "+quote(path.Value.Str[0])+")", pos)
+		}
+	}
+	return nil
 }
 
 func unknownFunction(name string, x *parse.Call) error {

@@ -173,6 +173,9 @@ func samePath(a, b Path) bool {
 	if a.Column != b.Column || len(a.Steps) != len(b.Steps) {
 		return false
 	}
+	if a.Type != nil && b.Type != nil && !a.Type.Equal(b.Type) {
+		return false // two values that a JSONTable serves by the same steps
+	}
 	for i := range a.Steps {
 		if a.Steps[i] != b.Steps[i] {
 			return false

@@ -59,6 +59,31 @@ type Step struct {
 	Key   string
 }
 
+// JSONTable is a table that has columns of JSON text, such as the original text
+// of a record, and can serve values inside them without the text.
+type JSONTable interface {
+	Table
+	// JSONPath returns the path that serves
+	//
+	//	json_extract_scalar(column, path)   when want is varchar
+	//	json_extract(column, path)          when want is json
+	//
+	// for a column of the table and the path as the query has it. ok is false
+	// when the table does not serve it, which it may say at any time, and must
+	// say of a path that is not valid; the function is then evaluated on the
+	// text. The path's Column is column, its Type is want, and its Steps are the
+	// table's own: they come back to it in scan requests and terms, and nothing
+	// else reads them.
+	//
+	// The contract is equality for every row, bit for bit, with what the function
+	// gives for the text of the column: the same text of numbers (1.0 is not 1),
+	// strings with their escapes resolved, json_extract's compact form of objects
+	// and arrays, the last of duplicate keys as the function chooses it, and NULL
+	// for a path that leads nowhere, for json_extract_scalar of a JSON null, an
+	// object or an array, for text that is not JSON, and for a NULL column.
+	JSONPath(column int, path string, want *column.Type) (_ Path, ok bool)
+}
+
 // Op is the comparison of a Term.
 type Op uint8
 

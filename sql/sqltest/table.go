@@ -43,6 +43,8 @@ type Layout struct {
 	Prune bool
 	// MapsAsDict also gives maps, rows and arrays a dictionary layout.
 	MapsAsDict bool
+	// JSON serves paths into varchar columns whose names end in "json".
+	JSON bool
 }
 
 // Table is a table in memory. It implements plan.Table.
@@ -112,7 +114,7 @@ func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error)
 				return nil, fmt.Errorf("sqltest: term %d has values that a term must not have", i)
 			}
 		}
-		terms[i] = follow(t.data[term.Path.Column], term.Path.Steps)
+		terms[i] = follow(t.data[term.Path.Column], term.Path)
 	}
 	seen := map[string]bool{}
 	for _, p := range req.Paths {
@@ -150,9 +152,13 @@ func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error)
 }
 
 // follow takes a vector down a path.
-func follow(v *column.Vector, steps []plan.Step) *column.Vector {
-	for _, st := range steps {
+func follow(v *column.Vector, p plan.Path) *column.Vector {
+	for _, st := range p.Steps {
 		v = column.Flatten(v)
+		if v.Type.Kind == column.Varchar {
+			v = extract(v, st.Key, p.Type)
+			continue
+		}
 		t := v.Type.Elem
 		if st.Field >= 0 {
 			t = v.Type.Fields[st.Field].Type
@@ -181,6 +187,53 @@ func follow(v *column.Vector, steps []plan.Step) *column.Vector {
 		v = out.Vector()
 	}
 	return v
+}
+
+// JSONPath implements plan.JSONTable: the one step of the path has the whole
+// JSON path as its key.
+func (t *Table) JSONPath(col int, path string, want *column.Type) (plan.Path, bool) {
+	c := t.cols[col]
+	if !t.layout.JSON || c.Type.Kind != column.Varchar || !strings.HasSuffix(strings.ToLower(c.Name), "json") {
+		return plan.Path{}, false
+	}
+	p := plan.Path{Column: col, Steps: []plan.Step{{Field: -1, Key: path}}, Type: want}
+	if _, err := extracted(column.NullConst(column.VarcharType, 0), path, want); err != nil {
+		return plan.Path{}, false
+	}
+	return p, true
+}
+
+// extracted is json_extract or json_extract_scalar of a vector of JSON text.
+func extracted(v *column.Vector, path string, want *column.Type) (*column.Vector, error) {
+	name := "json_extract_scalar"
+	if want.Kind == column.JSON {
+		name = "json_extract"
+	}
+	f, err := fn.LookupScalar(name).Bind([]*column.Type{column.VarcharType, column.VarcharType})
+	if err != nil {
+		return nil, err
+	}
+	text := column.New(column.VarcharType, 1)
+	text.Str[0] = path
+	// A row more than there are makes a wrong path an error even of no rows.
+	rows := column.NewAppender(column.VarcharType, v.Len+1)
+	rows.AppendAll(v)
+	object := column.New(column.VarcharType, 1)
+	object.Str[0] = "{}"
+	rows.Append(object, 0)
+	out, err := f.Eval(&fn.Context{}, []*column.Vector{rows.Vector(), column.NewConst(text, v.Len+1)}, v.Len+1)
+	if err != nil {
+		return nil, err
+	}
+	return column.Flatten(out).Slice(0, v.Len), nil
+}
+
+func extract(v *column.Vector, path string, want *column.Type) *column.Vector {
+	out, err := extracted(v, path, want)
+	if err != nil {
+		panic(err) // JSONPath has tried the path
+	}
+	return out
 }
 
 func meets(v *column.Vector, i int, t plan.Term) bool {
@@ -267,7 +320,7 @@ func (u *unit) path(i int) *column.Vector {
 		return v
 	}
 	p, t := u.s.req.Paths[i], u.s.t
-	key := pathKey{u.from, fmt.Sprint(p.Column, p.Steps)}
+	key := pathKey{u.from, fmt.Sprint(p.Column, p.Steps, p.Type)}
 	if v, ok := t.made.Load(key); ok {
 		u.keys[i] = v.(*column.Vector)
 		return u.keys[i]
@@ -276,7 +329,7 @@ func (u *unit) path(i int) *column.Vector {
 	for k := range at {
 		at[k] = int32(u.from + k)
 	}
-	v := follow(column.Gather(t.data[p.Column], at), p.Steps)
+	v := follow(column.Gather(t.data[p.Column], at), p)
 	nested := v.Type.Payload() == column.PayloadNested
 	if t.layout.Dict && (v.Type.Payload() == column.PayloadStr || v.Type.Kind == column.Boolean || nested && t.layout.MapsAsDict) {
 		v = encode(v, t.layout)
