@@ -38,7 +38,8 @@ var rules = []struct {
 	{"sql/parse", []string{"sql/sqlerr"}, "the front end knows text and trees only"},
 	{"sql/fn", []string{"sql/sqlerr"}, "functions know values only"},
 	{"sql/plan", []string{"sql/sqlerr", "sql/parse", "sql/fn"}, "the planner sees storage only through its own Table interface"},
-	{"sql/exec", []string{"sql/sqlerr", "sql/plan", "sql/fn"}, "operators run plans, they do not parse"},
+	{"sql/exec/spill", []string{"sql/sqlerr"}, "what is put aside is columns; who keeps the files is asked through an interface"},
+	{"sql/exec", []string{"sql/sqlerr", "sql/plan", "sql/fn", "sql/exec/spill"}, "operators run plans, they do not parse"},
 	{"sql/driver", []string{"engine", "sql/...", "server/..."}, "the driver opens lakes for other programs"},
 	{"sql/...", []string{"sql/..."}, "SQL must run over any table, without a store"},
 

@@ -133,6 +133,57 @@ func (a *Appender) AppendAll(v *Vector) {
 	}
 }
 
+// AppendRange appends values [from, to) of v, in any layout.
+func (a *Appender) AppendRange(v *Vector, from, to int) {
+	if plain(v) && a.out.Type.Payload() != PayloadNested && len(v.Zone) == 0 && a.out.Type.Kind != TimestampTZ && to > from {
+		a.out.Len += to - from
+		switch a.out.Type.Payload() {
+		case PayloadI64:
+			a.out.I64 = append(a.out.I64, v.I64[from:to]...)
+		case PayloadF64:
+			a.out.F64 = append(a.out.F64, v.F64[from:to]...)
+		case PayloadStr:
+			a.out.Str = append(a.out.Str, v.Str[from:to]...)
+		}
+		return
+	}
+	for i := from; i < to; i++ {
+		a.out.appendValue(v, i)
+	}
+}
+
+// AppendRows appends the values of v at the given places, in that order.
+func (a *Appender) AppendRows(v *Vector, rows []int32) {
+	if plain(v) && len(v.Zone) == 0 && a.out.Type.Kind != TimestampTZ {
+		switch a.out.Type.Payload() {
+		case PayloadI64:
+			for _, i := range rows {
+				a.out.I64 = append(a.out.I64, v.I64[i])
+			}
+			a.out.Len += len(rows)
+			return
+		case PayloadF64:
+			for _, i := range rows {
+				a.out.F64 = append(a.out.F64, v.F64[i])
+			}
+			a.out.Len += len(rows)
+			return
+		case PayloadStr:
+			for _, i := range rows {
+				a.out.Str = append(a.out.Str, v.Str[i])
+			}
+			a.out.Len += len(rows)
+			return
+		}
+	}
+	for _, i := range rows {
+		a.out.appendValue(v, int(i))
+	}
+}
+
+// plain reports whether v is flat and has no NULL.
+func plain(v *Vector) bool { return !v.Const && v.Dict == nil && !v.Nulls.Any() }
+
 // Vector returns what was appended. The appender must not be used afterwards.
 func (a *Appender) Vector() *Vector { return a.out }
 
