@@ -38,7 +38,7 @@ func slotsOf(cols []plan.Col) slots {
 func (c *compiler) expr(e plan.Expr, in slots) expr {
 	if slot, ok := soleColumn(e, in); ok {
 		switch e.(type) {
-		case *plan.Ref, *plan.Const:
+		case *plan.Ref, *plan.Const, *plan.LambdaParam:
 		default:
 			cache := c.q.caches
 			c.q.caches++
@@ -61,11 +61,15 @@ func (c *compiler) exprs(list []plan.Expr, in slots) []expr {
 func soleColumn(e plan.Expr, in slots) (slot int, ok bool) {
 	slot, many := -1, plan.Volatile(e)
 	plan.Walk(e, func(x plan.Expr) bool {
-		if r, isRef := x.(*plan.Ref); isRef {
-			s := in[r.ID]
-			if slot >= 0 && slot != s {
-				many = true
-			}
+		s, needed := 0, false
+		switch r := x.(type) {
+		case *plan.Ref:
+			s, needed = in[r.ID], true
+		case *plan.LambdaParam:
+			s, needed = in[r.ID] // else of a lambda within e
+		}
+		if needed {
+			many = many || slot >= 0 && slot != s
 			slot = s
 		}
 		return !many
@@ -81,6 +85,10 @@ func (c *compiler) bare(e plan.Expr, in slots) expr {
 			panic(fmt.Sprintf("exec: column %s (%d) is not in the input", e.Name, e.ID))
 		}
 		return &refExpr{slot: slot}
+	case *plan.LambdaParam:
+		return &refExpr{slot: in[e.ID]}
+	case *plan.Higher:
+		return c.higher(e, in)
 	case *plan.Const:
 		return &constExpr{value: e.Value}
 	case *plan.Call:

@@ -292,7 +292,10 @@ func addMatches(l *library, family string) {
 						o := open(args[0], n)
 						hit, err := o.call(fns[1], o.children[0])
 						if err != nil {
-							return nil, err
+							// What fails may stand behind the element that decides.
+							if hit, err = o.untilDecided(fns[1], n, f.decides); err != nil {
+								return nil, err
+							}
 						}
 						v, out := made[int64](t, n)
 						for i := range out {
@@ -316,6 +319,49 @@ func addMatches(l *library, family string) {
 						return withNulls(v, o.nulls), nil
 					}, err
 			})
+	}
+}
+
+// untilDecided evaluates a condition for the first elements of all arrays, then
+// the second, and so on, and leaves an array when an element decides. Elements
+// behind that are NULL in the result.
+func (o opened) untilDecided(f LambdaFunc, n int, decides bool) (*column.Vector, error) {
+	out := column.New(column.BooleanType, len(o.outer))
+	decided := make([]bool, n)
+	for k := int32(0); ; k++ {
+		var rows, positions []int32
+		for i := range n {
+			e := o.offsets[i] + k
+			switch {
+			case e >= o.offsets[i+1]:
+			case decided[i]:
+				out.SetNull(int(e))
+			default:
+				rows, positions = append(rows, int32(i)), append(positions, e)
+			}
+		}
+		if len(rows) == 0 {
+			// Arrays that are decided may be longer.
+			for i := range n {
+				for e := o.offsets[i] + k; e < o.offsets[i+1]; e++ {
+					out.SetNull(int(e))
+				}
+			}
+			return out, nil
+		}
+		v, err := f([]*column.Vector{column.Gather(o.children[0], positions)}, rows, len(rows))
+		if err != nil {
+			return nil, err
+		}
+		for j, e := range positions {
+			if v.IsNull(j) {
+				out.SetNull(int(e))
+				continue
+			}
+			met := isTrueAt(v, j)
+			out.I64[e] = truth(met)
+			decided[rows[j]] = met == decides
+		}
 	}
 }
 

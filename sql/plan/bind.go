@@ -103,6 +103,7 @@ type binder struct {
 	scanOf    map[ColID]*TableScan
 	relations int
 	depth     int
+	lambdas   int // bound so far
 	// aggs collects the aggregates of the select block that is being bound; nil
 	// where aggregates may not stand.
 	aggs *aggregates

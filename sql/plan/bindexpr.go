@@ -37,6 +37,9 @@ func (b *binder) bindExpr(x parse.Expr, sc *scope, clause string) (Expr, error) 
 	}
 	defer func() { b.depth-- }()
 	pos := x.Position()
+	if sc.lambda != nil && isQuery(x) {
+		return nil, sqlerr.New(sqlerr.FeatureNotSupported, pos, "a lambda cannot have a sub-query inside")
+	}
 	switch x := x.(type) {
 	case *parse.Literal:
 		return b.literal(x)
@@ -98,13 +101,13 @@ func (b *binder) bindExpr(x parse.Expr, sc *scope, clause string) (Expr, error) 
 		}
 		return b.function("at_timezone", ops, pos, pos)
 	case *parse.Array:
-		return nil, notYet(pos, "an array constructor is")
+		return b.array(x, sc, clause)
 	case *parse.Row:
-		return nil, notYet(pos, "a row constructor is")
+		return b.row(x, sc, clause)
 	case *parse.Lambda:
-		return nil, notYet(pos, "a lambda is")
+		return nil, sqlerr.New(sqlerr.SyntaxError, pos, "a lambda can only be an argument of a function such as filter or transform")
 	case *parse.Slice:
-		return nil, notYet(pos, "a slice is")
+		return b.slice(x, sc, clause)
 	case *parse.Subquery, *parse.Exists, *parse.Quantified:
 		return nil, notYet(pos, "a sub-query in an expression is")
 	}

@@ -16,6 +16,9 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 	if x.Over != nil {
 		return nil, notYet(x.Over.Pos, "a window function is")
 	}
+	if name == "reduce_agg" {
+		return b.reduceAgg(x, sc, clause)
+	}
 	if agg := fn.LookupAggregate(name); agg != nil {
 		return b.aggregate(agg, name, x, sc, clause)
 	}
@@ -30,9 +33,12 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 			return nil, sqlerr.New(sqlerr.WrongObjectType, x.Pos, "%s does not go with %s, which is not an aggregate", bad.what, name)
 		}
 	}
-	for _, a := range x.Args {
-		if l, ok := a.(*parse.Lambda); ok {
-			return nil, notYet(l.Pos, "a lambda is")
+	if hasLambda(x) {
+		if h := fn.LookupHigher(name); h != nil {
+			return b.higher(h, name, x, sc, clause)
+		}
+		if fn.LookupScalar(name) != nil {
+			return nil, sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "%s takes no lambda", name)
 		}
 	}
 	if form, ok := forms[name]; ok {
@@ -98,8 +104,8 @@ func (b *binder) jsonPath(name string, args []Expr, pos parse.Pos) Expr {
 }
 
 func unknownFunction(name string, x *parse.Call) error {
-	if fn.LookupHigher(name) != nil {
-		return notYet(x.Pos, "a function with lambdas is")
+	if h := fn.LookupHigher(name); h != nil {
+		return sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "%s takes a lambda, such as x -> x > 1", name).WithHint("it is %s", h.Signature)
 	}
 	for _, d := range fn.All() {
 		if d.Family == "window" && strings.EqualFold(d.Name, name) {
@@ -194,10 +200,8 @@ func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *sc
 	if x.IgnoreNulls {
 		return nil, notYet(x.Pos, "IGNORE NULLS is")
 	}
-	for _, a := range x.Args {
-		if l, ok := a.(*parse.Lambda); ok {
-			return nil, notYet(l.Pos, "a lambda is")
-		}
+	if hasLambda(x) {
+		return nil, sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "the aggregate %s takes no lambda", name)
 	}
 	outer := b.aggs
 	b.aggs = nil

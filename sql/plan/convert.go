@@ -153,6 +153,9 @@ const (
 func (b *binder) unify(what string, list []Expr, pos parse.Pos) (*column.Type, error) {
 	// What is only compared can keep its precision, and a column stays bare.
 	compared := what == comparing || what == inList
+	if err := b.fitRows(what, list, pos); err != nil {
+		return nil, err
+	}
 	var t *column.Type
 	for i, e := range list {
 		if b.untyped(e) {

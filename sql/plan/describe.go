@@ -88,6 +88,15 @@ func describe(e Expr) string {
 			return "element_at(" + describe(e.X) + ", " + quote(e.Step.Key) + ")"
 		}
 		return describe(e.X) + "." + e.X.Type().Fields[e.Step.Field].Name
+	case *Higher:
+		return e.Name + "(" + describeList(e.Args) + ")"
+	case *Lambda:
+		if len(e.Params) == 1 {
+			return e.Params[0].Name + " -> " + describe(e.Body)
+		}
+		return "(" + strings.Join(e.names(), ", ") + ") -> " + describe(e.Body)
+	case *LambdaParam:
+		return e.Name
 	case *MapAt:
 		return describe(e.Map) + "[" + quote(e.Key) + "]"
 	}

@@ -314,7 +314,7 @@ func cannotFail(e Expr) bool {
 	ok := true
 	Walk(e, func(x Expr) bool {
 		switch x.(type) {
-		case *Call, *Cast, *MapAt, *Param:
+		case *Call, *Cast, *MapAt, *Param, *Higher:
 			ok = false
 		case *Like:
 			l := x.(*Like)
@@ -398,6 +398,17 @@ func same(a, b Expr) bool {
 		}
 	case *Try:
 		if _, ok := b.(*Try); !ok {
+			return false
+		}
+	case *LambdaParam:
+		y, ok := b.(*LambdaParam)
+		return ok && x.ID == y.ID
+	case *Lambda:
+		y, ok := b.(*Lambda)
+		return ok && sameLambda(x, y)
+	case *Higher:
+		y, ok := b.(*Higher)
+		if !ok || x.Name != y.Name || !x.T.Equal(y.T) {
 			return false
 		}
 	case *Field:

@@ -37,6 +37,8 @@ type scope struct {
 	// around it; nil for none. A column found there is a plain Ref: the node that
 	// the sub-query becomes stands on the right of a lateral Join.
 	outer *scope
+	// lambda are the parameters of the lambdas around the place.
+	lambda *lambdaScope
 }
 
 // called reports whether the relation can be qualified by the given parts.
@@ -76,6 +78,9 @@ func (r *relation) find(name string) []int {
 // decides, then the next part is a column, and the rest are fields of rows.
 func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 	parts := name.Parts
+	if p := s.parameter(parts[0]); p != nil {
+		return b.fields(&LambdaParam{base{p.Type, parts[0].Pos}, p.ID, p.Name}, parts[1:], nil, name.Pos)
+	}
 	if len(parts) == 1 {
 		if e, err := s.output(parts[0]); e != nil || err != nil {
 			return e, err
@@ -226,6 +231,8 @@ func (b *binder) fields(e Expr, parts []parse.Part, known map[string]string, pos
 			err := sqlerr.New(sqlerr.UndefinedColumn, p.Pos, "%s has no field %q", describe(e), p.Text)
 			if near := nearest(p.Text, names); near != "" {
 				err.WithHint("did you mean %s?", near)
+			} else if strings.Join(names, "") == "" {
+				err.WithHint("its fields have no names; the first is %s[1]", describe(e))
 			} else {
 				err.WithHint("its fields are %s", strings.Join(names, ", "))
 			}
