@@ -138,7 +138,7 @@ type groups struct {
 
 func (op *aggregateOp) newGroups(q *query) *groups {
 	g := &groups{op: op, table: newTupleTable(op.types), keyed: make([]*column.Vector, len(op.keys))}
-	g.mem = account{m: &q.mem, what: "GROUP BY", todo: "group by fewer distinct values, filter more rows, or raise the budget"}
+	g.mem = account{m: q.mem, what: "GROUP BY", todo: "group by fewer distinct values, filter more rows, or raise the budget"}
 	for _, a := range op.aggs {
 		if a.distinct {
 			g.accs = append(g.accs, nil)

@@ -115,7 +115,7 @@ func (e *callExpr) resultBytes(args []*column.Vector, n int) int64 {
 // inSteps evaluates some rows at a time.
 func (e *callExpr) inSteps(w *worker, args []*column.Vector, n, rows int) (*column.Vector, error) {
 	out := column.NewAppender(e.fn.Result, n)
-	mem := account{m: &w.q.mem, what: "a result", todo: "make shorter values, or raise the budget"}
+	mem := account{m: w.q.mem, what: "a result", todo: "make shorter values, or raise the budget"}
 	defer mem.release()
 	for from := 0; from < n; from += rows {
 		if err := w.q.live(); err != nil {

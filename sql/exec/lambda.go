@@ -102,7 +102,7 @@ func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 			return at(params, outer, m)
 		}
 		var out *column.Appender
-		mem := account{m: &w.q.mem, what: "the result of a lambda", todo: "make shorter values, or raise the budget"}
+		mem := account{m: w.q.mem, what: "the result of a lambda", todo: "make shorter values, or raise the budget"}
 		defer mem.release()
 		for from := 0; from < m; from += lambdaRows {
 			if err := w.q.live(); err != nil {

@@ -52,6 +52,8 @@ func (c *compiler) node(n plan.Node) operator {
 		op = &missingOp{what: n.Kind.String(), pos: n.Place}
 	case *plan.Unnest:
 		op = &missingOp{what: "UNNEST"}
+	case *plan.SetOp:
+		op = c.setOp(n)
 	default:
 		panic(fmt.Sprintf("exec: no operator for %T", n))
 	}
@@ -81,6 +83,8 @@ func statsOf(op operator) *opStats {
 	case *unionOp:
 		return &op.stats
 	case *missingOp:
+		return &op.stats
+	case *setOp:
 		return &op.stats
 	}
 	panic(fmt.Sprintf("exec: %T has no statistics", op))

@@ -18,7 +18,7 @@ type query struct {
 	ctx     context.Context
 	fn      fn.Context
 	workers int
-	mem     memory
+	mem     *memory
 	// caches is the number of dictionary caches that the compiled expressions
 	// use; every worker has that many.
 	caches int

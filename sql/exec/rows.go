@@ -67,9 +67,8 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	}
 	r = &Rows{
 		columns: p.Columns, cancel: cancel, queue: make(chan *column.Batch), ended: make(chan struct{}), started: time.Now(),
-		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze},
+		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{limit: opt.Memory}},
 	}
-	r.q.mem.limit = opt.Memory
 	defer func() {
 		if err != nil {
 			cancel()

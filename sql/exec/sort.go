@@ -147,7 +147,7 @@ func newSorter(q *query, stats *opStats, spec *sortSpec, width int) *sorter {
 	for _, k := range spec.keys {
 		s.keys = append(s.keys, newKeyColumn(k.typ))
 	}
-	s.mem = account{m: &q.mem, what: "ORDER BY", todo: "add a LIMIT, select fewer columns, or raise the budget"}
+	s.mem = account{m: q.mem, what: "ORDER BY", todo: "add a LIMIT, select fewer columns, or raise the budget"}
 	return s
 }
 

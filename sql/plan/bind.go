@@ -203,67 +203,6 @@ func (b *binder) body(body parse.Body, outer *with) (Node, error) {
 	return nil, sqlerr.New(sqlerr.FeatureNotSupported, sqlerr.Pos{}, "this form of query is not supported")
 }
 
-// setOp binds UNION. A chain of the same operator is one node.
-func (b *binder) setOp(s *parse.SetOp, outer *with) (Node, error) {
-	if s.Op != "union" {
-		return nil, notYet(s.Pos, strings.ToUpper(s.Op)+" is")
-	}
-	var bodies []parse.Body
-	var collect func(parse.Body)
-	collect = func(x parse.Body) {
-		if o, ok := x.(*parse.SetOp); ok && o.Op == s.Op && o.All == s.All {
-			collect(o.Left)
-			collect(o.Right)
-			return
-		}
-		bodies = append(bodies, x)
-	}
-	collect(s)
-	var items []Node
-	for i, x := range bodies {
-		n, err := b.body(x, outer)
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 && len(n.Cols()) != len(items[0].Cols()) {
-			return nil, sqlerr.New(sqlerr.SyntaxError, s.Pos, "the queries of a UNION have %d and %d columns",
-				len(items[0].Cols()), len(n.Cols()))
-		}
-		items = append(items, n)
-	}
-	u := &Union{Items: make([]Node, len(items))}
-	for c, first := range items[0].Cols() {
-		list := make([]Expr, len(items))
-		for i, n := range items {
-			col := n.Cols()[c]
-			list[i] = &Ref{base{col.Type, s.Pos}, col.ID, col.Name}
-			if p, ok := n.(*Project); ok {
-				// A literal in a select list takes the type of the others.
-				if k, ok := p.Exprs[c].(*Const); ok {
-					list[i] = k
-				}
-			}
-		}
-		t, err := b.unify("column "+strconv.Itoa(c+1)+" of UNION", list, s.Pos)
-		if err != nil {
-			return nil, err
-		}
-		u.Columns = append(u.Columns, Col{b.newID(), first.Name, t})
-		for i := range list {
-			if c == 0 {
-				u.Items[i] = &Project{Input: items[i]}
-			}
-			p := u.Items[i].(*Project)
-			p.Exprs = append(p.Exprs, list[i])
-			p.Columns = append(p.Columns, Col{b.newID(), first.Name, t})
-		}
-	}
-	if s.All {
-		return u, nil
-	}
-	return b.distinct(u, s.Pos), nil
-}
-
 // distinct drops rows that were there before. The columns get new numbers.
 func (b *binder) distinct(n Node, pos parse.Pos) Node {
 	a := &Aggregate{Input: n}

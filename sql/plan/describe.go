@@ -222,6 +222,8 @@ func Describe(n Node) []string {
 		return n.describe()
 	case *Unnest:
 		return n.describe()
+	case *SetOp:
+		return []string{n.describe()}
 	}
 	return []string{fmt.Sprintf("%T", n)}
 }

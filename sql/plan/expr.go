@@ -471,3 +471,12 @@ func sameValue(a, b *column.Vector) bool {
 	}
 	return true
 }
+
+// NewRef returns a reference to a column.
+func NewRef(c Col) Expr { return &Ref{base{T: c.Type}, c.ID, c.Name} }
+
+// NewInteger returns a constant of type bigint.
+func NewInteger(x int64) Expr { return intConst(column.BigIntType, x, parse.Pos{}) }
+
+// NewEqual returns the comparison l = r of two values of one type.
+func NewEqual(l, r Expr) Expr { return &Compare{base{T: column.BooleanType}, CmpEq, l, r} }

@@ -64,34 +64,42 @@ func sink(n Node, conds []Expr) Node {
 	case *Limit:
 		x.Input = sink(x.Input, nil)
 		return filtered(x, conds)
-	case *Union:
-		for i, item := range x.Items {
-			var moved []Expr
-			for _, c := range conds {
-				exprs := make([]Expr, len(x.Columns))
-				for k, col := range item.Cols() {
-					exprs[k] = &Ref{base{T: col.Type}, col.ID, col.Name}
-				}
-				if m, ok := through(c, x.Columns, exprs, nil); ok {
-					moved = append(moved, m)
-				}
-			}
-			if len(moved) < len(conds) {
-				// A volatile condition: it stays above as a whole.
-				for k := range x.Items {
-					x.Items[k] = sink(x.Items[k], nil)
-				}
-				return filtered(x, conds)
-			}
-			x.Items[i] = sink(item, moved)
-		}
-		return x
 	case *Join:
 		return x.sink(conds)
 	case *Unnest:
 		return x.sink(conds)
+	case *Union:
+		return filtered(x, sinkItems(x.Items, x.Columns, conds, Volatile))
+	case *SetOp:
+		// Rows that the operation drops must not raise an error.
+		return filtered(x, sinkItems(x.Items, x.Columns, conds, func(c Expr) bool { return Volatile(c) || !cannotFail(c) }))
 	}
 	return filtered(n, conds)
+}
+
+// sinkItems moves conditions on the given columns into the items whose columns
+// they are by position, all but those that stay says, and returns what is left.
+func sinkItems(items []Node, cols []Col, conds []Expr, stay func(Expr) bool) (left []Expr) {
+	var down []Expr
+	for _, c := range conds {
+		if stay(c) {
+			left = append(left, c)
+		} else {
+			down = append(down, c)
+		}
+	}
+	for i, item := range items {
+		exprs := make([]Expr, len(cols))
+		for k, col := range item.Cols() {
+			exprs[k] = &Ref{base{T: col.Type}, col.ID, col.Name}
+		}
+		moved := make([]Expr, len(down))
+		for k, c := range down {
+			moved[k], _ = through(c, cols, exprs, nil)
+		}
+		items[i] = sink(item, moved)
+	}
+	return left
 }
 
 func filtered(n Node, conds []Expr) Node {
@@ -224,27 +232,44 @@ func prune(n Node, need map[ColID]bool) Node {
 		}
 		x.Columns = cols
 		for i, item := range x.Items {
-			below := map[ColID]bool{}
-			all := item.Cols()
-			p := &Project{Input: item}
-			for k, at := range kept {
-				c := all[at]
-				below[c.ID] = true
-				p.Columns = append(p.Columns, Col{c.ID, cols[k].Name, c.Type})
-				p.Exprs = append(p.Exprs, &Ref{base{T: c.Type}, c.ID, c.Name})
-			}
-			x.Items[i] = prune(item, below)
-			if got := x.Items[i].Cols(); !slices.EqualFunc(got, p.Columns, func(a, b Col) bool { return a.ID == b.ID }) {
-				// What is below could not drop or order its columns.
-				p.Input = x.Items[i]
-				x.Items[i] = p
-			}
+			x.Items[i] = pruneTo(item, kept, cols)
 		}
 		return x
 	case *Join:
 		return x.prune(need)
 	case *Unnest:
 		return x.prune(need)
+	case *SetOp:
+		// All columns decide which rows are the same.
+		kept := make([]int, len(x.Columns))
+		for i := range kept {
+			kept[i] = i
+		}
+		for i, item := range x.Items {
+			x.Items[i] = pruneTo(item, kept, x.Columns)
+		}
+		return x
+	}
+	return n
+}
+
+// pruneTo prunes n to the columns at the given places, in that order; named has
+// their names.
+func pruneTo(n Node, kept []int, named []Col) Node {
+	below := map[ColID]bool{}
+	all := n.Cols()
+	p := &Project{}
+	for k, at := range kept {
+		c := all[at]
+		below[c.ID] = true
+		p.Columns = append(p.Columns, Col{c.ID, named[k].Name, c.Type})
+		p.Exprs = append(p.Exprs, &Ref{base{T: c.Type}, c.ID, c.Name})
+	}
+	n = prune(n, below)
+	if !slices.EqualFunc(n.Cols(), p.Columns, func(a, b Col) bool { return a.ID == b.ID }) {
+		// What is below could not drop or order its columns.
+		p.Input = n
+		n = p
 	}
 	return n
 }

@@ -72,7 +72,7 @@ type Col struct {
 }
 
 // Node is a relational operator: *TableScan, *Values, *Filter, *Project,
-// *Aggregate, *Sort, *Limit, *Union, *Join or *Unnest.
+// *Aggregate, *Sort, *Limit, *Union, *SetOp, *Join or *Unnest.
 type Node interface {
 	// Cols are the columns of the result. Exactly these may be referred to by
 	// the node above.
