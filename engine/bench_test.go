@@ -79,9 +79,17 @@ func importBench(b *testing.B, dir, logs string) (*Lake, *ImportReport) {
 }
 
 // benchLake opens the lake with all events, importing them when it is first
-// asked for.
+// asked for; or, for reading only, that of the directory CAIRN_BENCH_LAKE.
 func benchLake(b *testing.B) *Lake {
 	b.Helper()
+	if dir := os.Getenv("CAIRN_BENCH_LAKE"); dir != "" {
+		l, err := Open(dir, &Options{ReadOnly: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { l.Close() })
+		return l
+	}
 	logs := benchLogs(b)
 	dir := filepath.Join(benchDir.dir, "lake")
 	if _, err := os.Stat(dir); err != nil {

@@ -32,7 +32,7 @@ const (
 
 	// defaultCacheBytes is shared by Pebble's block cache and the decoded parts
 	// of segments.
-	defaultCacheBytes = 128 << 20
+	defaultCacheBytes = 256 << 20
 
 	// AppendRecordsMax is the number of records that one Append may carry: a
 	// call is held in memory several times over and becomes one WAL record.
@@ -83,7 +83,7 @@ type Options struct {
 	// MemtableAge is the age of the oldest row at which a memtable is sealed;
 	// an hour when 0, never when negative.
 	MemtableAge time.Duration
-	// CacheBytes bounds the memory that keeps read data; 128 MiB when 0.
+	// CacheBytes bounds the memory that keeps read data; 256 MiB when 0.
 	CacheBytes int64
 	// NoBitmaps builds no postings and uses none. Answers are the same.
 	NoBitmaps bool

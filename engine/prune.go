@@ -31,6 +31,11 @@ type equality struct {
 // every segment; longer lists are left to the scan.
 const equalityValuesMax = 256
 
+// exactValuesMax is how many values are searched for in the blocks that a filter
+// has named. Each is a pass over the block's stored values; with more of them
+// one decoded block is the cheaper way.
+const exactValuesMax = 16
+
 func (f *filter) init(t *event.Table, terms []plan.Term) error {
 	f.from, f.to = math.MinInt64, math.MaxInt64
 	for _, term := range terms {
@@ -98,6 +103,7 @@ func (f *filter) outsideTime(min, max int64) bool { return max < f.from || min >
 func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap, none bool, err error) {
 	// Filters are asked first: they are one small read, and most often the answer
 	// is no.
+	var probed []*equality
 	for i := range f.equals {
 		e := &f.equals[i]
 		some, err := f.probe(ctx, seg, e)
@@ -106,6 +112,9 @@ func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap,
 		}
 		if some == nil {
 			continue
+		}
+		if len(e.values) <= exactValuesMax {
+			probed = append(probed, e)
 		}
 		if rows = intersect(rows, some); rows.IsEmpty() {
 			return nil, true, nil
@@ -117,6 +126,18 @@ func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap,
 	r, err := seg.reader(ctx)
 	if err != nil {
 		return nil, false, err
+	}
+	for _, e := range probed {
+		some, err := exactRows(ctx, r, e, rows)
+		if err != nil {
+			return nil, false, seg.fault(fmt.Errorf("searching column %s: %w", e.src.name(), err))
+		}
+		if some == nil {
+			continue
+		}
+		if rows = intersect(rows, some); rows.IsEmpty() {
+			return nil, true, nil
+		}
 	}
 	for _, src := range f.needed {
 		there := len(src.places) == 0
@@ -210,6 +231,37 @@ func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.
 		}
 	}
 	return rows, nil
+}
+
+// exactRows narrows the rows of blocks that filters have named down to those with one
+// of the values, as far as stored values can be compared; nil says that they cannot.
+func exactRows(ctx context.Context, r *segment.Reader, e *equality, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
+	var places []segment.PathID
+	for _, place := range e.src.places {
+		p, ok, err := r.Lookup(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			places = append(places, p)
+		}
+	}
+	out := roaring.New()
+	var found []uint32
+	for it := rows.Iterator(); it.HasNext(); {
+		b := int(it.PeekNext()) / segment.BlockRows
+		found = found[:0]
+		for _, p := range places {
+			var ok bool
+			var err error
+			if found, ok, err = r.Equal(ctx, p, e.values, b, found); err != nil || !ok {
+				return nil, err
+			}
+		}
+		out.AddMany(found)
+		it.AdvanceIfNeeded(uint32(b+1) * segment.BlockRows)
+	}
+	return out, nil
 }
 
 // plainText reports whether a text value can only come from a JSON string or

@@ -87,6 +87,7 @@ type columnIndex struct {
 type segmentIndex struct {
 	seg     *sealed
 	columns []columnIndex
+	filters *segment.Owner // opened pages, by the IDs of their blocks
 }
 
 // identityHash is the hash of an identity in filters.
@@ -321,7 +322,7 @@ func (s *sealed) index() (*segmentIndex, error) {
 	if err != nil {
 		return nil, s.fault(err)
 	}
-	s.open.index = &segmentIndex{seg: s, columns: columns}
+	s.open.index = &segmentIndex{seg: s, columns: columns, filters: s.lake.cache.NewOwner()}
 	return s.open.index, nil
 }
 
@@ -350,19 +351,31 @@ func (x *segmentIndex) probe(c *columnIndex, hash uint64) (block int, maybe bool
 		return 0, false, nil
 	}
 	id := c.place*filterPagesMax + uint32(index.PageOf(hash, c.pages))
-	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockFilter, id)
-	defer release()
-	if err != nil {
-		return 0, false, x.seg.fault(err)
+	page, ok := x.filters.Get(id).(*index.FilterPage)
+	if !ok {
+		if page, err = x.openFilter(id); err != nil {
+			return 0, false, err
+		}
 	}
-	page, err := index.OpenFilterPage(data)
-	if err == nil {
-		block, maybe, err = page.Probe(hash)
-	}
-	if err != nil {
+	if block, maybe, err = page.Probe(hash); err != nil {
 		return 0, false, x.seg.fault(fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err))
 	}
 	return block, maybe, nil
+}
+
+// openFilter opens a page of a filter and keeps a copy: a question for one value asks
+// a page of every segment, and should find it in memory and verified.
+func (x *segmentIndex) openFilter(id uint32) (*index.FilterPage, error) {
+	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockFilter, id)
+	defer release()
+	if err != nil {
+		return nil, x.seg.fault(err)
+	}
+	page, err := index.OpenFilterPage(bytes.Clone(data))
+	if err != nil {
+		return nil, x.seg.fault(fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err))
+	}
+	return x.filters.Put(id, &page, int64(len(data))+100).(*index.FilterPage), nil
 }
 
 // pages opens all pages of a filter at once, for many probes. They are valid
@@ -460,6 +473,21 @@ func eachIdentity(ctx context.Context, r *segment.Reader, from, to int, id event
 		}
 		if !ok {
 			continue
+		}
+		if id.Kind == event.ByUUID {
+			// Only one text stands for the key: it is found without reading the others.
+			rows, ok, err := r.Equal(ctx, p, []string{id.UUID()}, from/segment.BlockRows, nil)
+			if err != nil {
+				return err
+			}
+			if ok {
+				for _, row := range rows {
+					if err := more(fn(int(row))); err != nil {
+						return err
+					}
+				}
+				continue
+			}
 		}
 		v, err := r.Text(ctx, p, segment.Range(from, to))
 		if err != nil {

@@ -62,7 +62,7 @@ func (s *sealed) reader(ctx context.Context) (*segment.Reader, error) {
 	if s.open.reader != nil {
 		return s.open.reader, nil
 	}
-	r, err := segment.Open(ctx, s, segment.ReadOptions{Cache: s.lake.cache, Name: s.name()})
+	r, err := segment.Open(ctx, s, segment.ReadOptions{Cache: s.lake.cache, Name: s.name(), VerifyOnce: true})
 	if err != nil {
 		return nil, s.fault(fmt.Errorf("opening segment %d: %w", s.cat.Number, err))
 	}
@@ -104,8 +104,11 @@ func (s *sealed) release() {
 	s.open.Lock()
 	if s.open.reader != nil {
 		s.open.reader.Close()
-		s.open.reader, s.open.index = nil, nil
 	}
+	if s.open.index != nil {
+		s.open.index.filters.Drop()
+	}
+	s.open.reader, s.open.index = nil, nil
 	s.open.Unlock()
 	if s.replaced.Load() {
 		s.lake.drop(s.cat.Number)

@@ -35,12 +35,17 @@ const (
 	cachedCounts     // node number
 	cachedDerived    // place of the column's details
 	cachedSharing    // the same
+	cachedCodes      // page number: codes that were read one by one
+	cachedFrame      // page number, and number of the text frame: the same for values
+	cachedPassed     // number of the row block
+	cachedOwned      // of an Owner
 )
 
 type cacheKey struct {
 	reader uint64
 	what   uint32
 	number uint32
+	part   uint32
 }
 
 type cacheEntry struct {
@@ -95,13 +100,39 @@ func (c *Cache) get(k cacheKey) any {
 	return e.value
 }
 
+// asked stands for a value that was asked for once and not kept.
+type asked struct{}
+
+// again reports whether the value under a key, which is not in the cache, was asked
+// for before. Large parts that single records need are kept only then: or else records from
+// all over would drive out what every one of them needs.
+func (c *Cache) again(k cacheKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.mu.entries[k]
+	if e == nil {
+		e = &cacheEntry{key: k, value: asked{}, size: entryOverhead}
+		c.mu.entries[k] = e
+		c.mu.used += e.size
+		c.front(e)
+		for c.mu.used > c.limit && c.mu.ring.prev != e {
+			c.remove(c.mu.ring.prev)
+		}
+		return false
+	}
+	return true
+}
+
 // put keeps a value, unless another goroutine was faster: then its value is
 // returned, so that all use the same one.
 func (c *Cache) put(k cacheKey, value any, size int64) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.mu.entries[k]; e != nil {
-		return e.value
+		if _, not := e.value.(asked); !not {
+			return e.value
+		}
+		c.remove(e)
 	}
 	e := &cacheEntry{key: k, value: value, size: size + entryOverhead}
 	c.mu.entries[k] = e
@@ -138,6 +169,30 @@ func (c *Cache) drop(reader uint64) {
 		}
 	}
 }
+
+// Owner keeps things of its own in a [Cache], beside what readers keep there. It is
+// safe for concurrent use.
+type Owner struct {
+	cache  *Cache
+	number uint64
+}
+
+// NewOwner returns an owner with nothing in the cache.
+func (c *Cache) NewOwner() *Owner { return &Owner{cache: c, number: readerNumbers.Add(1)} }
+
+// Get returns what was kept under a number; nil when there is nothing any more.
+func (o *Owner) Get(number uint32) any {
+	return o.cache.get(cacheKey{reader: o.number, what: cachedOwned, number: number})
+}
+
+// Put keeps a value of about size bytes under a number. It must not change any more.
+// It returns the value to use: that of a faster goroutine if there was one.
+func (o *Owner) Put(number uint32, value any, size int64) any {
+	return o.cache.put(cacheKey{reader: o.number, what: cachedOwned, number: number}, value, size)
+}
+
+// Drop removes everything of the owner.
+func (o *Owner) Drop() { o.cache.drop(o.number) }
 
 // replace keeps a value in the place of an older one.
 func (c *Cache) replace(k cacheKey, value any, size int64) {

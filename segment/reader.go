@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // BlockSource gives the stored blocks of one segment. It must be safe for
@@ -22,6 +23,10 @@ type ReadOptions struct {
 	Cache *Cache
 	// Name is what errors call the segment.
 	Name string
+	// VerifyOnce is for sources that verify what they read from disk themselves: a
+	// block's checksum is then verified when the block is first met, and not each
+	// time that it comes from the source's memory.
+	VerifyOnce bool
 }
 
 // CorruptionError says what is damaged. The blocks themselves are never changed.
@@ -53,7 +58,8 @@ type Reader struct {
 	number   uint64
 	rows     int
 	rawBytes int64
-	invented struct { // paths that Lookup found only possible; see PathID
+	verified []atomic.Uint64 // with VerifyOnce: a bit per block
+	invented struct {        // paths that Lookup found only possible; see PathID
 		sync.Mutex
 		paths []inventedPath
 	}
@@ -78,6 +84,14 @@ func Open(ctx context.Context, src BlockSource, o ReadOptions) (*Reader, error) 
 	if err != nil {
 		return nil, r.damaged(0, err)
 	}
+	if o.VerifyOnce {
+		d, err := readDirectory(block)
+		if err != nil {
+			return nil, r.damaged(0, err)
+		}
+		r.verified = make([]atomic.Uint64, len(d.blocks)/64+1)
+		r.cache.put(r.key(cachedDirectory, 0), d, d.size)
+	}
 	return r, nil
 }
 
@@ -94,7 +108,9 @@ func (r *Reader) damaged(block uint32, err error) error {
 	return &CorruptionError{Segment: r.name, Block: block, Reason: err.Error()}
 }
 
-func (r *Reader) key(what, number uint32) cacheKey { return cacheKey{r.number, what, number} }
+func (r *Reader) key(what, number uint32) cacheKey {
+	return cacheKey{reader: r.number, what: what, number: number}
+}
 
 // directory returns block 0 in memory.
 func (r *Reader) directory(ctx context.Context) (*directory, error) {
@@ -191,9 +207,19 @@ func (r *Reader) block(ctx context.Context, id uint32) (body []byte, release fun
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading block %d of segment %s: %w", id, r.name, err)
 	}
+	var seen *atomic.Uint64
+	bit := uint64(1) << (id & 63)
+	if r.verified != nil {
+		if seen = &r.verified[id>>6]; seen.Load()&bit != 0 && len(b) >= checksumBytes {
+			return b[:len(b)-checksumBytes], release, nil
+		}
+	}
 	if body, err = openBlock(b); err != nil {
 		release()
 		return nil, nil, r.damaged(id, err)
+	}
+	if seen != nil {
+		seen.Or(bit)
 	}
 	return body, release, nil
 }

@@ -82,7 +82,7 @@ func (r *Reader) Record(ctx context.Context, row int, dst []byte) ([]byte, error
 	if err := sc.enter(row / BlockRows); err != nil {
 		return dst, err
 	}
-	sc.skipTo(row % BlockRows)
+	sc.seek(row % BlockRows)
 	return sc.record(dst)
 }
 
@@ -154,6 +154,9 @@ func (r *Reader) Records(ctx context.Context, sel Selection, fn func(row int, re
 		if row/BlockRows != sc.block {
 			if err := sc.enter(row / BlockRows); err != nil {
 				return err
+			}
+			if !sc.dense {
+				sc.seek(row % BlockRows)
 			}
 		}
 		if row%BlockRows != sc.row {

@@ -3,6 +3,8 @@ package segment
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 )
 
@@ -94,6 +96,7 @@ func (sc *scanner) close() {
 		for i := range cu.values.classes {
 			// What is kept must not point into blocks that are given back.
 			c := &cu.values.classes[i]
+			c.forget()
 			*c = classSection{frames: clearedFrames(c.frames), vals: texts{ends: c.vals.ends}, buf: kept(c.buf), runs: c.runs[:0], decoded: c.decoded[:0]}
 		}
 		sc.spare = append(sc.spare, cu)
@@ -152,15 +155,79 @@ func (cu *cursor) settle(sc *scanner) {
 	cu.off = cu.base - cu.from // may wrap: then no value of the block is in the page's first part
 }
 
+// passedEvery is the number of rows between checkpoints of [passedCounts].
+const passedEvery = 256
+
+// passedCounts are how many values every column has had before each checkpoint of
+// a row block. They are made when single records of the block are read for the
+// second time: one pass over the block instead of half a pass for each record.
+type passedCounts struct {
+	columns int
+	counts  []uint16 // passedEvery rows apart, columns of each
+}
+
+// countPassed makes the checkpoints of the present block; there are none when a
+// count passes 16 bits.
+func (sc *scanner) countPassed() *passedCounts {
+	n := len(sc.d.columns)
+	p := &passedCounts{columns: n, counts: make([]uint16, 0, n*(len(sc.shapes)/passedEvery+1))}
+	count := make([]uint32, n)
+	for row := 0; ; row += passedEvery {
+		for _, c := range count {
+			if c > math.MaxUint16 {
+				return &passedCounts{}
+			}
+			p.counts = append(p.counts, uint16(c))
+		}
+		if row+passedEvery >= len(sc.shapes) {
+			return p
+		}
+		sc.countRows(count, sc.shapes[row:row+passedEvery])
+	}
+}
+
+// seek goes to a row of the block that was just entered.
+func (sc *scanner) seek(row int) {
+	if row >= 2*passedEvery {
+		k := sc.r.key(cachedPassed, uint32(sc.block))
+		p, ok := sc.r.cache.get(k).(*passedCounts)
+		if !ok && sc.r.cache.again(k) {
+			p = sc.countPassed()
+			p = sc.r.cache.put(k, p, int64(2*len(p.counts))).(*passedCounts)
+		}
+		if p != nil {
+			sc.resume(p, row)
+		}
+	}
+	sc.skipTo(row)
+}
+
+// resume starts from the last checkpoint before a row.
+func (sc *scanner) resume(p *passedCounts, row int) {
+	if p.columns != len(sc.passed) {
+		return
+	}
+	at := row / passedEvery
+	for i, n := range p.counts[at*p.columns : (at+1)*p.columns] {
+		sc.passed[i] = uint32(n)
+	}
+	sc.row = at * passedEvery
+}
+
 // skipTo passes over rows up to the given one of the present block, for all columns.
 func (sc *scanner) skipTo(row int) {
 	rows := sc.shapes[sc.row:row]
 	sc.row = row
+	sc.countRows(sc.passed, rows)
+}
+
+// countRows adds the values that rows of some shapes have, by column.
+func (sc *scanner) countRows(passed []uint32, rows []uint16) {
 	if len(rows) < 32 {
 		for _, s := range rows {
 			for _, e := range sc.s.shape(s) {
 				if to := sc.s.edges[e].to; to != 0 {
-					sc.passed[to-1]++
+					passed[to-1]++
 				}
 			}
 		}
@@ -177,7 +244,7 @@ func (sc *scanner) skipTo(row int) {
 		sc.hist[s] = 0
 		for _, e := range sc.s.shape(s) {
 			if to := sc.s.edges[e].to; to != 0 {
-				sc.passed[to-1] += n
+				passed[to-1] += n
 			}
 		}
 	}
@@ -326,6 +393,11 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 	n := int(ends[k] - from)
 	if c.encoding == encDictionary && det.distinct == 1 {
 		cu.codes = codesPage{mode: codesConstant, n: n, limit: 1}
+	} else if c.encoding == encDictionary && !sc.dense {
+		var err error
+		if cu.codes, err = sc.r.codesPage(sc.ctx, sc.d, cu, first+uint32(k), n); err != nil {
+			return err
+		}
 	} else {
 		page, release, err := sc.r.page(sc.ctx, sc.d, first+uint32(k))
 		if err != nil {
@@ -343,6 +415,9 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 		if err != nil {
 			return sc.damagedPage(cu, first+uint32(k), err)
 		}
+		if c.encoding == encPlain && !sc.dense {
+			cu.values.keepFrames(&frameKeeper{sc.r.cache, sc.r.key(cachedFrame, first+uint32(k))})
+		}
 	}
 	if c.encoding == encPlain && sc.dense {
 		cu.pageFrom, cu.pageTo = from, ends[k]
@@ -356,6 +431,40 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 	}
 	sc.opened(cu, from, ends[k])
 	return nil
+}
+
+// codesPage opens a code page for reading single codes. When it was asked for
+// before, it is kept unpacked: that is most of the time that a single record takes.
+func (r *Reader) codesPage(ctx context.Context, d *directory, cu *cursor, page uint32, n int) (codesPage, error) {
+	k := r.key(cachedCodes, page)
+	if p, ok := r.cache.get(k).(*codesPage); ok {
+		return *p, nil
+	}
+	b, release, err := r.page(ctx, d, page)
+	if err != nil {
+		return codesPage{}, err
+	}
+	keep, buf := r.cache.again(k), cu.buf
+	if keep {
+		buf = nil
+	}
+	p, err := openCodes(b, n, cu.det.distinct, buf)
+	if err != nil {
+		release()
+		return p, r.damaged(d.block(page), fmt.Errorf("column %s: %w", d.name(cu.c), err))
+	}
+	if !keep {
+		cu.release = release
+		if p.mode == codesBytes || p.mode == codesPlanes {
+			cu.buf = p.b
+		}
+		return p, nil
+	}
+	defer release()
+	if p.mode == codesPacked {
+		p.b = slices.Clone(p.b)
+	}
+	return *r.cache.put(k, &p, int64(len(p.b)+4*len(p.local))+100).(*codesPage), nil
 }
 
 // unpack reads the values from i on that the open page has of the present row block.

@@ -70,7 +70,7 @@
 // # Damage
 //
 // Blocks are outside input. Every block is verified against its checksum whenever it
-// is read, and parsed without trust beyond it: damage is a [*CorruptionError] that names
+// is read (with ReadOptions.VerifyOnce, when it is first met), and parsed without trust beyond it: damage is a [*CorruptionError] that names
 // segment and block, never a panic or a wrong answer unnoticed. [Reader.Verify] checks everything
 // against everything.
 //

@@ -514,6 +514,8 @@ type classSection struct {
 	frame  int         // which one vals holds, −1 none
 	vals   texts
 	buf    []byte
+	number int          // of the class in its page
+	keep   *frameKeeper // where unpacked frames are kept; nil: nowhere
 
 	length int // packed
 	bits   uint
@@ -539,6 +541,7 @@ func (p *valuesPage) open(page []byte, n int) error {
 	p.classes = p.classes[:k]
 	for i := range p.classes {
 		c := &p.classes[i]
+		c.forget()
 		*c = classSection{kind: kinds[i], n: n, frame: -1, frames: c.frames[:0], vals: c.vals, buf: c.buf, runs: c.runs[:0], decoded: c.decoded[:0]}
 	}
 	if k > 1 {
@@ -578,6 +581,15 @@ func (p *valuesPage) open(page []byte, n int) error {
 		}
 	}
 	return nil
+}
+
+// keepFrames makes the page share unpacked frames with others of its kind.
+func (p *valuesPage) keepFrames(k *frameKeeper) {
+	for i := range p.classes {
+		if c := &p.classes[i]; c.kind == classText && len(c.frames) < 1<<28 {
+			c.keep, c.number, c.vals = k, i, texts{}
+		}
+	}
 }
 
 func sized[T any](s []T, n int) []T {
@@ -760,12 +772,53 @@ func pairsOf(chars []byte, width uint) []uint16 {
 	return p
 }
 
+// frameKeeper is where a scanner that reads single values keeps the unpacked frames
+// of the page at hand.
+type frameKeeper struct {
+	cache *Cache
+	key   cacheKey // its part tells class and frame
+}
+
+// forget gives up what is shared: it must not be written to.
+func (c *classSection) forget() {
+	if c.keep != nil {
+		c.keep, c.vals, c.frame = nil, texts{}, -1
+	}
+}
+
+// loadKept is load by way of the cache, for frames that were asked for before. What it
+// leaves in vals is shared.
+func (c *classSection) loadKept(f int) (ok bool, err error) {
+	k := c.keep.key
+	k.part = uint32(c.number)<<28 | uint32(f)
+	t, ok := c.keep.cache.get(k).(*texts)
+	if !ok {
+		if !c.keep.cache.again(k) {
+			c.vals = texts{}
+			return false, nil
+		}
+		one := classSection{kind: c.kind, n: c.n, frame: -1, frames: c.frames}
+		if err := one.load(f); err != nil {
+			return false, err
+		}
+		t = &texts{data: slices.Clone(one.vals.data), ends: one.vals.ends}
+		t = c.keep.cache.put(k, t, int64(len(t.data)+4*cap(t.ends))+64).(*texts)
+	}
+	c.vals, c.frame = *t, f
+	return true, nil
+}
+
 // load unpacks text frame f.
 func (c *classSection) load(f int) error {
 	if c.frame == f {
 		return nil
 	}
 	fr := &c.frames[f]
+	if c.keep != nil {
+		if kept, err := c.loadKept(f); kept || err != nil {
+			return err
+		}
+	}
 	raw := fr.b
 	if len(raw) != fr.raw {
 		var err error

@@ -101,6 +101,25 @@ func parseUUID(s []byte) (key [16]byte, ok bool) {
 	return key, true
 }
 
+// UUID returns the event ID that an identity of kind ByUUID was made from, and ""
+// for other kinds.
+func (id Identity) UUID() string {
+	if id.Kind != ByUUID {
+		return ""
+	}
+	var b [36]byte
+	at := 0
+	for i := range id.Key {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b[at] = '-'
+			at++
+		}
+		hex.Encode(b[at:], id.Key[i:i+1])
+		at += 2
+	}
+	return string(b[:])
+}
+
 // lowerHex maps a lower-case hexadecimal digit to its value, all else to 255.
 var lowerHex = func() (t [256]byte) {
 	for i := range t {
