@@ -31,7 +31,7 @@ func (r *rewriter) json(first int, function string) {
 
 func (r *rewriter) jsonPath(node *JSONCall) {
 	r.expr()
-	r.formatJSON()
+	r.formatJSON(node, 0)
 	if !r.acceptOp(",") {
 		r.unexpectedHint("a path is expected as the second argument")
 		return
@@ -42,7 +42,7 @@ func (r *rewriter) jsonPath(node *JSONCall) {
 		for {
 			r.emit(",")
 			r.expr()
-			r.formatJSON()
+			r.formatJSON(node, 2+len(node.Passing))
 			r.expect("as")
 			node.Passing = append(node.Passing, r.part())
 			if !r.acceptOp(",") {
@@ -86,9 +86,17 @@ func (r *rewriter) jsonPath(node *JSONCall) {
 	}
 }
 
-func (r *rewriter) formatJSON() {
+// formatJSON reads FORMAT JSON behind argument arg of the function, or behind
+// the type of its result when arg is -1.
+func (r *rewriter) formatJSON(node *JSONCall, arg int) {
 	if r.accept("format") {
 		r.expect("json")
+		if node.FormatJSON == nil {
+			node.FormatJSON = map[int]bool{}
+		}
+		if arg >= 0 {
+			node.FormatJSON[arg] = true
+		}
 		if r.is("encoding") {
 			r.notSupported("ENCODING is")
 		}
@@ -99,7 +107,7 @@ func (r *rewriter) returning(node *JSONCall) {
 	if r.accept("returning") {
 		t := r.typeName()
 		node.Returning = &t
-		r.formatJSON()
+		r.formatJSON(node, -1)
 	}
 }
 
@@ -151,7 +159,7 @@ func (r *rewriter) jsonObject(node *JSONCall) {
 		}
 		r.emit(",")
 		r.expr()
-		r.formatJSON()
+		r.formatJSON(node, 2*n+1)
 	}
 	r.constructorClauses(node)
 }
@@ -163,7 +171,7 @@ func (r *rewriter) jsonArray(node *JSONCall) {
 			r.emit(",")
 		}
 		r.expr()
-		r.formatJSON()
+		r.formatJSON(node, n)
 	}
 	r.constructorClauses(node)
 }

@@ -377,8 +377,10 @@ type (
 		Function string
 		Args     []Expr
 		// Passing names the arguments behind the path.
-		Passing   []Part
-		Returning *TypeName // nil for the function's default
+		Passing []Part
+		// FormatJSON holds the indexes of arguments followed by FORMAT JSON.
+		FormatJSON map[int]bool
+		Returning  *TypeName // nil for the function's default
 		// OnEmpty and OnError are "" for the default, else "null", "error",
 		// "default", "empty array", "empty object", "true", "false", "unknown".
 		OnEmpty, OnError           string

@@ -102,6 +102,8 @@ func (b *binder) bindExpr(x parse.Expr, sc *scope, clause string) (Expr, error) 
 		return b.function("at_timezone", ops, pos, pos)
 	case *parse.Array:
 		return b.array(x, sc, clause)
+	case *parse.JSONCall:
+		return b.jsonCall(x, sc, clause)
 	case *parse.Row:
 		return b.row(x, sc, clause)
 	case *parse.Lambda:

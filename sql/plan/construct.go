@@ -164,5 +164,5 @@ func (b *binder) slice(x *parse.Slice, sc *scope, clause string) (Expr, error) {
 			return nil, err
 		}
 	}
-	return b.fold(&Call{base{f.Result, x.Pos}, "slice", f, args}), nil
+	return b.fold(&Call{base{f.Result, x.Pos}, "[:]", f, args}), nil
 }
