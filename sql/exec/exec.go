@@ -30,6 +30,14 @@
 // hand decide: an error comes only from a row that counts. Where a unit knows
 // how often each value occurs, groups over that one column need no rows at all.
 //
+// Window functions work on sorted rows, cut into blocks of whole partitions that
+// are worked on side by side; a partition is all that must be in memory. Counts
+// and integer sums over frames are differences of running totals, extremes and
+// other aggregates go on from the frame before or are put together from a tree
+// of partial results, so no frame costs more than the logarithm of its length.
+// Where only the first rows of each partition are wanted (a filter on
+// row_number or rank), workers keep just these, and only they are sorted.
+//
 // The order of results without ORDER BY is the order of storage: tasks run
 // ahead in parallel, and their batches are handed out in task order.
 //

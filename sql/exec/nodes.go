@@ -38,6 +38,8 @@ func (c *compiler) node(n plan.Node) operator {
 		op = p
 	case *plan.Aggregate:
 		op = c.aggregate(n)
+	case *plan.Window:
+		op = c.window(n)
 	case *plan.Sort:
 		op = c.sort(n)
 	case *plan.Limit:
@@ -75,6 +77,8 @@ func statsOf(op operator) *opStats {
 	case *aggregateOp:
 		return &op.stats
 	case *sortOp:
+		return &op.stats
+	case *windowOp:
 		return &op.stats
 	case *topScanOp:
 		return &op.stats

@@ -51,7 +51,7 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		opt.Now = time.Now()
 	}
 	b := &binder{
-		ctx: ctx, cat: cat, opt: opt, scanOf: map[ColID]*TableScan{}, isAggregate: map[ColID]bool{},
+		ctx: ctx, cat: cat, opt: opt, scanOf: map[ColID]*TableScan{}, isAggregate: map[ColID]bool{}, isWindow: map[ColID]bool{},
 		fn: fn.Context{Now: opt.Now, Zone: opt.Zone, Rand: rand.Float64},
 	}
 	for i := range max(len(opt.Types), len(opt.Values)) {
@@ -112,12 +112,19 @@ type binder struct {
 	outer *scope
 	// isAggregate holds the columns that are aggregates.
 	isAggregate map[ColID]bool
+	// isWindow holds the columns that are window functions.
+	isWindow map[ColID]bool
 }
 
-// aggregates are the aggregates of a select block.
+// aggregates are the aggregates and the window functions of a select block.
 type aggregates struct {
 	list []Agg
 	cols []Col
+	// windows are the calls with OVER, named the items of WINDOW.
+	windows []windowCall
+	named   []parse.NamedWindow
+	// inWindow is set while the parts of such a call are bound.
+	inWindow bool
 }
 
 func (b *binder) newID() ColID {

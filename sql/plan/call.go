@@ -14,7 +14,7 @@ import (
 func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 	name := strings.ToLower(x.Name.Parts[len(x.Name.Parts)-1].Text)
 	if x.Over != nil {
-		return nil, notYet(x.Over.Pos, "a window function is")
+		return b.window(x, name, sc, clause)
 	}
 	if name == "reduce_agg" {
 		return b.reduceAgg(x, sc, clause)

@@ -187,18 +187,9 @@ func Describe(n Node) []string {
 			return []string{head, "computes: " + strings.Join(aggs, ", ")}
 		}
 		return []string{head}
+	case *Window:
+		return n.describe()
 	case *Sort:
-		var keys []string
-		for _, k := range n.Keys {
-			s := describe(k.Expr)
-			if k.Desc {
-				s += " DESC"
-			}
-			if k.NullsFirst {
-				s += " NULLS FIRST"
-			}
-			keys = append(keys, s)
-		}
 		head := "Sort by "
 		if n.Limit >= 0 {
 			head = fmt.Sprintf("Top %d by ", n.Limit)
@@ -206,7 +197,7 @@ func Describe(n Node) []string {
 				head = fmt.Sprintf("Top %d after %d by ", n.Limit, n.Offset)
 			}
 		}
-		return []string{head + strings.Join(keys, ", ")}
+		return []string{head + describeKeys(n.Keys)}
 	case *Limit:
 		s := "Limit"
 		if n.N >= 0 {

@@ -54,6 +54,17 @@ func sink(n Node, conds []Expr) Node {
 		}
 		x.Input = sink(x.Input, below)
 		return filtered(x, above)
+	case *Window:
+		var below, above []Expr
+		for _, c := range conds {
+			if x.decides(c) {
+				below = append(below, c)
+			} else {
+				above = append(above, c)
+			}
+		}
+		x.Input = sink(x.Input, below)
+		return filtered(x, above)
 	case *Sort:
 		if x.Limit < 0 && x.Offset == 0 {
 			x.Input = sink(x.Input, conds)
@@ -176,6 +187,9 @@ func prune(n Node, need map[ColID]bool) Node {
 			refs(c, need)
 		}
 		x.Input = prune(x.Input, need)
+		if w, ok := x.Input.(*Window); ok {
+			w.keepBest(x.Conds)
+		}
 		return x
 	case *Project:
 		below := map[ColID]bool{}
@@ -211,6 +225,30 @@ func prune(n Node, need map[ColID]bool) Node {
 			}
 		}
 		x.Columns, x.Aggs = cols, aggs
+		x.Input = prune(x.Input, below)
+		return x
+	case *Window:
+		below := map[ColID]bool{}
+		for id := range need {
+			below[id] = true
+		}
+		var funcs []WindowFunc
+		var cols []Col
+		for i, c := range x.Columns {
+			if !need[c.ID] {
+				continue
+			}
+			funcs, cols = append(funcs, x.Funcs[i]), append(cols, c)
+			call := windowCall{fn: x.Funcs[i]}
+			call.exprs(func(e Expr) (Expr, error) { refs(e, below); return e, nil })
+		}
+		if len(cols) == 0 {
+			return prune(x.Input, need)
+		}
+		x.Funcs, x.Columns = funcs, cols
+		for _, k := range x.Keys {
+			refs(k.Expr, below)
+		}
 		x.Input = prune(x.Input, below)
 		return x
 	case *Sort:

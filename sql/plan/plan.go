@@ -28,6 +28,11 @@
 // under a limit becomes a top-N, below the projection when it can, so that
 // only sort keys are read for the rows that lose.
 //
+// Window functions are bound like aggregates: the call becomes a column of a
+// [Window] above FROM, WHERE and GROUP BY. Windows that one sort can serve share
+// a node; a filter on row_number or rank above it tells it how many rows of each
+// partition count.
+//
 // # What may run concurrently
 //
 // A Plan is read-only once bound and may be run many times at once. Bind may be
@@ -72,7 +77,7 @@ type Col struct {
 }
 
 // Node is a relational operator: *TableScan, *Values, *Filter, *Project,
-// *Aggregate, *Sort, *Limit, *Union, *SetOp, *Join or *Unnest.
+// *Aggregate, *Window, *Sort, *Limit, *Union, *SetOp, *Join or *Unnest.
 type Node interface {
 	// Cols are the columns of the result. Exactly these may be referred to by
 	// the node above.

@@ -25,9 +25,6 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 	if len(sel.DistinctOn) > 0 {
 		return nil, notYet(sel.DistinctOn[0].Position(), "DISTINCT ON is")
 	}
-	if len(sel.Windows) > 0 {
-		return nil, notYet(sel.Windows[0].Name.Pos, "WINDOW is")
-	}
 	input, sc, err := b.from(sel.From, outer)
 	if err != nil {
 		return nil, err
@@ -43,7 +40,7 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 		input = &Filter{Input: input, Conds: conjuncts(cond)}
 	}
 
-	aggs := &aggregates{}
+	aggs := &aggregates{named: sel.Windows}
 	items, err := b.selectList(sel, sc, aggs)
 	if err != nil {
 		return nil, err
@@ -63,6 +60,9 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 	}
 	order, err := b.orderKeys(q, sc, items, aggs)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.namedWindows(aggs, sc); err != nil {
 		return nil, err
 	}
 
@@ -86,11 +86,17 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 				return nil, err
 			}
 		}
+		for i := range aggs.windows {
+			if err := aggs.windows[i].exprs(g.above); err != nil {
+				return nil, err
+			}
+		}
 		input = &Aggregate{Input: input, Keys: keys, Aggs: aggs.list, Columns: append(g.cols, aggs.cols...)}
 		if having != nil {
 			input = &Filter{Input: input, Conds: conjuncts(having)}
 		}
 	}
+	input = withWindows(input, aggs.windows)
 	return b.output(sel, q, input, items, order)
 }
 
@@ -282,7 +288,7 @@ func (b *binder) groupKeys(sel *parse.Select, sc *scope, items []selectItem) ([]
 		if ok {
 			e = items[i].expr
 			if b.hasAggregate(e) {
-				return nil, sqlerr.New(sqlerr.GroupingError, g.Expr.Position(), "GROUP BY %d is an aggregate", i+1)
+				return nil, sqlerr.New(sqlerr.GroupingError, g.Expr.Position(), "GROUP BY %d is an aggregate or a window function", i+1)
 			}
 		} else if e, err = b.expr(g.Expr, sc, "GROUP BY"); err != nil {
 			if e, err = b.groupAlias(g.Expr, items, err); err != nil {
@@ -325,7 +331,7 @@ func (b *binder) hasAggregate(e Expr) bool {
 	found := false
 	Walk(e, func(x Expr) bool {
 		if r, ok := x.(*Ref); ok {
-			found = found || b.isAggregate[r.ID]
+			found = found || b.isAggregate[r.ID] || b.isWindow[r.ID]
 		}
 		return !found
 	})
@@ -372,7 +378,7 @@ func (g *grouping) above(e Expr) (Expr, error) {
 	}
 	switch x := e.(type) {
 	case *Ref:
-		if g.b.isAggregate[x.ID] {
+		if g.b.isAggregate[x.ID] || g.b.isWindow[x.ID] {
 			return x, nil
 		}
 		if up := g.below(x); up != nil {
