@@ -170,7 +170,7 @@ func (op *windowOp) run(w *worker, tasks []task, emit func(*frame) error) error 
 	defer w.enter(was)
 	q := w.q
 	r := &blockReader{op: op, in: newStream(q, tasks, op.width, -1)}
-	r.mem = account{m: &q.mem, what: "a window function", todo: "divide the rows into smaller partitions, filter more rows, or raise the budget"}
+	r.mem = account{m: q.mem, what: "a window function", todo: "divide the rows into smaller partitions, filter more rows, or raise the budget"}
 	defer r.mem.release()
 	defer r.in.stop()
 	var queue []*windowBlock
@@ -192,7 +192,7 @@ func (op *windowOp) run(w *worker, tasks []task, emit func(*frame) error) error 
 				break
 			}
 			b.q, b.done = q, make(chan struct{})
-			b.mem = account{m: &q.mem, what: r.mem.what, todo: r.mem.todo}
+			b.mem = account{m: q.mem, what: r.mem.what, todo: r.mem.todo}
 			queue = append(queue, b)
 			go func() {
 				defer close(b.done)

@@ -77,7 +77,7 @@ func newBestRows(q *query, op *bestOp) *bestRows {
 	for _, k := range op.order {
 		b.keys = append(b.keys, newKeyColumn(k.typ))
 	}
-	b.mem = account{m: &q.mem, what: "a window function", todo: "partition by fewer distinct values, filter more rows, or raise the budget"}
+	b.mem = account{m: q.mem, what: "a window function", todo: "partition by fewer distinct values, filter more rows, or raise the budget"}
 	return b
 }
 

@@ -273,7 +273,7 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 	}
 	acc := f.agg.New()
 	a := &frameRun{b: b, f: f, args: args, n: n, lo: los, hi: his}
-	a.mem = account{m: &b.q.mem, what: b.mem.what, todo: b.mem.todo}
+	a.mem = account{m: b.q.mem, what: b.mem.what, todo: b.mem.todo}
 	defer a.mem.release()
 	var out *column.Vector
 	if ranges, ok := acc.(fn.FrameAccumulator); ok {
