@@ -61,7 +61,7 @@ func (r *rewriter) arguments(node *Call, open int) {
 		node.Star = true
 		return
 	}
-	if r.queryAt(open) {
+	if !r.isOp("(") && r.queryAt(open) {
 		r.unexpectedHint("a query as an argument needs parentheses of its own")
 		return
 	}

@@ -595,3 +595,9 @@ trino
 SELECT * FROM t PARTITION (p0)
 ----
 (query (select * (from (table t (as PARTITION p0)))))
+
+# A query in parentheses of its own is an argument.
+trino
+SELECT max((SELECT 1)), coalesce((SELECT a FROM t), (SELECT 2), 3), f(((SELECT 1))), g((SELECT 1) + 1, (SELECT 2))
+----
+(query (select (max() (query (select 1))) (coalesce() (query (select a (from t))) (query (select 2)) 3) (f() (query (select 1))) (g() (+ (query (select 1)) 1) (query (select 2)))))

@@ -1650,3 +1650,18 @@ error: syntax error at or near ";" (line 1, column 1)
   ;
   ^
 hint: a query begins with SELECT or WITH
+
+trino
+SELECT max(SELECT 1)
+----
+error: syntax error at or near "SELECT" (line 1, column 12)
+  SELECT max(SELECT 1)
+             ^
+hint: a query inside another stands in parentheses
+
+trino
+SELECT f((SELECT 1) UNION (SELECT 2))
+----
+error: syntax error at or near "UNION" (line 1, column 21)
+  SELECT f((SELECT 1) UNION (SELECT 2))
+                      ^
