@@ -85,7 +85,11 @@ func (s *Store) Append(ctx context.Context, records [][]byte) ([]Verdict, error)
 	var ev event.Event
 	for i, r := range records {
 		raw := event.Trim(r)
-		if err := event.Parse(raw, &ev); err != nil {
+		err := event.Parse(raw, &ev)
+		if err == nil {
+			err = s.schema.Check(&ev)
+		}
+		if err != nil {
 			verdicts[i] = refusal(err)
 			continue
 		}

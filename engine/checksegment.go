@@ -122,6 +122,9 @@ func (k *segmentCheck) records(r *segment.Reader) error {
 				k.ids = append(k.ids, event.Identity{})
 				return nil
 			}
+			if err := k.s.store.schema.Check(&ev); err != nil {
+				k.wrong(fmt.Sprintf("row %d", row), "%v", err)
+			}
 			leaf := event.LeafHash(rec)
 			k.ids = append(k.ids, ev.Identity(&leaf))
 			k.events = append(k.events, seenEvent{leaf: leaf, time: ev.Time, seq: cat.First + uint64(row)})

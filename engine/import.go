@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/cairndb/cairn/engine/event"
 )
 
 // ImportOptions say what to import and where to.
@@ -12,6 +14,9 @@ type ImportOptions struct {
 	// Store is the name or ID of the store; [DefaultStore] when "". A store of
 	// that name is made when there is none.
 	Store string
+	// Schema is that of the store when it has to be made; CloudTrail events when
+	// nil. When the store is there with another schema, the import is refused.
+	Schema *event.Table
 	// Paths are files, directories (taken with everything below them) and glob
 	// patterns.
 	Paths []string
@@ -93,10 +98,16 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 		name = DefaultStore
 	}
 	store := l.storeCalled(name)
-	if store == nil {
-		if store, err = l.CreateStore(ctx, name); err != nil {
+	switch schema := opts.Schema; {
+	case store == nil:
+		if schema == nil {
+			schema = event.CloudTrail
+		}
+		if store, err = l.CreateStoreOf(ctx, name, schema); err != nil {
 			return nil, err
 		}
+	case schema != nil && schema != store.schema:
+		return nil, failf(ErrConflict, "store %q holds %s, not %s: import into another store", store.Name(), store.schema.Name, schema.Name)
 	}
 	imp := newImporter(ctx, l, store, opts)
 	err = imp.run()

@@ -155,7 +155,7 @@ func (c *chunk) without(rows []int) error {
 		return fmt.Errorf("reading back a segment: %w", err)
 	}
 	defer r.Close()
-	c.sh = newShredder()
+	c.sh = newShredder(c.sh.schema)
 	err = r.Records(ctx, segment.Range(0, r.Rows()), func(row int, rec []byte) error {
 		if gone[row] {
 			return nil

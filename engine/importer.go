@@ -297,7 +297,7 @@ func (imp *importer) take(at turn) *chunk {
 	if n := len(imp.free); n > 0 {
 		c, imp.free = imp.free[n-1], imp.free[:n-1]
 	} else {
-		c = &chunk{sh: newShredder()}
+		c = &chunk{sh: newShredder(imp.store.schema)}
 		imp.made++
 	}
 	c.reset(at)

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/wal"
@@ -86,6 +87,8 @@ type Store struct {
 	lake *Lake
 	rec  catalog.Store
 	id   string
+	// schema says which records the store takes and how queries see them.
+	schema *event.Table
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -311,8 +314,18 @@ func (l *Lake) FS() vfs.FS { return l.opts.FS }
 
 // CreateStore makes an event data store. The name is a letter or digit followed
 // by letters, digits, and any of "_-.", and must not look like an ID; names are
-// compared without regard to case. A name that is taken is an [ErrConflict].
+// compared without regard to case. A name that is taken is an [ErrConflict]. The
+// store holds CloudTrail events.
 func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
+	return l.CreateStoreOf(ctx, name, event.CloudTrail)
+}
+
+// CreateStoreOf makes an event data store with one of the schemas of package event.
+// It is that of the store for ever: records of other kinds are refused.
+func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Table) (*Store, error) {
+	if schema == nil {
+		return nil, failf(ErrBadInput, "store %q needs a schema", name)
+	}
 	done, err := l.beginWrite()
 	if err != nil {
 		return nil, err
@@ -326,7 +339,7 @@ func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
 	if l.storeCalled(name) != nil {
 		return nil, failf(ErrConflict, "store %q exists already", name)
 	}
-	rec := catalog.Store{Number: l.cat.head.NextStore, Name: name, Created: l.opts.Clock().UnixMicro()}
+	rec := catalog.Store{Number: l.cat.head.NextStore, Name: name, Created: l.opts.Clock().UnixMicro(), Schema: schema.Number}
 	if rec.ID, err = newUUID(l.opts.Rand); err != nil {
 		return nil, fmt.Errorf("making an ID for store %q: %w", name, err)
 	}
@@ -342,7 +355,7 @@ func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
 
 // addStore makes a store known.
 func (l *Lake) addStore(rec catalog.Store) *Store {
-	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID)}
+	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema)}
 	s.mu.active = l.newMem(0)
 	l.stores.Lock()
 	defer l.stores.Unlock()
@@ -396,6 +409,9 @@ func (s *Store) ID() string { return s.id }
 
 // Name returns the store's name.
 func (s *Store) Name() string { return s.rec.Name }
+
+// Schema returns the schema of the store, which all of its records have.
+func (s *Store) Schema() *event.Table { return s.schema }
 
 // Created returns when the store was made.
 func (s *Store) Created() time.Time { return time.UnixMicro(s.rec.Created).UTC() }

@@ -69,7 +69,7 @@ func (l *Lake) mergeLoop() {
 					break
 				}
 				if sh == nil {
-					sh = newShredder()
+					sh = newShredder(nil)
 				}
 				if err := l.merge(sh, s, run); err != nil {
 					l.opts.Logger.Error("merging segments has failed", "store", s.Name(), "error", err)

@@ -407,6 +407,9 @@ func (r *recovery) sweep() error {
 func (r *recovery) install() error {
 	l := r.lake
 	for _, rec := range r.state.Stores {
+		if event.TableNumbered(rec.Schema) == nil {
+			return &CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf("schema %d is not known to this program", rec.Schema)}
+		}
 		s := l.addStore(rec)
 		runs := r.runs[rec.Number]
 		segments := r.state.SegmentsOf(rec.Number)

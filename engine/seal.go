@@ -88,7 +88,7 @@ func (s *sealer) waitForRoom(l *Lake) error {
 func (l *Lake) sealLoop() {
 	tick := time.NewTicker(l.ageInterval())
 	defer tick.Stop()
-	sh := newShredder()
+	sh := newShredder(nil)
 	for {
 		s, m := l.nextFrozen()
 		if m == nil {

@@ -20,10 +20,13 @@ type shredder struct {
 	times  []int64
 	ev     event.Event
 	fields event.Fields
+	schema *event.Table
 }
 
-func newShredder() *shredder {
-	return &shredder{b: segment.NewBuilder(memtable.Shred)}
+// newShredder returns an empty shredder; add refuses what is not of the schema, nil
+// for records that are in the store already.
+func newShredder(schema *event.Table) *shredder {
+	return &shredder{b: segment.NewBuilder(memtable.Shred), schema: schema}
 }
 
 func (s *shredder) reset() {
@@ -57,7 +60,11 @@ func (s *shredder) add(buf []byte) (n int, err error) {
 	for i := range s.fields {
 		s.fields[i] = watched(buf, s.b, i)
 	}
-	if err := event.Check(&s.fields, &s.ev); err != nil {
+	err = event.Check(&s.fields, &s.ev)
+	if err == nil && s.schema != nil {
+		err = s.schema.Check(&s.ev)
+	}
+	if err != nil {
 		s.b.Undo()
 		return n, err
 	}

@@ -40,7 +40,7 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 	if c.snap[s] == nil {
 		c.snap[s] = s.snapshot()
 	}
-	return &table{snap: c.snap[s], schema: event.CloudTrail}, nil
+	return &table{snap: c.snap[s], schema: s.schema}, nil
 }
 
 // TableNames implements plan.Catalog.

@@ -11,11 +11,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/event"
 )
 
 func (p *program) importCommand() *cobra.Command {
 	var opts engine.ImportOptions
-	var rejects string
+	var rejects, schema string
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
 		Short: "Read log files into a store",
@@ -32,10 +33,17 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opts.Paths = args
+			if schema != "" {
+				var err error
+				if opts.Schema, err = schemaCalled(schema); err != nil {
+					return err
+				}
+			}
 			return p.importFiles(c.Context(), opts, rejects)
 		},
 	}
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
+	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
 	cmd.Flags().IntVar(&opts.Workers, "workers", 0, "how many goroutines read (default: one per CPU)")
 	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")

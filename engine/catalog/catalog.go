@@ -78,6 +78,9 @@ type Store struct {
 	Name string
 	// Created is a time.
 	Created int64
+	// Schema is the number of its schema (package event); 0, CloudTrail events, is
+	// left out of the record.
+	Schema uint32
 }
 
 // Segment is one sealed run of events of a store.
@@ -264,6 +267,9 @@ func (s *Store) Put(w Writer) {
 	e.text(string(s.ID[:]))
 	e.text(s.Name)
 	e.int(s.Created)
+	if s.Schema != 0 {
+		e.uint(uint64(s.Schema))
+	}
 	w.Set(s.key(), e.seal(s.key()))
 }
 
@@ -280,6 +286,11 @@ func (s *Store) decode(key, value []byte) error {
 	copy(s.ID[:], id)
 	s.Name = d.text()
 	s.Created = d.int()
+	if s.Schema = 0; len(d.b) > 0 {
+		if s.Schema = d.uint32(); s.Schema == 0 && d.err == nil {
+			d.fail("schema 0 is written out")
+		}
+	}
 	return d.finish(s.key())
 }
 

@@ -35,7 +35,7 @@ func sample() *State {
 		Head: Head{Generation: 7, NextSegment: 12, NextStore: 3, OldestLog: 4},
 		Stores: []Store{
 			{Number: 0, ID: [16]byte{1, 2, 3}, Name: "events", Created: 1_700_000_000_000_000},
-			{Number: 2, ID: [16]byte{9}, Name: "Öl", Created: -5},
+			{Number: 2, ID: [16]byte{9}, Name: "Öl", Created: -5, Schema: 3},
 		},
 		Segments: []Segment{
 			{Store: 0, First: 0, Rows: 65536, Number: 3, MinTime: -1, MaxTime: 1 << 50, RawBytes: 1 << 27, StoredBytes: 1 << 23, IndexBytes: 77, Blocks: 900, Postings: true},
@@ -179,6 +179,25 @@ func TestGoldenKeys(t *testing.T) {
 	(&Head{Generation: 300, NextSegment: 2, NextStore: 1, OldestLog: 9}).Put(tab)
 	if got, want := tab["h"][:6], []byte("\x01\xac\x02\x02\x01\x09"); !bytes.Equal(got, want) {
 		t.Errorf("head %x, want %x", got, want)
+	}
+}
+
+// TestSchemaOnce: schema 0 is told by silence alone, so that a store has one encoding.
+func TestSchemaOnce(t *testing.T) {
+	s := Store{Number: 4, Name: "x", Schema: 7}
+	tab := table{}
+	s.Put(tab)
+	key := string(s.key())
+	value := []byte(tab[key])
+	payload := value[:len(value)-checksumLen]
+	var got Store
+	if err := got.decode(s.key(), value); err != nil || got != s {
+		t.Errorf("%+v, %v", got, err)
+	}
+	payload[len(payload)-1] = 0
+	e := encoder{b: payload}
+	if err := got.decode(s.key(), e.seal(s.key())); err == nil {
+		t.Error("a store with schema 0 written out was taken")
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	MissingWindowStart Reason = "missing timeWindow.windowStart"
 	UnreadableTime     Reason = "unreadable eventTime"
 	TimeOutOfRange     Reason = "eventTime out of range"
+	OtherSchema        Reason = "not of the store's schema"
 )
 
 // Refusal is the error for a record that the lake does not take.

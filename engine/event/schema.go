@@ -58,6 +58,10 @@ type Column struct {
 
 // Table is the schema of one kind of event data store.
 type Table struct {
+	// Key is the short name by which people choose the schema.
+	Key string
+	// Number stands for the schema on disk; part of that format.
+	Number uint32
 	// Name is for people: "CloudTrail events".
 	Name string
 	// Categories are the values of eventCategory that such a store holds.
@@ -78,6 +82,54 @@ func (c *Column) Member(name string) (*Column, int) { return find(c.Members, nam
 // Tables returns the five schemas: CloudTrail, Insights, ConfigurationItems,
 // EvidenceItems, ExternalEvents.
 func Tables() []*Table { return tables }
+
+// TableCalled returns the schema with a key, or the one that holds the category of
+// that name, without regard to case; nil when there is none.
+func TableCalled(name string) *Table {
+	for _, t := range tables {
+		if strings.EqualFold(t.Key, name) {
+			return t
+		}
+		for _, c := range t.Categories {
+			if strings.EqualFold(c.String(), name) {
+				return t
+			}
+		}
+	}
+	return nil
+}
+
+// TableNumbered returns the schema with a number; nil when there is none.
+func TableNumbered(n uint32) *Table {
+	for _, t := range tables {
+		if t.Number == n {
+			return t
+		}
+	}
+	return nil
+}
+
+// Check says whether a store of this schema takes an event that [Parse] or the
+// function Check has read; the error is a [*Refusal]. A store for CloudTrail events takes
+// whatever a trail delivers, Insights and aggregated events and categories that are
+// not known among it; every other store takes its own category only.
+func (t *Table) Check(ev *Event) error {
+	if slices.Contains(t.Categories, ev.Category) {
+		return nil
+	}
+	if t == CloudTrail {
+		switch ev.Category {
+		case Insight, Aggregated, OtherCategory:
+			return nil
+		}
+	}
+	name := string(ev.CategoryName)
+	if name == "" {
+		name = ev.Category.String()
+	}
+	return &Refusal{Reason: OtherSchema, Field: "eventCategory", Offset: -1,
+		Detail: "the event is of category " + quote([]byte(name)) + ", the store holds " + t.Name}
+}
 
 // TableOf returns the schema for records of a category; unknown categories read
 // as CloudTrail events.

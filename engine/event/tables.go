@@ -7,7 +7,7 @@ import "github.com/cairndb/cairn/segment/column"
 var (
 	// CloudTrail is the schema for API, sign-in, service, data and
 	// network-activity events.
-	CloudTrail = newTable("CloudTrail events", []Category{Management, Data, NetworkActivity},
+	CloudTrail = newTable(0, "cloudtrail", "CloudTrail events", []Category{Management, Data, NetworkActivity},
 		text("eventversion", "eventVersion"),
 		row("useridentity", "userIdentity",
 			text("type", "type"),
@@ -93,7 +93,7 @@ var (
 
 	// Insights is the schema for Insights events. It reads the flat form that
 	// event data stores hold and the nested form that trails deliver.
-	Insights = newTable("Insights events", []Category{Insight},
+	Insights = newTable(1, "insights", "Insights events", []Category{Insight},
 		text("eventversion", "eventVersion"),
 		text("eventcategory", "eventCategory"),
 		text("eventtype", "eventType"),
@@ -128,7 +128,7 @@ var (
 	)
 
 	// ConfigurationItems is the schema for AWS Config items.
-	ConfigurationItems = newTable("configuration items", []Category{ConfigurationItem},
+	ConfigurationItems = newTable(2, "configuration", "configuration items", []Category{ConfigurationItem},
 		text("eventversion", "eventVersion"),
 		text("eventcategory", "eventCategory"),
 		text("eventtype", "eventType"),
@@ -164,7 +164,7 @@ var (
 	)
 
 	// EvidenceItems is the schema for Audit Manager evidence.
-	EvidenceItems = newTable("Audit Manager evidence", []Category{Evidence},
+	EvidenceItems = newTable(3, "evidence", "Audit Manager evidence", []Category{Evidence},
 		text("eventversion", "eventVersion"),
 		text("eventcategory", "eventCategory"),
 		text("eventtype", "eventType"),
@@ -208,7 +208,7 @@ var (
 
 	// ExternalEvents is the schema for events from outside AWS that came in
 	// through a channel.
-	ExternalEvents = newTable("events from outside", []Category{ActivityAuditLog},
+	ExternalEvents = newTable(4, "activity", "events from outside", []Category{ActivityAuditLog},
 		text("eventversion", "eventVersion"),
 		text("eventcategory", "eventCategory"),
 		text("eventtype", "eventType"),
@@ -252,8 +252,8 @@ var (
 // mapType is the type of every map column.
 var mapType = column.MapOf(column.VarcharType, column.VarcharType)
 
-func newTable(name string, categories []Category, columns ...Column) *Table {
-	return &Table{Name: name, Categories: categories, Columns: columns}
+func newTable(number uint32, key, name string, categories []Category, columns ...Column) *Table {
+	return &Table{Number: number, Key: key, Name: name, Categories: categories, Columns: columns}
 }
 
 func scalar(name, key string, m Mapping, t *column.Type) Column {
