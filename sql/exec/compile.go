@@ -67,6 +67,9 @@ func soleColumn(e plan.Expr, in slots) (slot int, ok bool) {
 			s, needed = in[r.ID], true
 		case *plan.LambdaParam:
 			s, needed = in[r.ID] // else of a lambda within e
+		case *plan.Subquery:
+			// It remembers its answers itself, for rows alone.
+			many = many || len(r.Args) > 0
 		}
 		if needed {
 			many = many || slot >= 0 && slot != s
@@ -131,6 +134,13 @@ func (c *compiler) bare(e plan.Expr, in slots) expr {
 		return &fieldExpr{x: c.expr(e.X, in), step: e.Step, typ: e.T}
 	case *plan.MapAt:
 		return &mapAtExpr{value: c.expr(e.Value, in), of: c.expr(e.Map, in), key: e.Key, pos: e.Place}
+	case *plan.Subquery:
+		return c.subquery(e, in)
+	case *plan.Outer:
+		if slot, ok := in[e.ID]; ok {
+			return &refExpr{slot: slot} // of a lookup
+		}
+		return &outerExpr{id: e.ID, typ: e.T}
 	case *plan.Param:
 		return &missingParam{n: e.N, pos: e.Place}
 	}

@@ -41,10 +41,11 @@ func (r *Rows) explain(p *plan.Plan, c compiled) (*Rows, error) {
 // step has cost.
 func (r *Rows) text(p *plan.Plan, c compiled) []string {
 	var lines []string
-	var walk func(n plan.Node, depth int)
-	walk = func(n plan.Node, depth int) {
+	shown := map[*plan.SubPlan]bool{}
+	var walk func(n plan.Node, made map[plan.Node]operator, depth int)
+	walk = func(n plan.Node, made map[plan.Node]operator, depth int) {
 		indent := strings.Repeat("  ", depth)
-		op := c.made[n]
+		op := made[n]
 		head := plan.Describe(n)
 		if top, ok := op.(*topScanOp); ok {
 			head[0] += fmt.Sprintf(" (positions of the best %d rows, other columns read at the end)", top.spec.wanted)
@@ -66,13 +67,23 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		}
 		if top, ok := op.(*topScanOp); ok {
 			// The scan is part of this operator.
-			c.made[n.Inputs()[0]] = top.scan
+			made[n.Inputs()[0]] = top.scan
 		}
+		plan.Subqueries(n, func(s *plan.Subquery) {
+			state := r.q.all.subs[s.Sub]
+			if shown[s.Sub] || state == nil {
+				return
+			}
+			shown[s.Sub] = true
+			run := state.shown()
+			lines = append(lines, indent+"    "+state.describe())
+			walk(run.root, run.made, depth+3)
+		})
 		for _, in := range n.Inputs() {
-			walk(in, depth+1)
+			walk(in, made, depth+1)
 		}
 	}
-	walk(p.Root, 0)
+	walk(p.Root, c.made, 0)
 	if p.Analyze {
 		s := r.Stats()
 		var bytes int64

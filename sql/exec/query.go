@@ -10,6 +10,7 @@ import (
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/fn"
+	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -23,6 +24,10 @@ type query struct {
 	// use; every worker has that many.
 	caches int
 	timed  bool // EXPLAIN ANALYZE: measure where the time goes
+	// params are what a sub-query that is run knows of the row it is run for.
+	params map[plan.ColID]*column.Vector
+	// all is what the queries and sub-queries of a statement share.
+	all *statement
 }
 
 // canceled is what a query returns after its context ended: both the error

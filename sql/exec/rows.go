@@ -67,7 +67,7 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	}
 	r = &Rows{
 		columns: p.Columns, cancel: cancel, queue: make(chan *column.Batch), ended: make(chan struct{}), started: time.Now(),
-		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{limit: opt.Memory}},
+		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{limit: opt.Memory}, all: newStatement()},
 	}
 	defer func() {
 		if err != nil {
@@ -122,6 +122,13 @@ func (r *Rows) finish(err error) {
 		err = live // whatever a table made of the end of its context
 	}
 	if e := closeScans(r.scans); err == nil {
+		err = e
+	}
+	late := r.q.all.scans
+	for _, s := range late {
+		r.bytes += s.stored()
+	}
+	if e := closeScans(late); err == nil {
 		err = e
 	}
 	r.took = time.Since(r.started)

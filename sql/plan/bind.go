@@ -31,6 +31,10 @@ type Options struct {
 	// can be described but not run. A varchar is like a string literal: it takes
 	// the type that its place wants.
 	Values []*column.Vector
+	// PlainSubqueries evaluates every correlated sub-query by a run per
+	// combination of what it refers to: slow, and the measure of all else in
+	// tests.
+	PlainSubqueries bool
 }
 
 // Caps of a plan.
@@ -82,7 +86,7 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		if err != nil {
 			return nil, err
 		}
-		p.Root = optimize(root)
+		p.Root = (&optimizer{newID: b.newID}).plan(root, true)
 	}
 	for _, c := range p.Root.Cols() {
 		p.Columns = append(p.Columns, Output{c.Name, c.Type})
@@ -107,6 +111,10 @@ type binder struct {
 	// aggs collects the aggregates of the select block that is being bound; nil
 	// where aggregates may not stand.
 	aggs *aggregates
+	// names are the WITH items that can be named where the binder is.
+	names *with
+	// captures counts the names that sub-queries took from queries around them.
+	captures int
 	// outer is what the query that is being bound sees of the queries around it;
 	// nil for none.
 	outer *scope
@@ -173,6 +181,8 @@ func (b *binder) query(q *parse.Query, outer *with) (Node, error) {
 		}
 		outer = &with{c, outer, b.outer}
 	}
+	defer func(was *with) { b.names = was }(b.names)
+	b.names = outer
 	if sel, ok := q.Body.(*parse.Select); ok {
 		return b.selectBlock(sel, q, outer)
 	}
@@ -336,7 +346,7 @@ func (b *binder) table(x *parse.TableRef, outer *with) (Node, *relation, error) 
 	}
 	if len(parts) == 1 {
 		if w := outer.find(parts[0]); w != nil {
-			n, err := b.inside(w.scope, w.cte.Query, w.outer)
+			n, err := b.inside(seen(w.scope, b.outer), w.cte.Query, w.outer)
 			if err != nil {
 				return nil, nil, err
 			}

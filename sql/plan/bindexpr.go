@@ -110,8 +110,12 @@ func (b *binder) bindExpr(x parse.Expr, sc *scope, clause string) (Expr, error) 
 		return nil, sqlerr.New(sqlerr.SyntaxError, pos, "a lambda can only be an argument of a function such as filter or transform")
 	case *parse.Slice:
 		return b.slice(x, sc, clause)
-	case *parse.Subquery, *parse.Exists, *parse.Quantified:
-		return nil, notYet(pos, "a sub-query in an expression is")
+	case *parse.Subquery:
+		return b.subquery(x, sc, clause)
+	case *parse.Exists:
+		return b.exists(x, sc, clause)
+	case *parse.Quantified:
+		return b.quantified(x, sc, clause)
 	}
 	return nil, notYet(pos, "this form of expression is")
 }
@@ -349,7 +353,10 @@ func (b *binder) between(x *parse.Between, sc *scope, clause string) (Expr, erro
 
 func (b *binder) in(x *parse.In, sc *scope, clause string) (Expr, error) {
 	if x.Query != nil {
-		return nil, notYet(x.Pos, "IN with a sub-query is")
+		if x.Not {
+			return b.compareAll(AllQuery, CmpNe, x.X, x.Query, x.Pos, sc, clause)
+		}
+		return b.compareAll(AnyQuery, CmpEq, x.X, x.Query, x.Pos, sc, clause)
 	}
 	list := make([]Expr, 0, len(x.List)+1)
 	for _, p := range append([]parse.Expr{x.X}, x.List...) {

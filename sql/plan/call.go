@@ -184,6 +184,9 @@ func (b *binder) likeOthers(args []Expr, types []*column.Type) []Expr {
 
 // aggregate binds a call of an aggregate and returns a reference to its result.
 func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *scope, clause string) (Expr, error) {
+	if e, err := b.outerAggregate(x, sc); e != nil || err != nil {
+		return e, err
+	}
 	if b.aggs == nil {
 		err := sqlerr.New(sqlerr.GroupingError, x.Pos, "the aggregate %s cannot stand in %s", name, clause)
 		if clause == "WHERE" {

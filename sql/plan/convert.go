@@ -85,6 +85,12 @@ func (b *binder) convert(e Expr, to *column.Type) (Expr, error) {
 		if x.null() {
 			return nullConst(to, x.Place), nil
 		}
+	case *Subquery:
+		if b.untyped(e) { // its value can only be NULL
+			c := *x
+			c.T = to
+			return &c, nil
+		}
 	}
 	if b.untyped(e) {
 		return e, nil // ARRAY[NULL] and the like: nothing to convert yet

@@ -97,6 +97,10 @@ func describe(e Expr) string {
 		return "(" + strings.Join(e.names(), ", ") + ") -> " + describe(e.Body)
 	case *LambdaParam:
 		return e.Name
+	case *Subquery:
+		return e.describe()
+	case *Outer:
+		return e.Name
 	case *MapAt:
 		return describe(e.Map) + "[" + quote(e.Key) + "]"
 	}
@@ -133,6 +137,9 @@ func joined(list []Expr, sep string) string {
 }
 
 func describeList(list []Expr) string { return joined(list, ", ") }
+
+// DescribeList shows expressions as SQL, separated by commas.
+func DescribeList(list []Expr) string { return describeList(list) }
 
 // Describe shows a node for EXPLAIN: what it is, then more about it, a line
 // each.

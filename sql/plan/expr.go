@@ -300,8 +300,12 @@ func Walk(e Expr, f func(Expr) bool) {
 func Volatile(e Expr) bool {
 	found := false
 	Walk(e, func(x Expr) bool {
-		if c, ok := x.(*Call); ok && c.Fn.Volatile {
-			found = true
+		switch c := x.(type) {
+		case *Call:
+			found = found || c.Fn.Volatile
+		case *Subquery:
+			// Without parameters it is run once, and that is its value.
+			found = found || c.Sub.Volatile && len(c.Args) > 0
 		}
 		return !found
 	})
@@ -314,7 +318,7 @@ func cannotFail(e Expr) bool {
 	ok := true
 	Walk(e, func(x Expr) bool {
 		switch x.(type) {
-		case *Call, *Cast, *MapAt, *Param, *Higher:
+		case *Call, *Cast, *MapAt, *Param, *Higher, *Subquery:
 			ok = false
 		case *Like:
 			l := x.(*Like)
@@ -398,6 +402,14 @@ func same(a, b Expr) bool {
 		}
 	case *Try:
 		if _, ok := b.(*Try); !ok {
+			return false
+		}
+	case *Outer:
+		y, ok := b.(*Outer)
+		return ok && x.ID == y.ID
+	case *Subquery:
+		y, ok := b.(*Subquery)
+		if !ok || x.Sub != y.Sub || x.Kind != y.Kind || x.Op != y.Op {
 			return false
 		}
 	case *LambdaParam:

@@ -8,16 +8,25 @@ import (
 	"github.com/cairndb/cairn/sql/fn"
 )
 
-// optimize improves a plan without changing what it gives: filters move down to
+// optimizer improves the plans of one statement.
+type optimizer struct {
+	newID func() ColID
+}
+
+// plan improves a plan without changing what it gives: filters move down to
 // the scans, columns that nobody needs go, and what storage can use of the
-// filters becomes terms.
-func optimize(root Node) Node {
+// filters becomes terms. Without columns only the number of rows counts.
+func (o *optimizer) plan(root Node, columns bool) Node {
 	root = sink(root, nil)
 	need := map[ColID]bool{}
-	for _, c := range root.Cols() {
-		need[c.ID] = true
+	if columns {
+		for _, c := range root.Cols() {
+			need[c.ID] = true
+		}
 	}
-	return prune(root, need)
+	root = prune(root, need)
+	o.finish(root)
+	return root
 }
 
 // sink moves conditions, and the filters it meets, down as far as they go.

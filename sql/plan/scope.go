@@ -37,6 +37,9 @@ type scope struct {
 	// around it; nil for none. A column found there is a plain Ref: the node that
 	// the sub-query becomes stands on the right of a lateral Join.
 	outer *scope
+	// capture is set at the edge of a sub-query in an expression: what is found
+	// further out becomes a parameter of its plan.
+	capture *capture
 	// lambda are the parameters of the lambdas around the place.
 	lambda *lambdaScope
 }
@@ -122,6 +125,9 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 	}
 	if s.outer != nil {
 		e, err := b.resolve(s.outer, name)
+		if err == nil && s.capture != nil {
+			return b.captured(s.capture, e), nil
+		}
 		if !undefined(err) {
 			return e, err
 		}
