@@ -436,9 +436,6 @@ json_size('{"a": {"b": 1, "c": 2}}', '$.a') => 2
 json_size('{"a": 1}', '$.a') => 0
 is_json_scalar('1') => true
 is_json_scalar('x') => error: not valid
-json_object('a', array[1], 'b', 'x"y') => {"a":[1],"b":"x\"y"}
-json_object('a') => error: keys and values
-json_array() => []
 -- arrays
 array[1, 2][3] => error: has 2 elements
 array[1, 2][0] => error: begin at 1

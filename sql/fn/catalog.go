@@ -30,6 +30,9 @@ var builtins = sync.OnceValue(func() *library {
 	} {
 		family(l)
 	}
+	for i := range l.docs {
+		l.docs[i].complete()
+	}
 	sort.SliceStable(l.docs, func(i, j int) bool { return l.docs[i].Name < l.docs[j].Name })
 	return l
 })

@@ -4,6 +4,18 @@ package fn
 // with everything else.
 func addForms(l *library) {
 	for _, d := range []Doc{
+		{Name: "reduce_agg", Family: "aggregate", Signature: "reduce_agg(x, start, (state, x) -> state, (state, state) -> state)", Summary: "Runs over the values that are not NULL with a state."},
+		{Name: "json_exists", Family: "json", Signature: "json_exists(input, path [passing value as name, ...] [true | false | unknown | error on error]) → boolean",
+			Summary: "Tells whether an SQL/JSON path finds anything."},
+		{Name: "json_value", Family: "json", Signature: "json_value(input, path [passing ...] [returning type] [null | error | default x on empty] [null | error | default x on error])",
+			Summary: "Takes the one scalar that an SQL/JSON path finds."},
+		{Name: "json_query", Family: "json", Signature: "json_query(input, path [passing ...] [returning type] [with [conditional] | without wrapper] [keep | omit quotes] [... on empty] [... on error])",
+			Summary: "Takes what an SQL/JSON path finds as JSON text."},
+		{Name: "json_array", Family: "json", Signature: "json_array(value [format json], ... [null | absent on null] [returning type]) → varchar",
+			Summary: "Makes the text of a JSON array of values; NULLs are left out unless it says NULL ON NULL."},
+		{Name: "json_object", Family: "json", Signature: "json_object(key value x, ... [null | absent on null] [with unique keys] [returning type]) → varchar",
+			Summary: "Makes the text of a JSON object; it can also be written key : x."},
+		{Name: "at time zone", Family: "operator", Signature: "time at time zone zone", Summary: "Shows a moment in another time zone."},
 		{Name: "and", Family: "operator", Signature: "x and y → boolean", Summary: "Is true when both are, false when one is false, else unknown."},
 		{Name: "or", Family: "operator", Signature: "x or y → boolean", Summary: "Is true when one is, false when both are false, else unknown."},
 		{Name: "between", Family: "operator", Signature: "x between low and high → boolean", Summary: "Tells whether low <= x and x <= high."},

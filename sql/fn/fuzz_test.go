@@ -280,3 +280,35 @@ func FuzzFormat(f *testing.F) {
 		_, _ = formatJava(format, args[1:], 0)
 	})
 }
+
+// FuzzSQLPath wants every path of SQL/JSON to be refused or to give items that
+// are valid JSON, in bounded work, whatever it is and whatever it is asked of.
+func FuzzSQLPath(f *testing.F) {
+	for _, s := range []string{
+		`lax $.a[*] ? (@.b > 1 && !exists(@.c)).d`, `strict $[last - 1, 0 to 2].size()`, `$..x.keyvalue() ? (@.value like_regex "a+" flag "i")`,
+		`-$.a * (2 + $v) % 3`, `$ ? ((@ == "x") is unknown || @ starts with "y")`, `((((($)))))`, `$ ? (($ ? (($ ? (($ ? (1 == 1))))))`, `$."\u00e9".*`,
+	} {
+		f.Add(s, `{"a":[1,{"b":2,"d":null},"x"],"x":[[],{}],"é":-1.5e3}`)
+	}
+	f.Fuzz(func(t *testing.T, path, text string) {
+		p, err := parseSQLPath(path)
+		if err != nil {
+			return
+		}
+		value, ok := jsonDocument(text)
+		if !ok {
+			return
+		}
+		items, err := p.find(itemOf(value), map[string]jsonItem{"v": {'n', "2"}})
+		if err != nil {
+			return
+		}
+		for _, it := range items {
+			if out := appendItem(nil, it); utf8.ValidString(text) && utf8.ValidString(path) {
+				if _, ok := jsonDocument(string(out)); !ok {
+					t.Fatalf("%s of %s gives %s", path, text, out)
+				}
+			}
+		}
+	})
+}

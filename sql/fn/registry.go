@@ -93,6 +93,8 @@ type Doc struct {
 	Family    string   // "string", "date and time", "aggregate", …
 	Signature string   // "substr(string, start[, length]) → varchar"
 	Summary   string   // one sentence
-	Example   string   // an expression, "" if there is none
+	Example   string   // an expression
+	From      string   // what the example stands over, "" for nothing: "(values 1, 2) as t(x)"
 	Result    string   // the text of the example's value
+	Differs   string   // how it differs from Trino's, "" when it does not
 }

@@ -221,7 +221,7 @@ func TestFunctionsBearAnything(t *testing.T) {
 		}
 	})
 	t.Logf("%d forms called", called)
-	if called < 1500 {
+	if called < 1000 {
 		t.Errorf("only %d forms were called", called)
 	}
 }

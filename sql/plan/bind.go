@@ -566,7 +566,11 @@ func (b *binder) show(s *parse.Show) (Node, error) {
 		text("Function", "Signature", "Family", "Description", "Example", "Result")
 		for _, d := range fn.All() {
 			if like.Match(d.Name) {
-				row(d.Name, d.Signature, d.Family, d.Summary, d.Example, d.Result)
+				shown := d.Example
+				if d.From != "" {
+					shown += " from " + d.From
+				}
+				row(d.Name, d.Signature, d.Family, d.Summary, shown, d.Result)
 			}
 		}
 	default:

@@ -107,6 +107,9 @@ func unknownFunction(name string, x *parse.Call) error {
 	if h := fn.LookupHigher(name); h != nil {
 		return sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "%s takes a lambda, such as x -> x > 1", name).WithHint("it is %s", h.Signature)
 	}
+	if name == "grouping" {
+		return notYet(x.Pos, "grouping is")
+	}
 	for _, d := range fn.All() {
 		if d.Family == "window" && strings.EqualFold(d.Name, name) {
 			return sqlerr.New(sqlerr.WrongObjectType, x.Pos, "%s is a window function: it needs OVER (…)", name)
