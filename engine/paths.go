@@ -25,6 +25,8 @@ type source struct {
 	// shape makes the values of a decoded source.
 	shape *event.Column
 	typ   *column.Type
+	// path is the JSON path of a jsonSource, rest what of it remains below place.
+	path, rest string
 }
 
 type sourceKind uint8
@@ -37,6 +39,9 @@ const (
 	decodedSource
 	recordSource
 	checksumSource
+	// jsonSource is what json_extract or json_extract_scalar takes out of the whole
+	// record. Its one place are the keys that the path begins with.
+	jsonSource
 )
 
 // sourceOf resolves a query's path.
@@ -47,6 +52,9 @@ func sourceOf(t *event.Table, p plan.Path) (*source, error) {
 	c := &t.Columns[p.Column]
 	s := &source{places: c.Paths, shape: c, typ: c.Type}
 	mapping := c.Mapping
+	if mapping == event.Record && len(p.Steps) == 1 && p.Type != nil {
+		return jsonSourceOf(c, p)
+	}
 	for _, step := range p.Steps {
 		switch {
 		case mapping == event.Row && step.Field >= 0 && step.Field < len(c.Members):
@@ -79,6 +87,55 @@ func sourceOf(t *event.Table, p plan.Path) (*source, error) {
 	return s, nil
 }
 
+// JSONPath implements plan.JSONTable: what functions take out of the whole record
+// is read from the columns of its paths. The one step of a path is the text of the JSON
+// path.
+func (t *table) JSONPath(col int, path string, want *column.Type) (plan.Path, bool) {
+	if col < 0 || col >= len(t.schema.Columns) || t.schema.Columns[col].Mapping != event.Record {
+		return plan.Path{}, false
+	}
+	p := plan.Path{Column: col, Steps: []plan.Step{{Field: -1, Key: path}}, Type: want}
+	_, err := jsonSourceOf(&t.schema.Columns[col], p)
+	return p, err == nil
+}
+
+// jsonSourceOf is the source of a path that JSONPath made.
+func jsonSourceOf(c *event.Column, p plan.Path) (*source, error) {
+	s := &source{kind: jsonSource, shape: c, typ: p.Type, path: p.Steps[0].Key}
+	keys, rest, ok := plan.JSONSteps(s.path)
+	if !ok {
+		return nil, fmt.Errorf("%s is not a JSON path", s.path)
+	}
+	if s.rest = rest; len(keys) > 0 {
+		s.places = [][]string{keys}
+	}
+	return s, nil
+}
+
+// readJSON returns the values of a jsonSource whose keys lead to p: exactly what the
+// function gives for the record's text. The function takes the first of equal keys where
+// columns have the last; then, and where values are kept as text, the text is read.
+func (s *source) readJSON(ctx context.Context, r *segment.Reader, p segment.PathID, sel segment.Selection) (*column.Vector, error) {
+	form, err := r.Form(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	path := s.rest
+	switch {
+	case form == segment.AnyForm:
+		p, path = segment.Root, s.path
+	case form == segment.OneScalar && s.rest != "$":
+		return column.NullConst(s.typ, selected(sel)), nil
+	case form == segment.OneScalar && s.typ.Kind == column.Varchar:
+		return r.Text(ctx, p, sel)
+	}
+	raw, err := r.Raw(ctx, p, sel)
+	if err != nil {
+		return nil, err
+	}
+	return plan.JSONExtract(raw, path, s.typ)
+}
+
 // textShape makes texts out of JSON where no column of a table does.
 var textShape = event.Column{Type: column.VarcharType, Mapping: event.Text}
 
@@ -96,7 +153,10 @@ func below(parents, members [][]string) [][]string {
 
 // name is how EXPLAIN calls the source.
 func (s *source) name() string {
-	if len(s.places) == 0 {
+	switch {
+	case s.kind == jsonSource:
+		return s.shape.Name + " " + s.path
+	case len(s.places) == 0:
 		return s.shape.Name
 	}
 	return strings.Join(s.places[0], ".")
@@ -145,6 +205,8 @@ func (s *source) readAt(ctx context.Context, r *segment.Reader, p segment.PathID
 		return r.Timestamps(ctx, p, sel, parseMillis)
 	case mapSource:
 		return r.Map(ctx, p, sel)
+	case jsonSource:
+		return s.readJSON(ctx, r, p, sel)
 	}
 	v, err := r.Raw(ctx, p, sel)
 	if err != nil {

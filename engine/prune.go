@@ -10,6 +10,7 @@ import (
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
 )
 
@@ -50,7 +51,7 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		switch {
 		case isEventTime(src):
 			f.bound(term)
-		case src.kind == textSource && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
+		case src.isText() && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
 			e := equality{src: src}
 			for i := range term.Values.Len {
 				leaf, j := term.Values.Leaf(i)
@@ -60,6 +61,13 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		}
 	}
 	return nil
+}
+
+// isText reports whether a source gives the texts of scalars at its places, so that
+// dictionaries, filters and postings of their columns tell which rows can have a value.
+// They list every one of equal keys.
+func (s *source) isText() bool {
+	return s.kind == textSource || s.kind == jsonSource && s.typ.Kind == column.Varchar && s.rest == "$" && len(s.places) > 0
 }
 
 // isEventTime reports whether a source is what the catalogue has bounds of.
@@ -192,7 +200,7 @@ func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.
 	}
 	hash := index.HashString
 	var c *columnIndex
-	if isIdentity(place) {
+	if isIdentity(place) && e.src.kind == textSource {
 		c = &x.columns[0]
 		hash = func(s string) uint64 { return identityHash(event.IdentityOf([]byte(s))) }
 	} else if len(e.src.places) == 1 {
