@@ -41,7 +41,7 @@ func (r *Rows) explain(p *plan.Plan, c compiled) (*Rows, error) {
 // step has cost.
 func (r *Rows) text(p *plan.Plan, c compiled) []string {
 	var lines []string
-	shown := map[*plan.SubPlan]bool{}
+	shown, items := map[*plan.SubPlan]bool{}, map[*plan.Shared]bool{}
 	var walk func(n plan.Node, made map[plan.Node]operator, depth int)
 	walk = func(n plan.Node, made map[plan.Node]operator, depth int) {
 		indent := strings.Repeat("  ", depth)
@@ -79,6 +79,11 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 			lines = append(lines, indent+"    "+state.describe())
 			walk(run.root, run.made, depth+3)
 		})
+		if use, ok := n.(*plan.SharedScan); ok && !items[use.Of] {
+			items[use.Of] = true
+			run := r.q.all.items[use.Of].run
+			walk(run.root, run.made, depth+1)
+		}
 		for _, in := range n.Inputs() {
 			walk(in, made, depth+1)
 		}

@@ -56,6 +56,12 @@ func (c *compiler) node(n plan.Node) operator {
 		op = &missingOp{what: "UNNEST"}
 	case *plan.SetOp:
 		op = c.setOp(n)
+	case *plan.SharedScan:
+		op = c.sharedScan(n)
+	case *plan.Recursive:
+		op = c.recursive(n)
+	case *plan.WorkTable:
+		op = &workOp{width: len(n.Columns)}
 	default:
 		panic(fmt.Sprintf("exec: no operator for %T", n))
 	}
@@ -89,6 +95,12 @@ func statsOf(op operator) *opStats {
 	case *missingOp:
 		return &op.stats
 	case *setOp:
+		return &op.stats
+	case *sharedOp:
+		return &op.stats
+	case *recursiveOp:
+		return &op.stats
+	case *workOp:
 		return &op.stats
 	}
 	panic(fmt.Sprintf("exec: %T has no statistics", op))

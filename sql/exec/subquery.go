@@ -15,10 +15,13 @@ import (
 type statement struct {
 	mu    sync.Mutex
 	subs  map[*plan.SubPlan]*subquery
+	items map[*plan.Shared]*sharedItem
 	scans []*scanOp // prepared while the statement ran
 }
 
-func newStatement() *statement { return &statement{subs: map[*plan.SubPlan]*subquery{}} }
+func newStatement() *statement {
+	return &statement{subs: map[*plan.SubPlan]*subquery{}, items: map[*plan.Shared]*sharedItem{}}
+}
 
 // subquery answers a sub-query of an expression for the rows that ask. Without
 // parameters it is run once, when the first row asks. With a plan.Lookup it is

@@ -86,7 +86,9 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		if err != nil {
 			return nil, err
 		}
-		p.Root = (&optimizer{newID: b.newID}).plan(root, true)
+		o := &optimizer{newID: b.newID}
+		p.Root = o.plan(root, true)
+		o.shared(b.shared)
 	}
 	for _, c := range p.Root.Cols() {
 		p.Columns = append(p.Columns, Output{c.Name, c.Type})
@@ -113,6 +115,9 @@ type binder struct {
 	aggs *aggregates
 	// names are the WITH items that can be named where the binder is.
 	names *with
+	// shared are the WITH items that are bound once, in the order in which their
+	// binding ended.
+	shared []*Shared
 	// captures counts the names that sub-queries took from queries around them.
 	captures int
 	// outer is what the query that is being bound sees of the queries around it;
@@ -145,6 +150,11 @@ type with struct {
 	cte   parse.CTE
 	outer *with  // what the item itself can name
 	scope *scope // what it sees of the queries around it
+	// recursive is set for an item that names itself; work has the columns that
+	// the name stands for in its step, while that is bound.
+	recursive bool
+	work      []Col
+	shared    *Shared // once it is bound, unless it is bound anew for every use
 }
 
 func (w *with) find(name string) *with {
@@ -166,20 +176,13 @@ func (b *binder) query(q *parse.Query, outer *with) (Node, error) {
 		return nil, sqlerr.New(sqlerr.StatementTooComplex, q.Pos, "the query nests too deeply")
 	}
 	defer func() { b.depth-- }()
-	if q.Recursive {
-		for _, c := range q.With {
-			if mentions(c.Query, c.Name.Text) {
-				return nil, notYet(c.Pos, "a recursive WITH item is")
-			}
-		}
-	}
 	for i, c := range q.With {
 		for _, other := range q.With[:i] {
 			if strings.EqualFold(other.Name.Text, c.Name.Text) {
 				return nil, sqlerr.New("42712", c.Name.Pos, "WITH names %q twice", c.Name.Text)
 			}
 		}
-		outer = &with{c, outer, b.outer}
+		outer = &with{cte: c, outer: outer, scope: b.outer, recursive: q.Recursive && mentions(c.Query, c.Name.Text)}
 	}
 	defer func(was *with) { b.names = was }(b.names)
 	b.names = outer
@@ -346,7 +349,7 @@ func (b *binder) table(x *parse.TableRef, outer *with) (Node, *relation, error) 
 	}
 	if len(parts) == 1 {
 		if w := outer.find(parts[0]); w != nil {
-			n, err := b.inside(seen(w.scope, b.outer), w.cte.Query, w.outer)
+			n, err := b.item(w, x.Pos)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -222,6 +222,12 @@ func Describe(n Node) []string {
 		return n.describe()
 	case *SetOp:
 		return []string{n.describe()}
+	case *SharedScan:
+		return []string{n.describe()}
+	case *Recursive:
+		return []string{n.describe()}
+	case *WorkTable:
+		return []string{"Rows of the last step of " + n.Name}
 	}
 	return []string{fmt.Sprintf("%T", n)}
 }

@@ -420,6 +420,12 @@ func clone(n Node) (_ Node, ok bool) {
 		c := *x
 		c.Input = sub(x.Input)
 		return &c, ok
+	case *SharedScan:
+		if x.Of.Uses == 1 {
+			return x.inline(sub(x.Of.Root)), ok
+		}
+		c := *x
+		return &c, true
 	}
 	return nil, false
 }

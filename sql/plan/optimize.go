@@ -88,6 +88,12 @@ func sink(n Node, conds []Expr) Node {
 		return x.sink(conds)
 	case *Unnest:
 		return x.sink(conds)
+	case *SharedScan:
+		if x.Of.Uses == 1 {
+			return sink(x.inline(x.Of.Root), conds)
+		}
+	case *Recursive:
+		x.Base, x.Step = sink(x.Base, nil), sink(x.Step, nil)
 	case *Union:
 		return filtered(x, sinkItems(x.Items, x.Columns, conds, Volatile))
 	case *SetOp:
@@ -286,6 +292,10 @@ func prune(n Node, need map[ColID]bool) Node {
 		return x.prune(need)
 	case *Unnest:
 		return x.prune(need)
+	case *SharedScan:
+		return x.prune(need)
+	case *Recursive:
+		return x.prune()
 	case *SetOp:
 		// All columns decide which rows are the same.
 		kept := make([]int, len(x.Columns))

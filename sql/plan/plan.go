@@ -77,7 +77,8 @@ type Col struct {
 }
 
 // Node is a relational operator: *TableScan, *Values, *Filter, *Project,
-// *Aggregate, *Window, *Sort, *Limit, *Union, *SetOp, *Join or *Unnest.
+// *Aggregate, *Window, *Sort, *Limit, *Union, *SetOp, *Join, *Unnest,
+// *SharedScan, *Recursive or *WorkTable.
 type Node interface {
 	// Cols are the columns of the result. Exactly these may be referred to by
 	// the node above.

@@ -401,8 +401,11 @@ func (s *SubPlan) Name() string {
 		root = s.Lookup.Root
 	}
 	eachNode(root, func(n Node) {
-		if t, ok := n.(*TableScan); ok {
+		switch t := n.(type) {
+		case *TableScan:
 			names = append(names, t.Table.Name())
+		case *SharedScan:
+			names = append(names, t.Of.Name)
 		}
 	})
 	if len(names) == 0 {
