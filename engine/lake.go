@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/crypt"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/segment"
@@ -23,8 +24,11 @@ import (
 // goroutines.
 type Lake struct {
 	dir  string
-	opts Options
+	opts Options // FS encrypts what is in the lake's directory, if the lake is encrypted
 	lock *dirLock
+	// base is the file system below; ring is nil when the lake is in the clear.
+	base vfs.FS
+	ring *crypt.Ring
 
 	db    *lsm.DB
 	log   *wal.Log // nil when read-only
@@ -112,6 +116,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l := &Lake{
 		dir:      dir,
 		opts:     opts,
+		base:     opts.FS,
 		cache:    segment.NewCache(opts.CacheBytes / 2),
 		commits:  make(chan *commitRequest, commitQueue),
 		haltedCh: make(chan struct{}),
@@ -309,7 +314,8 @@ func (l *Lake) segmentNumber() uint64 {
 // Dir returns the directory of the lake.
 func (l *Lake) Dir() string { return l.dir }
 
-// FS returns the file system of the lake.
+// FS returns the file system of the lake: what is written through it into the
+// lake's directory is encrypted if the lake is.
 func (l *Lake) FS() vfs.FS { return l.opts.FS }
 
 // CreateStore makes an event data store. The name is a letter or digit followed

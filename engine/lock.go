@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 const (
 	lockFile   = "LOCK"
 	formatFile = "FORMAT"
+	keysFile   = "KEYS"
 	walDir     = "wal"
 	dbDir      = "db"
 )
@@ -68,6 +70,9 @@ func readFormat(fs vfs.FS, dir string) (int, error) {
 	b, err := io.ReadAll(io.LimitReader(f, formatBytesMax+1))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 0, fmt.Errorf("reading %s: %w", path, err)
+	}
+	if bytes.HasPrefix(b, []byte("CAIRNENC")) {
+		return 0, &CorruptionError{Place: fs.PathJoin(dir, keysFile), Err: errors.New("it is missing, but the lake is encrypted: put the key ring back, from a backup if need be")}
 	}
 	var n int
 	text := string(b)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/crypt"
 )
 
 // Limits and defaults. Each says why it is what it is.
@@ -62,6 +64,11 @@ type Options struct {
 	Logger *slog.Logger
 	// Rand is the source of store IDs; crypto/rand when nil.
 	Rand io.Reader
+
+	// Keeper keeps the key of an encrypted lake. A lake that is made with one is
+	// encrypted, every file of it (package engine/crypt); one that was must be
+	// opened with one. Nil for a lake in the clear.
+	Keeper crypt.Keeper
 
 	// ReadOnly opens an existing lake for reading only. Nothing of it is written:
 	// the log is read into memory, and damage that would make opening fail is left

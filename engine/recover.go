@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/crypt"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/memtable"
@@ -74,9 +75,15 @@ func (l *Lake) prepareDir() (exists bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	n, err := readFormat(fs, l.dir)
-	if err != nil || n > 0 {
-		return n > 0, err
+	if err := l.openKeys(); err != nil {
+		return false, err
+	}
+	n, err := readFormat(l.opts.FS, l.dir)
+	if err != nil {
+		return false, l.openErr(err)
+	}
+	if n > 0 {
+		return true, l.wantsKeeper()
 	}
 	if l.opts.MustExist || l.opts.ReadOnly {
 		return false, failf(ErrNotFound, "there is no lake in this directory")
@@ -87,7 +94,7 @@ func (l *Lake) prepareDir() (exists bool, err error) {
 	}
 	for _, name := range names {
 		switch name {
-		case lockFile, formatFile + ".tmp", dbDir:
+		case lockFile, formatFile + ".tmp", dbDir, keysFile, keysFile + ".tmp":
 			// What is left when the making of a lake was cut short.
 		case walDir:
 			// The log is made after FORMAT: this was a lake, and more than FORMAT
@@ -103,6 +110,9 @@ func (l *Lake) prepareDir() (exists bool, err error) {
 // create makes an empty lake. FORMAT comes last: without it, everything is made
 // again.
 func (l *Lake) create() error {
+	if err := l.createKeys(); err != nil {
+		return err
+	}
 	db, err := lsm.Open(l.opts.FS.PathJoin(l.dir, dbDir), l.dbOptions())
 	if err != nil {
 		return err
@@ -129,8 +139,14 @@ func (l *Lake) dbOptions() lsm.Options {
 func (l *Lake) openErr(err error) error {
 	var damagedLog *wal.CorruptError
 	var damagedCatalogue *catalog.CorruptError
+	var damagedFile *crypt.CorruptError
+	var noKey *crypt.KeyError
 	switch {
 	case errors.Is(err, ErrCorrupt):
+	case errors.As(err, &noKey):
+		return &kindError{kind: ErrRefused, err: err}
+	case errors.As(err, &damagedFile):
+		err = &CorruptionError{Place: damagedFile.File, Err: err}
 	case errors.As(err, &damagedLog):
 		err = &CorruptionError{Place: damagedLog.File, Err: err}
 	case errors.As(err, &damagedCatalogue):
@@ -193,8 +209,9 @@ func databaseErr(dir string, err error) error {
 	var kind *kindError
 	var logDamage *wal.CorruptError
 	var catalogueDamage *catalog.CorruptError
+	var noKey *crypt.KeyError
 	switch {
-	case errors.As(err, &system), errors.As(err, &path), errors.As(err, &kind), errors.As(err, &logDamage), errors.As(err, &catalogueDamage),
+	case errors.As(err, &noKey), errors.As(err, &system), errors.As(err, &path), errors.As(err, &kind), errors.As(err, &logDamage), errors.As(err, &catalogueDamage),
 		errors.Is(err, ErrCorrupt), errors.Is(err, lsm.ErrHalted), errors.Is(err, wal.ErrNoSpace):
 		return err
 	}

@@ -69,7 +69,7 @@ func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
 	if l.log != nil {
 		out.WALBytes = l.log.Size()
 	}
-	if out.DiskBytes, err = diskBytes(l.opts.FS, l.dir); err != nil {
+	if out.DiskBytes, err = diskBytes(l.base, l.dir); err != nil {
 		return nil, fmt.Errorf("measuring the lake's files: %w", err)
 	}
 	for _, s := range l.Stores() {

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/enginetest"
 )
 
 var (
@@ -62,9 +64,15 @@ func writeTree(t *testing.T, files map[string][]byte) vfs.FS {
 // error that names damage, when the lake is opened or when it is read, and the
 // very same answers; nothing else.
 func TestTampering(t *testing.T) {
+	t.Run("clear", func(t *testing.T) { testTampering(t, Options{SegmentRows: 32, NoMerge: true}) })
+	t.Run("encrypted", func(t *testing.T) {
+		testTampering(t, Options{SegmentRows: 32, NoMerge: true, Keeper: enginetest.OpenKeeper{}})
+	})
+}
+
+func testTampering(t *testing.T, o Options) {
 	want := testEvents(0, 90)
 	fs := vfs.NewMem()
-	o := Options{SegmentRows: 32, NoMerge: true}
 	l := openTest(t, fs, o)
 	s := storeTest(t, l)
 	for i := 0; i < 60; i += 20 {
@@ -129,6 +137,20 @@ func TestTampering(t *testing.T) {
 		}
 		cut := rng.IntN(n)
 		try(fmt.Sprintf("%s cut from %d to %d bytes", path, n, cut), path, func(b []byte) []byte { return b[:cut] })
+		try(fmt.Sprintf("%s longer by 100 bytes", path), path, func(b []byte) []byte { return append(b, b[:100%len(b)]...) })
+	}
+	for i, path := range paths {
+		other := paths[(i+1)%len(paths)]
+		for _, p := range paths {
+			// Another file of the same sort, if there is one.
+			if p != path && p[strings.LastIndexAny(p, "./"):] == path[strings.LastIndexAny(path, "./"):] {
+				other = p
+			}
+		}
+		if o.Keeper == nil && strings.HasSuffix(path, formatFile) {
+			continue
+		}
+		try(fmt.Sprintf("%s replaced by %s", path, other), path, func([]byte) []byte { return files[other] })
 	}
 	t.Logf("outcomes: %v", outcomes)
 }

@@ -60,7 +60,14 @@ func (x *index) find(off int64) int {
 	return sort.Search(x.n, func(i int) bool { return x.refs[i].offset > off }) - 1
 }
 
-var frameBuffers = sync.Pool{New: func() any { return new([readFramesMax * frameLen]byte) }}
+// frameBuffer holds frames as they are on disk, and the plaintext of one of which
+// only a part is wanted.
+type frameBuffer struct {
+	frames [readFramesMax * frameLen]byte
+	plain  [frameBytes]byte
+}
+
+var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
 
 // read fills p from off on as far as the frames reach.
 func (x *index) read(f io.ReaderAt, gcm cipher.AEAD, name string, p []byte, off int64) (n int, err error) {
@@ -68,9 +75,9 @@ func (x *index) read(f io.ReaderAt, gcm cipher.AEAD, name string, p []byte, off 
 	if off >= end || len(p) == 0 {
 		return 0, nil
 	}
-	buf := frameBuffers.Get().(*[readFramesMax * frameLen]byte)
-	defer frameBuffers.Put(buf)
-	var scratch []byte
+	buffer := frameBuffers.Get().(*frameBuffer)
+	defer frameBuffers.Put(buffer)
+	buf := &buffer.frames
 	for i := x.find(off); i < x.n && n < len(p); {
 		// As many frames as are needed and fit, which lie one behind the other.
 		first, to := x.ref(i), i
@@ -111,10 +118,7 @@ func (x *index) read(f io.ReaderAt, gcm cipher.AEAD, name string, p []byte, off 
 				off += int64(r.length)
 				continue
 			}
-			if scratch == nil {
-				scratch = make([]byte, 0, frameBytes)
-			}
-			plain, err := openFrame(scratch, gcm, &h, b)
+			plain, err := openFrame(buffer.plain[:0], gcm, &h, b)
 			if err != nil {
 				return n, badFrame(name, r.place, i)
 			}

@@ -30,6 +30,19 @@ var (
 // tiny makes every mechanism work with few events.
 var tiny = engine.Options{SegmentRows: 64, MemtableRows: 8, MemtableAge: -1, Workers: 1}
 
+// encrypted is tiny with every file encrypted.
+var encrypted = func() engine.Options {
+	o := tiny
+	o.Keeper = OpenKeeper{}
+	return o
+}()
+
+// inBoth runs a test in the clear and encrypted.
+func inBoth(t *testing.T, test func(t *testing.T, o engine.Options)) {
+	t.Run("clear", func(t *testing.T) { test(t, tiny) })
+	t.Run("encrypted", func(t *testing.T) { test(t, encrypted) })
+}
+
 const dir = "lake"
 
 // writeLogs puts log files for events on a file system that never fails.
@@ -66,9 +79,8 @@ func writeLogs(t testing.TB, fs vfs.FS, from, to, each int) {
 
 // workload is the standard workload: it makes a lake, appends, imports, seals,
 // merges, queries, reopens. It stops at the first error and returns it.
-func workload(fs vfs.FS, m *Model) (err error) {
+func workload(fs vfs.FS, o engine.Options, m *Model) (err error) {
 	ctx := context.Background()
-	o := tiny
 	o.FS = fs
 	l, err := engine.Open(dir, &o)
 	if err != nil {
@@ -177,8 +189,7 @@ func query(l *engine.Lake, m *Model) error {
 }
 
 // verify opens a lake after a crash or a fault and compares it with the model.
-func verify(fs vfs.FS, m *Model) error {
-	o := tiny
+func verify(fs vfs.FS, o engine.Options, m *Model) error {
 	o.FS = fs
 	l, err := engine.Open(dir, &o)
 	if err != nil {
@@ -220,6 +231,10 @@ func verify(fs vfs.FS, m *Model) error {
 // TestCrashAtEveryWrite takes what a power cut would leave before each file
 // operation that changes something, opens it, and compares it with the model.
 func TestCrashAtEveryWrite(t *testing.T) {
+	inBoth(t, testCrashAtEveryWrite)
+}
+
+func testCrashAtEveryWrite(t *testing.T, o engine.Options) {
 	stride := 7
 	if *long {
 		stride = 1
@@ -253,14 +268,14 @@ func TestCrashAtEveryWrite(t *testing.T) {
 		}
 		return nil
 	})
-	if err := workload(errorfs.Wrap(mem, injector), m); err != nil {
+	if err := workload(errorfs.Wrap(mem, injector), o, m); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d operations, %d crashes", ops, len(clones))
 	for _, c := range clones {
 		// What was sent after the clone was taken is not in it; what was being sent
 		// is in the model already.
-		if err := verify(c.fs, c.model); err != nil {
+		if err := verify(c.fs, o, c.model); err != nil {
 			t.Fatalf("crash before %s: %v", c.op, err)
 		}
 	}
@@ -268,10 +283,14 @@ func TestCrashAtEveryWrite(t *testing.T) {
 
 // TestCrashWhileRecovering crashes at writes of the opening after a crash.
 func TestCrashWhileRecovering(t *testing.T) {
+	inBoth(t, testCrashWhileRecovering)
+}
+
+func testCrashWhileRecovering(t *testing.T, o engine.Options) {
 	mem := vfs.NewCrashableMem()
 	writeLogs(t, mem, firstImport, firstImport+60, 20)
 	m := &Model{}
-	if err := workload(mem, m); err != nil {
+	if err := workload(mem, o, m); err != nil {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(*seed, 1))
@@ -286,9 +305,9 @@ func TestCrashWhileRecovering(t *testing.T) {
 		}
 		return nil
 	})
-	o := tiny
-	o.FS = errorfs.Wrap(crashed, injector)
-	l, err := engine.Open(dir, &o)
+	opening := o
+	opening.FS = errorfs.Wrap(crashed, injector)
+	l, err := engine.Open(dir, &opening)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +315,7 @@ func TestCrashWhileRecovering(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, fs := range clones {
-		if err := verify(fs, m); err != nil {
+		if err := verify(fs, o, m); err != nil {
 			t.Fatalf("crash at write %d of %d of the opening: %v", i, len(clones), err)
 		}
 	}
@@ -319,6 +338,10 @@ func workloadStacks() string {
 // all from then on, with an I/O error or a full disk. The lake must keep what it
 // has acknowledged, and be sound once the disk is healthy again.
 func TestEveryOperationMayFail(t *testing.T) {
+	inBoth(t, testEveryOperationMayFail)
+}
+
+func testEveryOperationMayFail(t *testing.T, o engine.Options) {
 	for _, mode := range []struct {
 		name   string
 		cause  error
@@ -366,7 +389,7 @@ func TestEveryOperationMayFail(t *testing.T) {
 				})
 				m := &Model{}
 				done := make(chan error, 1)
-				go func() { done <- workload(errorfs.Wrap(mem, injector), m) }()
+				go func() { done <- workload(errorfs.Wrap(mem, injector), o, m) }()
 				var err error
 				select {
 				case err = <-done:
@@ -380,7 +403,7 @@ func TestEveryOperationMayFail(t *testing.T) {
 				// The process is over: whatever it still holds is not there for the
 				// next one.
 				fs := mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(*seed, uint64(k)))})
-				if e := verify(fs, m.Copy()); e != nil {
+				if e := verify(fs, o, m.Copy()); e != nil {
 					t.Fatalf("operation %d (%s) failed, the workload said %v, then: %v", k, where, err, e)
 				}
 				if n == 0 {

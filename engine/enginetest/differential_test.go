@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/enginetest"
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
@@ -68,6 +69,7 @@ var configs = []config{
 	{name: "no bitmaps", options: engine.Options{SegmentRows: 500, NoBitmaps: true, Workers: 1}},
 	{name: "imported", options: engine.Options{SegmentRows: 800, NoMerge: true}, files: true},
 	{name: "reopened", options: engine.Options{SegmentRows: 600, CacheBytes: 4 << 20}, reopen: 9},
+	{name: "encrypted", options: engine.Options{SegmentRows: 300, CacheBytes: 1 << 20, Keeper: enginetest.OpenKeeper{}}, reopen: 11},
 	{name: "merged", options: engine.Options{SegmentRows: 64, NoMerge: true}, later: engine.Options{SegmentRows: 2048, MemtableRows: 64}, merged: true},
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/crypt"
 )
 
 // Sizes of Pebble's parts. Only the catalogue goes through its memtable, so it
@@ -550,7 +552,10 @@ func (d *DB) SegmentBytes(number uint64) (uint64, error) {
 }
 
 // IsCorrupt reports whether an error tells of damaged files.
-func IsCorrupt(err error) bool { return pebble.IsCorruptionError(err) }
+func IsCorrupt(err error) bool {
+	var damaged *crypt.CorruptError
+	return pebble.IsCorruptionError(err) || errors.As(err, &damaged)
+}
 
 // IsNoSpace reports whether an error tells of a full disk.
 func IsNoSpace(err error) bool {
