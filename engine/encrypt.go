@@ -23,7 +23,7 @@ func (l *Lake) openKeys() error {
 		if err != nil {
 			return l.openErr(err)
 		}
-		return failf(ErrRefused, "the lake is encrypted, and no keeper of its key was given: it was made with keeper %s", keeper)
+		return failf(ErrRefused, "the lake is encrypted, and no keeper of its key was given: its keeper is %s (for the program: --keeper URL, or CAIRN_KEEPER)", keeper)
 	}
 	ring, err := crypt.LoadRing(context.Background(), l.base, path, l.opts.Keeper)
 	if err != nil {

@@ -26,7 +26,11 @@ its place.`,
 				return err
 			}
 			// Read-only opening reports damage instead of refusing it.
-			lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Logger: p.logger()})
+			keeper, err := p.keeper(false)
+			if err != nil {
+				return err
+			}
+			lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
 			if err != nil {
 				return err
 			}

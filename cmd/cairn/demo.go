@@ -108,7 +108,11 @@ func (p *program) demo(ctx context.Context, events int64, keep bool) (err error)
 	fmt.Fprintf(p.out, "Made %s events in %s log files (%s, %s of JSON) in %s.\n", count(sum.Events), count(int64(sum.Files)),
 		size(sum.Compressed), size(sum.Bytes), took(time.Since(start)))
 
-	lake, err := engine.Open(lakeDir, &engine.Options{Logger: p.logger()})
+	keeper, err := p.keeper(true)
+	if err != nil {
+		return err
+	}
+	lake, err := engine.Open(lakeDir, &engine.Options{Keeper: keeper, Logger: p.logger()})
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,11 @@ type program struct {
 	in       io.Reader
 	out, err io.Writer
 
-	dir     string
-	json    bool
-	format  string
-	verbose bool
+	dir       string
+	keeperURL string
+	json      bool
+	format    string
+	verbose   bool
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
@@ -113,13 +114,14 @@ append-only, compressed, indexed log that is asked in SQL.`,
 		},
 	}
 	root.PersistentFlags().StringVar(&p.dir, "dir", "", "the lake's directory (default $CAIRN_DIR, else the user's data directory)")
+	root.PersistentFlags().StringVar(&p.keeperURL, "keeper", "", "URL of the keeper of an encrypted lake's key (default $"+keeperEnv+"); see: cairn encryption --help")
 	root.PersistentFlags().BoolVar(&p.json, "json", false, "print results as JSON for programs")
 	root.PersistentFlags().BoolVarP(&p.verbose, "verbose", "v", false, "tell of background work on standard error")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(p.demoCommand(), p.generateCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
-		p.storeCommand(), p.statsCommand(), p.checkCommand(), p.versionCommand())
+		p.storeCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.versionCommand())
 	wrongUse(root)
 	return root
 }
@@ -172,7 +174,15 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Logger: p.logger()})
+	making := !mustExist
+	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); err == nil {
+		making = false
+	}
+	keeper, err := p.keeper(making)
+	if err != nil {
+		return nil, err
+	}
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Logger: p.logger()})
 	if mustExist && errors.Is(err, engine.ErrNotFound) {
 		return nil, fmt.Errorf("%w\nfill one with: cairn import PATH… --dir %s", err, dir)
 	}
