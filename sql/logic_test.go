@@ -41,7 +41,7 @@ func TestLogic(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no logic tests: %v", err)
 	}
-	base := fixture()
+	base := append(fixture(), joinTables()...)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)

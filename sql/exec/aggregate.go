@@ -72,7 +72,7 @@ func countable(n *plan.Aggregate, scan *plan.TableScan) (slot int, ok bool) {
 		}
 		plan.Walk(e, func(x plan.Expr) bool {
 			if r, is := x.(*plan.Ref); is {
-				if s := in[r.ID]; slot >= 0 && slot != s {
+				if s, here := in[r.ID]; !here || slot >= 0 && slot != s {
 					ok = false
 				} else {
 					slot = s

@@ -19,6 +19,9 @@ type compiler struct {
 	q     *query
 	scans []*scanOp
 	made  map[plan.Node]operator // for EXPLAIN
+	// late counts the lateral joins on whose right side the node is that is being
+	// compiled: it may refer to columns of their left sides.
+	late int
 }
 
 // slots maps the columns of a node's result to their positions.
@@ -64,7 +67,11 @@ func soleColumn(e plan.Expr, in slots) (slot int, ok bool) {
 		s, needed := 0, false
 		switch r := x.(type) {
 		case *plan.Ref:
-			s, needed = in[r.ID], true
+			var here bool
+			if s, here = in[r.ID]; !here {
+				many = true // of a query around: it changes from run to run
+			}
+			needed = true
 		case *plan.LambdaParam:
 			s, needed = in[r.ID] // else of a lambda within e
 		case *plan.Subquery:
@@ -85,6 +92,9 @@ func (c *compiler) bare(e plan.Expr, in slots) expr {
 	case *plan.Ref:
 		slot, ok := in[e.ID]
 		if !ok {
+			if c.late > 0 {
+				return &outerExpr{id: e.ID, typ: e.T}
+			}
 			panic(fmt.Sprintf("exec: column %s (%d) is not in the input", e.Name, e.ID))
 		}
 		return &refExpr{slot: slot}

@@ -60,10 +60,13 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		for _, l := range head[1:] {
 			lines = append(lines, indent+"    "+l)
 		}
-		if scan, ok := op.(*scanOp); ok {
+		if scan, ok := op.(*scanOp); ok && scan.scan != nil {
 			for _, l := range scanned(scan, p.Analyze) {
 				lines = append(lines, indent+"    "+l)
 			}
+		}
+		if j, ok := op.(*joinOp); ok && j.told != "" {
+			lines = append(lines, indent+"    "+j.told)
 		}
 		if top, ok := op.(*topScanOp); ok {
 			// The scan is part of this operator.
@@ -108,7 +111,7 @@ func measured(s *opStats) string {
 
 // scanned tells what a scan reads and what it need not.
 func scanned(op *scanOp, ran bool) []string {
-	p := op.pruning
+	p := op.pruned()
 	var out []string
 	if p.Segments > 0 {
 		out = append(out, fmt.Sprintf("segments: %d of %d (left out: %d by time, %d by filter)",

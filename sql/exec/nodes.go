@@ -13,7 +13,8 @@ func (c *compiler) node(n plan.Node) operator {
 	var op operator
 	switch n := n.(type) {
 	case *plan.TableScan:
-		scan := &scanOp{node: n, filter: c.exprs(n.Filter, slotsOf(n.Columns))}
+		scan := &scanOp{node: n, filter: c.exprs(n.Filter, slotsOf(n.Columns)), late: c.late > 0}
+		scan.outer = n.RefersOut()
 		c.scans = append(c.scans, scan)
 		op = scan
 	case *plan.Values:
@@ -51,9 +52,9 @@ func (c *compiler) node(n plan.Node) operator {
 		}
 		op = u
 	case *plan.Join:
-		op = &missingOp{what: n.Kind.String(), pos: n.Place}
+		op = c.join(n)
 	case *plan.Unnest:
-		op = &missingOp{what: "UNNEST"}
+		op = c.unnest(n)
 	case *plan.SetOp:
 		op = c.setOp(n)
 	case *plan.SharedScan:
@@ -91,6 +92,12 @@ func statsOf(op operator) *opStats {
 	case *limitOp:
 		return &op.stats
 	case *unionOp:
+		return &op.stats
+	case *joinOp:
+		return &op.stats
+	case *lateralOp:
+		return &op.stats
+	case *unnestOp:
 		return &op.stats
 	case *missingOp:
 		return &op.stats

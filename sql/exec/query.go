@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,45 @@ type query struct {
 	// use; every worker has that many.
 	caches int
 	timed  bool // EXPLAIN ANALYZE: measure where the time goes
-	// params are what a sub-query that is run knows of the row it is run for.
+	// params are what a sub-query or the right side of a lateral join that is run
+	// knows of the row it is run for.
 	params map[plan.ColID]*column.Vector
 	// all is what the queries and sub-queries of a statement share.
 	all *statement
+}
+
+// within returns a query for one run of a part of this one, with room for more
+// params and a budget of its own: what this one has left. What the run has taken
+// goes back with it.
+func (q *query) within() *query {
+	in := *q
+	in.params = maps.Clone(q.params)
+	if in.params == nil {
+		in.params = map[plan.ColID]*column.Vector{}
+	}
+	in.mem = &memory{limit: q.mem.limit}
+	if in.mem.limit >= 0 {
+		in.mem.limit = max(0, q.mem.limit-q.mem.used.Load())
+	}
+	return &in
+}
+
+// param returns the value of a column of a query around, nil for none.
+func (q *query) param(id plan.ColID) *column.Vector { return q.params[id] }
+
+// saw notes what a run within this query took at its peak.
+func (m *memory) saw(in *memory) {
+	m.top(m.used.Load() + in.peak.Load())
+}
+
+// top raises the peak.
+func (m *memory) top(used int64) {
+	for {
+		peak := m.peak.Load()
+		if used <= peak || m.peak.CompareAndSwap(peak, used) {
+			return
+		}
+	}
 }
 
 // canceled is what a query returns after its context ended: both the error
@@ -88,12 +124,7 @@ type account struct {
 func (a *account) hold(n int64) error {
 	used := a.m.used.Add(n - a.held)
 	a.held = n
-	for {
-		peak := a.m.peak.Load()
-		if used <= peak || a.m.peak.CompareAndSwap(peak, used) {
-			break
-		}
-	}
+	a.m.top(used)
 	if a.m.limit >= 0 && used > a.m.limit {
 		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{},
 			"%s needs more than the query's memory budget of %s", a.what, byteCount(a.m.limit)).WithHint("%s", a.todo)

@@ -78,7 +78,10 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	k := &compiler{q: r.q, made: map[plan.Node]operator{}}
 	root := k.node(p.Root)
 	for i, s := range k.scans {
-		if err := s.prepare(ctx); err != nil {
+		if s.late {
+			continue
+		}
+		if err := s.prepare(ctx, nil); err != nil {
 			closeScans(k.scans[:i])
 			if live := r.q.live(); live != nil {
 				err = live
@@ -93,7 +96,7 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 func closeScans(scans []*scanOp) error {
 	var first error
 	for _, s := range scans {
-		if err := s.scan.Close(); err != nil && first == nil {
+		if err := s.close(); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -194,7 +197,7 @@ func (r *Rows) Stats() Stats {
 	default:
 	}
 	for _, scan := range r.scans {
-		p := scan.pruning
+		p := scan.pruned()
 		s.Pruning.Segments += p.Segments
 		s.Pruning.SegmentsByTime += p.SegmentsByTime
 		s.Pruning.SegmentsByFilter += p.SegmentsByFilter

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -15,33 +16,102 @@ type scanOp struct {
 	stats  opStats
 	node   *plan.TableScan
 	filter []expr
-	// Set by prepare.
+	// late is set for a scan on the right of a lateral join: it is prepared when
+	// it is opened. outer is set when the filter depends on the row that a
+	// sub-query or lateral relation is run for: then it is prepared for each run.
+	late, outer bool
+	// more are terms that other rows of the query have made known: see restrict.
+	more []plan.Term
+	// mu guards what Stats may ask for while a scan is prepared anew.
+	mu      sync.Mutex
 	scan    plan.Scan
 	units   []plan.Unit
 	pruning plan.Pruning
+	before  int64 // bytes read by the scans that were here before
 }
 
 // prepare asks the table for its units. All scans of a query are prepared
-// before anything runs.
-func (op *scanOp) prepare(ctx context.Context) error {
-	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: op.node.Terms})
+// before anything runs, but for the late ones; what is known only then narrows a
+// scan when it is prepared again. The table is a snapshot, so it has the same
+// rows.
+func (op *scanOp) prepare(ctx context.Context, more []plan.Term) error {
+	terms := append(op.node.Terms[:len(op.node.Terms):len(op.node.Terms)], more...)
+	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: terms})
 	if err != nil {
 		return err
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	if op.scan != nil {
+		op.before = op.readBytes()
+		if err := op.scan.Close(); err != nil {
+			return err
+		}
 	}
 	op.scan, op.units, op.pruning = scan, scan.Units(), scan.Pruning()
 	return nil
 }
 
+// close releases the scan.
+func (op *scanOp) close() error {
+	if op.scan == nil {
+		return nil
+	}
+	return op.scan.Close()
+}
+
+// rows is how many rows there are to read at most.
+func (op *scanOp) rows() int64 {
+	if op.scan == nil {
+		return 0
+	}
+	var n int64
+	for _, u := range op.units {
+		if c := u.Candidates(); c != nil {
+			n += int64(c.GetCardinality())
+		} else {
+			n += int64(u.Rows())
+		}
+	}
+	return n
+}
+
 // stored returns how many bytes of stored pages the scan has read.
 func (op *scanOp) stored() int64 {
-	var n int64
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.readBytes()
+}
+
+func (op *scanOp) readBytes() int64 {
+	n := op.before
 	for _, u := range op.units {
 		n += u.Stored()
 	}
 	return n
 }
 
-func (op *scanOp) open(*query) ([]task, error) {
+// pruned returns what the scan has left out.
+func (op *scanOp) pruned() plan.Pruning {
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	return op.pruning
+}
+
+func (op *scanOp) open(q *query) ([]task, error) {
+	more := op.more
+	op.more = nil
+	if op.outer {
+		more = append(more, op.node.OuterTerms(q.param)...)
+	}
+	if op.scan == nil || op.outer || len(more) > 0 {
+		if err := op.prepare(q.ctx, more); err != nil {
+			if live := q.live(); live != nil {
+				return nil, live
+			}
+			return nil, err
+		}
+	}
 	tasks := make([]task, len(op.units))
 	for i := range op.units {
 		tasks[i] = &unitTask{op: op, index: i}

@@ -281,7 +281,10 @@ func (s *subquery) compilePlain(w *worker) error {
 	k := &compiler{q: q, made: map[plan.Node]operator{}}
 	r := k.subrun(s.node.Sub.Root)
 	for i, scan := range k.scans {
-		if err := scan.prepare(q.ctx); err != nil {
+		if scan.late {
+			continue
+		}
+		if err := scan.prepare(q.ctx, nil); err != nil {
 			closeScans(k.scans[:i])
 			return err
 		}

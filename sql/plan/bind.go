@@ -267,60 +267,6 @@ func (b *binder) values(v *parse.Values) (Node, error) {
 	return n, nil
 }
 
-// from binds a FROM clause and returns its node and what it names.
-func (b *binder) from(list []parse.Relation, outer *with) (Node, *scope, error) {
-	if len(list) == 0 {
-		return &Values{Rows: [][]Expr{nil}}, &scope{outer: b.outer}, nil
-	}
-	if len(list) > 1 {
-		return nil, nil, notYet(relationPos(list[1]), "more than one table in FROM is")
-	}
-	n, r, err := b.relation(list[0], outer)
-	if err != nil {
-		return nil, nil, err
-	}
-	return n, &scope{relations: []*relation{r}, outer: b.outer}, nil
-}
-
-func relationPos(r parse.Relation) parse.Pos {
-	switch x := r.(type) {
-	case *parse.TableRef:
-		return x.Pos
-	case *parse.Derived:
-		return x.Pos
-	case *parse.Join:
-		return x.Pos
-	case *parse.Unnest:
-		return x.Pos
-	case *parse.TableFunc:
-		return x.Pos
-	}
-	return parse.Pos{}
-}
-
-func (b *binder) relation(r parse.Relation, outer *with) (Node, *relation, error) {
-	if b.relations++; b.relations > relationsMax {
-		return nil, nil, sqlerr.New(sqlerr.StatementTooComplex, relationPos(r), "the query reads more than %d tables and sub-queries", relationsMax)
-	}
-	switch x := r.(type) {
-	case *parse.TableRef:
-		return b.table(x, outer)
-	case *parse.Derived:
-		n, err := b.query(x.Query, outer)
-		if err != nil {
-			return nil, nil, err
-		}
-		return b.named(n, x.Alias, nil, x.Columns)
-	case *parse.Join:
-		return nil, nil, notYet(x.Pos, "JOIN is")
-	case *parse.Unnest:
-		return nil, nil, notYet(x.Pos, "UNNEST is")
-	case *parse.TableFunc:
-		return nil, nil, notYet(x.Pos, "a function in FROM is")
-	}
-	return nil, nil, notYet(relationPos(r), "this form of FROM is")
-}
-
 // named makes the relation that a sub-query with a name is.
 func (b *binder) named(n Node, alias *parse.Part, name []string, columns []parse.Part) (Node, *relation, error) {
 	rel := &relation{name: name}

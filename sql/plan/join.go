@@ -120,6 +120,9 @@ type Unnest struct {
 	Args       []Expr
 	Columns    []Col
 	Ordinality bool
+	// Series says that Args are not arrays but start, end and step of a series of
+	// bigints, of which there may be many: generate_series(1, 1000000).
+	Series bool
 	// Outer keeps rows without elements, with NULL in all of Columns: LEFT JOIN
 	// UNNEST(…) ON TRUE.
 	Outer bool
@@ -180,6 +183,20 @@ func nodeExprs(n Node) []Expr {
 		for _, k := range x.Keys {
 			out = append(out, k.Expr)
 		}
+	case *Window:
+		for _, k := range x.Keys {
+			out = append(out, k.Expr)
+		}
+		for i := range x.Funcs {
+			f := &x.Funcs[i]
+			out = append(out, f.Args...)
+			for _, e := range []Expr{f.Filter, f.Frame.Start.Offset, f.Frame.Start.Key, f.Frame.Start.Limit,
+				f.Frame.End.Offset, f.Frame.End.Key, f.Frame.End.Limit} {
+				if e != nil {
+					out = append(out, e)
+				}
+			}
+		}
 	case *Join:
 		return x.On
 	case *Unnest:
@@ -188,9 +205,9 @@ func nodeExprs(n Node) []Expr {
 	return out
 }
 
-// outerRefs returns the columns that n and the nodes below refer to and none of
+// OuterRefs returns the columns that n and the nodes below refer to and none of
 // them makes: those of the queries around it.
-func outerRefs(n Node) map[ColID]bool {
+func OuterRefs(n Node) map[ColID]bool {
 	used, made := map[ColID]bool{}, map[ColID]bool{}
 	var walk func(Node)
 	walk = func(n Node) {
@@ -283,7 +300,7 @@ func (x *Join) prune(need map[ColID]bool) Node {
 	}
 	x.Right = prune(x.Right, right)
 	if x.Lateral {
-		for id := range outerRefs(x.Right) {
+		for id := range OuterRefs(x.Right) {
 			need[id] = true
 		}
 	}
@@ -336,6 +353,9 @@ func (x *Join) describe() []string {
 // describe shows an Unnest for EXPLAIN.
 func (x *Unnest) describe() []string {
 	head := "Unnest " + describeList(x.Args)
+	if x.Series {
+		head = "Series " + describeList(x.Args)
+	}
 	if x.Ordinality {
 		head += " with ordinality"
 	}
@@ -343,4 +363,112 @@ func (x *Unnest) describe() []string {
 		head += ", keeping rows without elements"
 	}
 	return []string{head}
+}
+
+// KeyPair is an equality between the two sides of a join.
+type KeyPair struct {
+	Left, Right Expr // over the columns of that side alone
+	// Nulls is set for IS NOT DISTINCT FROM.
+	Nulls bool
+}
+
+// Equality takes a condition of a join for an equality that rows can be found
+// by, if it is one.
+func Equality(cond Expr, left, right []Col) (KeyPair, bool) {
+	c, ok := cond.(*Compare)
+	if !ok || c.Op != CmpEq && c.Op != IsNotDistinct || Volatile(c) {
+		return KeyPair{}, false
+	}
+	a, b := c.L.Type(), c.R.Type()
+	if a.Kind != b.Kind || a.Kind == column.Decimal && a.Scale != b.Scale || !a.Equal(b) && a.Payload() == column.PayloadNested {
+		return KeyPair{}, false
+	}
+	switch {
+	case only(c.L, left) && only(c.R, right):
+		return KeyPair{c.L, c.R, c.Op == IsNotDistinct}, true
+	case only(c.L, right) && only(c.R, left):
+		return KeyPair{c.R, c.L, c.Op == IsNotDistinct}, true
+	}
+	return KeyPair{}, false
+}
+
+// Order takes a condition of a join for left op right, an order between its two
+// sides, if it is one.
+func Order(cond Expr, left, right []Col) (op CmpOp, l, r Expr, ok bool) {
+	c, is := cond.(*Compare)
+	if !is || c.Op < CmpLt || c.Op > CmpGe || Volatile(c) {
+		return 0, nil, nil, false
+	}
+	switch {
+	case only(c.L, left) && only(c.R, right):
+		return c.Op, c.L, c.R, true
+	case only(c.L, right) && only(c.R, left):
+		return c.Op.flip(), c.R, c.L, true
+	}
+	return 0, nil, nil, false
+}
+
+// only reports whether e refers to columns, and to these only.
+func only(e Expr, cols []Col) bool {
+	used := map[ColID]bool{}
+	refs(e, used)
+	n := 0
+	for _, c := range cols {
+		if used[c.ID] {
+			n++
+		}
+	}
+	return n > 0 && n == len(used)
+}
+
+// RefersOut reports whether the filter depends on columns of queries around.
+func (n *TableScan) RefersOut() bool {
+	made := madeBy(n)
+	out := false
+	for _, f := range n.Filter {
+		Walk(f, func(e Expr) bool {
+			switch e := e.(type) {
+			case *Outer:
+				out = true
+			case *Ref:
+				out = out || !made[e.ID]
+			}
+			return !out
+		})
+	}
+	return out
+}
+
+// OuterTerms returns the terms that follow from the filter once the columns of
+// queries around have values: vectors of one value, nil for one without.
+func (n *TableScan) OuterTerms(value func(ColID) *column.Vector) []Term {
+	made := madeBy(n)
+	var out []Term
+	for _, f := range n.Filter {
+		outer := false
+		known := rewrite(f, func(e Expr) Expr {
+			var id ColID
+			switch e := e.(type) {
+			case *Outer:
+				id = e.ID
+			case *Ref:
+				if made[e.ID] {
+					return e
+				}
+				id = e.ID
+			default:
+				return e
+			}
+			v := value(id)
+			if v == nil {
+				return e
+			}
+			outer = true
+			return constant(e.Type(), v, e.Pos())
+		})
+		if outer {
+			out = append(out, n.term(known)...)
+		}
+	}
+	return out
 }

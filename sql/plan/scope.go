@@ -31,6 +31,9 @@ type relationCol struct {
 // scope is what names can mean at a place of the query.
 type scope struct {
 	relations []*relation
+	// columns are what can be named without a table, in the order of *; nil
+	// stands for all columns of the relations.
+	columns []visible
 	// outputs are the items of the select list, which ORDER BY may name.
 	outputs []selectItem
 	// outer is what a sub-query, or a lateral relation in FROM, sees of the query
@@ -42,6 +45,78 @@ type scope struct {
 	capture *capture
 	// lambda are the parameters of the lambdas around the place.
 	lambda *lambdaScope
+}
+
+// visible is a column that can be named without its table: one of a relation,
+// or one that JOIN … USING has made of two.
+type visible struct {
+	rel    *relation
+	col    int
+	merged *merged
+}
+
+// merged is a column of JOIN … USING.
+type merged struct {
+	name   string
+	expr   Expr
+	fields map[string]string
+}
+
+func (v visible) name() string {
+	if v.merged != nil {
+		return v.merged.name
+	}
+	return v.rel.cols[v.col].name
+}
+
+func (v visible) hidden() bool { return v.merged == nil && v.rel.cols[v.col].hidden }
+
+// is reports whether the column can be called name.
+func (v visible) is(name string) bool {
+	if v.merged != nil {
+		return strings.EqualFold(v.merged.name, name)
+	}
+	return v.rel.cols[v.col].is(name)
+}
+
+// qualified returns the name as messages show it.
+func (v visible) qualified() string {
+	if v.merged != nil {
+		return v.merged.name
+	}
+	return strings.Join(append(append([]string{}, v.rel.name...), v.name()), ".")
+}
+
+// see returns a reference to the column and the other spellings of its fields.
+func (b *binder) see(v visible, pos parse.Pos) (Expr, map[string]string) {
+	if v.merged == nil {
+		return b.column(v.rel, v.col, pos), v.rel.cols[v.col].fields
+	}
+	if r, ok := v.merged.expr.(*Ref); ok {
+		return &Ref{base{r.T, pos}, r.ID, r.Name}, v.merged.fields
+	}
+	return v.merged.expr, v.merged.fields
+}
+
+// all returns the columns of a relation.
+func (r *relation) all() []visible {
+	out := make([]visible, len(r.cols))
+	for i := range out {
+		out[i] = visible{rel: r, col: i}
+	}
+	return out
+}
+
+// all returns the columns that can be named without a table.
+func (s *scope) all() []visible {
+	if s.columns != nil {
+		return s.columns
+	}
+	var out []visible
+	for _, r := range s.relations {
+		out = append(out, r.all()...)
+	}
+	return out
 }
 
 // called reports whether the relation can be qualified by the given parts.
@@ -58,19 +133,38 @@ func (r *relation) called(parts []parse.Part) bool {
 	return true
 }
 
-// find returns the columns called name.
-func (r *relation) find(name string) []int {
-	var found []int
-	for i := range r.cols {
-		c := &r.cols[i]
-		if strings.EqualFold(c.name, name) {
-			found = append(found, i)
+// is reports whether the column can be called name.
+func (c *relationCol) is(name string) bool {
+	if strings.EqualFold(c.name, name) {
+		return true
+	}
+	for _, a := range c.aliases {
+		if strings.EqualFold(a, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the columns that the parts, but for the last, say the table of.
+func (s *scope) find(parts []parse.Part) []visible {
+	var found []visible
+	last := len(parts) - 1
+	if last == 0 {
+		for _, v := range s.all() {
+			if v.is(parts[0].Text) {
+				found = append(found, v)
+			}
+		}
+		return found
+	}
+	for _, r := range s.relations {
+		if !r.called(parts[:last]) {
 			continue
 		}
-		for _, a := range c.aliases {
-			if strings.EqualFold(a, name) {
-				found = append(found, i)
-				break
+		for i := range r.cols {
+			if r.cols[i].is(parts[last].Text) {
+				found = append(found, visible{rel: r, col: i})
 			}
 		}
 	}
@@ -90,30 +184,21 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 		}
 	}
 	for prefix := len(parts) - 1; prefix >= 0; prefix-- {
-		type hit struct {
-			rel *relation
-			col int
-		}
-		var hits []hit
-		for _, r := range s.relations {
-			if prefix > 0 && !r.called(parts[:prefix]) {
-				continue
-			}
-			for _, c := range r.find(parts[prefix].Text) {
-				hits = append(hits, hit{r, c})
-			}
-		}
+		hits := s.find(parts[:prefix+1])
 		if len(hits) > 1 {
 			var at []string
 			for _, h := range hits {
-				at = append(at, strings.Join(append(append([]string{}, h.rel.name...), h.rel.cols[h.col].name), "."))
+				at = append(at, h.qualified())
 			}
-			return nil, sqlerr.New(sqlerr.AmbiguousColumn, name.Pos, "column %q is ambiguous", parts[prefix].Text).
-				WithHint("it may be %s", strings.Join(at, " or "))
+			err := sqlerr.New(sqlerr.AmbiguousColumn, name.Pos, "column %q is ambiguous", parts[prefix].Text)
+			if at[0] == at[1] {
+				return nil, err.WithHint("give the tables aliases of their own")
+			}
+			return nil, err.WithHint("it may be %s", strings.Join(at, " or "))
 		}
 		if len(hits) == 1 {
-			e := b.column(hits[0].rel, hits[0].col, name.Pos)
-			e, err := b.fields(e, parts[prefix+1:], hits[0].rel.cols[hits[0].col].fields, name.Pos)
+			e, known := b.see(hits[0], name.Pos)
+			e, err := b.fields(e, parts[prefix+1:], known, name.Pos)
 			if err != nil && prefix == 0 && s.outer != nil {
 				// A column here may hide a table further out: x.y.
 				if o, outerErr := b.resolve(s.outer, name); outerErr == nil {

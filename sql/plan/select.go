@@ -225,15 +225,19 @@ func (b *binder) star(it parse.SelectItem, sc *scope, aggs *aggregates) ([]selec
 	var items []selectItem
 	found := it.Qualifier == nil
 	if it.Expr == nil {
-		for _, r := range sc.relations {
-			if it.Qualifier != nil && !r.called(it.Qualifier.Parts) {
-				continue
-			}
-			found = true
-			for i := range r.cols {
-				if !r.cols[i].hidden {
-					items = append(items, selectItem{b.column(r, i, it.Pos), r.cols[i].name, it.Pos})
+		columns := sc.all()
+		if it.Qualifier != nil {
+			columns = nil
+			for _, r := range sc.relations {
+				if r.called(it.Qualifier.Parts) {
+					found, columns = true, append(columns, r.all()...)
 				}
+			}
+		}
+		for _, v := range columns {
+			if !v.hidden() {
+				e, _ := b.see(v, it.Pos)
+				items = append(items, selectItem{e, v.name(), it.Pos})
 			}
 		}
 		if found {
@@ -340,7 +344,8 @@ func (b *binder) hasAggregate(e Expr) bool {
 
 func (b *binder) orderKeys(q *parse.Query, sc *scope, items []selectItem, aggs *aggregates) ([]SortKey, error) {
 	var keys []SortKey
-	visible := &scope{relations: sc.relations, outputs: items, outer: sc.outer}
+	named := *sc
+	named.outputs = items
 	for _, item := range q.OrderBy {
 		i, ok, err := ordinal(item.Expr, len(items), "ORDER BY")
 		if err != nil {
@@ -349,7 +354,7 @@ func (b *binder) orderKeys(q *parse.Query, sc *scope, items []selectItem, aggs *
 		var e Expr
 		if ok {
 			e = items[i].expr
-		} else if e, err = b.withAggregates(item.Expr, visible, aggs, "ORDER BY"); err != nil {
+		} else if e, err = b.withAggregates(item.Expr, &named, aggs, "ORDER BY"); err != nil {
 			return nil, err
 		}
 		k, err := b.sortKey(e, item)
