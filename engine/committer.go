@@ -238,6 +238,7 @@ func (l *Lake) logGroup(g *commitGroup) error {
 	}
 	for _, sg := range g.order {
 		sg.store.take(sg.rows, pos.File)
+		sg.store.tree.grow(sg.rows)
 	}
 	return nil
 }

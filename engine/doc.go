@@ -41,6 +41,7 @@
 //	LOCK     held by the process that has the lake open
 //	FORMAT   one line with the format number
 //	wal/     the log (package wal); the records are told in logrecord.go
+//	SECRET   what the signing keys are wrapped with (keys.go), unless there is a keeper
 //	db/      the database (engine/lsm): blocks of segments, their indexes
 //	         (segindex.go), the catalogue (engine/catalog)
 //
@@ -67,7 +68,8 @@
 // one. Readers take snapshots, reference-counted lists of segments and views of
 // memtables, and never block writers. Locks are taken in this order:
 //
-//	Lake.importing, importer.inFlight, importer.mu, Lake.logged, Lake.cat, Store.mu
+//	Lake.importing, Lake.digests, importer.inFlight, importer.mu, Lake.logged, Lake.cat,
+//	Store.mu, Store.tree, Lake.digests.shown
 //
 // and the committer takes them without waiting for any call.
 package engine

@@ -112,6 +112,12 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	imp := newImporter(ctx, l, store, opts)
 	err = imp.run()
 	l.merger.poke()
+	if r := imp.finalReport(); r.Stored+r.Conflicts > 0 && l.opts.DigestInterval > 0 {
+		// So that the next opening need not read again what has come.
+		if _, err := store.digest(ctx, false); err != nil {
+			l.opts.Logger.Warn("making a digest after the import has failed; it is made later", "store", store.Name(), "error", err)
+		}
+	}
 	if err != nil {
 		err = fmt.Errorf("importing into store %s: %w", store.Name(), err)
 	}

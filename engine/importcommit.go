@@ -199,9 +199,15 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 		}
 		// If the process ends before the change is durable, the segment is swept and
 		// the files are read again; after it, both are done with.
+		var grown *tree
+		var stored func()
+		if number > 0 {
+			grown = s.tree.with(c.sh.leaves)
+		}
 		err = l.change(func(b *lsm.Batch, head *catalog.Head) {
 			if number > 0 {
 				cat.Put(b)
+				stored = grown.store(s.rec.Number, b.In(lsm.Trees))
 			}
 			for i := range marks {
 				// A file that could not even be opened may be there next time.
@@ -213,11 +219,16 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 		if err != nil || number == 0 {
 			return err
 		}
+		stored()
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.mu.segments = withSegment(s.mu.segments, l.newSealed(s, cat))
 		s.mu.next = cat.End()
 		s.mu.active = l.newMem(s.mu.next)
+		s.mu.Unlock()
+		s.tree.become(grown)
+		if s.digestDue() {
+			l.digests.poke()
+		}
 		return nil
 	})
 	if err != nil || len(late) > 0 {

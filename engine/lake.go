@@ -33,6 +33,9 @@ type Lake struct {
 	db    *lsm.DB
 	log   *wal.Log // nil when read-only
 	cache *segment.Cache
+
+	digests   digests
+	publisher publisher
 	// foundDamage is what a read-only opening has passed over.
 	foundDamage []Problem
 
@@ -93,6 +96,7 @@ type Store struct {
 	id   string
 	// schema says which records the store takes and how queries see them.
 	schema *event.Table
+	tree   *tree
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -130,6 +134,15 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.sealer.init()
 	l.merger.init()
 	l.garbage.init()
+	l.digests.init()
+	l.publisher.init()
+	for _, text := range opts.Publish {
+		t, err := parseTarget(text)
+		if err != nil {
+			return nil, err
+		}
+		l.publisher.targets = append(l.publisher.targets, t)
+	}
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("opening lake %s: %w", dir, err)
 	}
@@ -141,6 +154,12 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.start(l.collectLoop)
 	if !opts.NoMerge {
 		l.start(l.mergeLoop)
+	}
+	if opts.DigestInterval > 0 {
+		l.start(l.digestLoop)
+	}
+	if len(l.publisher.targets) > 0 {
+		l.start(l.publishLoop)
 	}
 	return l, nil
 }
@@ -361,7 +380,7 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 
 // addStore makes a store known.
 func (l *Lake) addStore(rec catalog.Store) *Store {
-	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema)}
+	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema), tree: newTree()}
 	s.mu.active = l.newMem(0)
 	l.stores.Lock()
 	defer l.stores.Unlock()

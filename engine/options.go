@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine/crypt"
+	"github.com/cairndb/cairn/engine/digest"
 )
 
 // Limits and defaults. Each says why it is what it is.
@@ -99,6 +100,17 @@ type Options struct {
 	// Workers is the number of goroutines that one query or import may use;
 	// the number of usable CPUs when 0.
 	Workers int
+	// DigestInterval is how often a digest of every store is signed: at the full
+	// multiples of it in UTC, whether anything has happened or not; an hour when 0,
+	// only on demand when negative.
+	DigestInterval time.Duration
+	// KeyWrapper keeps the private signing keys; a secret in the lake's own directory
+	// does when nil (see keys.go for what that is worth).
+	KeyWrapper digest.Wrapper
+	// Publish names where digests are sent as they are made: file:PATH, exec:COMMAND,
+	// witness:URL#KEY (see publish.go).
+	Publish []string
+
 	// QueryBytes is the memory budget of one query, beyond which it fails; 256 MiB
 	// when 0.
 	QueryBytes int64
@@ -153,6 +165,12 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.CacheBytes < 0 {
 		return c, failf(ErrBadInput, "option CacheBytes is %d, must not be negative", c.CacheBytes)
+	}
+	if c.DigestInterval == 0 {
+		c.DigestInterval = defaultDigestInterval
+	}
+	if c.DigestInterval > 0 && c.DigestInterval < time.Second {
+		return c, failf(ErrBadInput, "option DigestInterval is %v, must be at least a second", c.DigestInterval)
 	}
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)

@@ -96,7 +96,7 @@ func (l *Lake) prepareDir() (exists bool, err error) {
 		switch name {
 		case lockFile, formatFile + ".tmp", dbDir, keysFile, keysFile + ".tmp":
 			// What is left when the making of a lake was cut short.
-		case walDir:
+		case walDir, secretFile:
 			// The log is made after FORMAT: this was a lake, and more than FORMAT
 			// may be missing.
 			return false, &CorruptionError{Place: fs.PathJoin(l.dir, formatFile), Err: errors.New("it is missing, but there is a log")}
@@ -167,6 +167,9 @@ type recovery struct {
 	lake  *Lake
 	state *catalog.State
 	runs  map[uint32][]*mem // by store, in order
+	trees map[uint32]*tree  // by store
+	// digests are the keys and the last digest of each store.
+	digests recoveredDigests
 	// ahead is the newest position that the log told of.
 	ahead position
 }
@@ -198,6 +201,7 @@ func (r *recovery) run() error {
 	}
 	l.cat.head = r.state.Head
 	l.cat.nextSegment = max(l.cat.nextSegment, r.state.Head.NextSegment)
+	l.digests.keys, l.digests.shown.ring, l.digests.shown.last = r.digests.keys, r.digests.ring, r.digests.last
 	return r.install()
 }
 
@@ -242,7 +246,10 @@ func (r *recovery) verify(db *lsm.DB) (err error) {
 			}
 		}
 	}
-	return r.readLog()
+	if err := r.readLog(); err != nil {
+		return err
+	}
+	return r.recoverTrees(db)
 }
 
 // damage returns the error, except when the lake is opened for reading only:
@@ -428,6 +435,7 @@ func (r *recovery) install() error {
 			return &CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf("schema %d is not known to this program", rec.Schema)}
 		}
 		s := l.addStore(rec)
+		s.tree = r.trees[rec.Number]
 		runs := r.runs[rec.Number]
 		segments := r.state.SegmentsOf(rec.Number)
 		var next uint64

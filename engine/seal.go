@@ -204,11 +204,14 @@ func (l *Lake) seal(sh *shredder, s *Store, m *mem) error {
 	defer l.logged.Unlock()
 	oldest := l.oldestLog(m)
 	l.cat.Lock()
+	var stored func()
 	err = l.change(func(b *lsm.Batch, head *catalog.Head) {
 		head.OldestLog = oldest
 		c.Put(b)
+		stored = s.tree.store(s.rec.Number, b.In(lsm.Trees))
 	})
 	if err == nil {
+		stored()
 		seg := l.newSealed(s, c)
 		seg.appended = true
 		s.mu.Lock()

@@ -311,25 +311,53 @@ func (d *DB) guard(f func() error) error {
 }
 
 // Get returns a catalogue record, copied; ErrNotFound when there is none.
-func (d *DB) Get(key []byte) ([]byte, error) {
-	v, c, err := d.db.Get(catalogKey(key))
+func (d *DB) Get(key []byte) ([]byte, error) { return d.In(Catalog).Get(key) }
+
+// Scan calls fn with every catalogue record whose key begins with prefix, in
+// order of the keys. key and value are valid during the call.
+func (d *DB) Scan(prefix []byte, fn func(key, value []byte) error) error {
+	return d.In(Catalog).Scan(prefix, fn)
+}
+
+// Records reads the records of one space.
+type Records struct {
+	d     *DB
+	space Space
+}
+
+// In returns the records of a space.
+func (d *DB) In(space Space) Records { return Records{d, space} }
+
+// Get returns a record, copied; ErrNotFound when there is none.
+func (r Records) Get(key []byte) ([]byte, error) {
+	v, c, err := r.d.db.Get(r.space.key(key))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, fmt.Errorf("catalogue key %q: %w", key, ErrNotFound)
+		return nil, fmt.Errorf("%v key %q: %w", r.space, key, ErrNotFound)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading catalogue key %q: %w", key, err)
+		return nil, fmt.Errorf("reading %v key %q: %w", r.space, key, err)
 	}
 	out := append([]byte(nil), v...)
 	return out, c.Close()
 }
 
-// Scan calls fn with every catalogue record whose key begins with prefix, in
-// order of the keys. key and value are valid during the call.
-func (d *DB) Scan(prefix []byte, fn func(key, value []byte) error) error {
-	lower := catalogKey(prefix)
-	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)})
+// Scan calls fn with every record whose key begins with prefix, in order of the
+// keys. key and value are valid during the call.
+func (r Records) Scan(prefix []byte, fn func(key, value []byte) error) error {
+	return r.ScanFrom(prefix, nil, fn)
+}
+
+// ScanFrom is Scan that starts at a key, which begins with prefix; nil starts at
+// the first.
+func (r Records) ScanFrom(prefix, from []byte, fn func(key, value []byte) error) error {
+	lower := r.space.key(prefix)
+	o := &pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)}
+	if from != nil {
+		o.LowerBound = r.space.key(from)
+	}
+	it, err := r.d.db.NewIter(o)
 	if err != nil {
-		return fmt.Errorf("reading catalogue: %w", err)
+		return fmt.Errorf("reading %v: %w", r.space, err)
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		v, err := it.ValueAndErr()
@@ -341,9 +369,29 @@ func (d *DB) Scan(prefix []byte, fn func(key, value []byte) error) error {
 		}
 	}
 	if err := it.Close(); err != nil {
-		return fmt.Errorf("reading catalogue: %w", err)
+		return fmt.Errorf("reading %v: %w", r.space, err)
 	}
 	return nil
+}
+
+// Last returns the record with the largest key that begins with prefix, copied;
+// nil when there is none.
+func (r Records) Last(prefix []byte) (key, value []byte, err error) {
+	lower := r.space.key(prefix)
+	it, err := r.d.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: prefixEnd(lower)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %v: %w", r.space, err)
+	}
+	if it.Last() {
+		var v []byte
+		if v, err = it.ValueAndErr(); err == nil {
+			key, value = append([]byte(nil), it.Key()[1:]...), append([]byte(nil), v...)
+		}
+	}
+	if err := errors.Join(err, it.Close()); err != nil {
+		return nil, nil, fmt.Errorf("reading %v: %w", r.space, err)
+	}
+	return key, value, nil
 }
 
 // prefixEnd returns the first key after all that begin with prefix; prefix
@@ -508,16 +556,31 @@ type Batch struct {
 func (d *DB) Batch() *Batch { return &Batch{d: d, b: d.db.NewBatch()} }
 
 // Set writes a catalogue record.
-func (b *Batch) Set(key, value []byte) {
+func (b *Batch) Set(key, value []byte) { b.In(Catalog).Set(key, value) }
+
+// Delete removes a catalogue record.
+func (b *Batch) Delete(key []byte) { b.In(Catalog).Delete(key) }
+
+// Writer writes the records of one space as part of a batch.
+type Writer struct {
+	b     *pebble.Batch
+	space Space
+}
+
+// In returns a writer of a space's records.
+func (b *Batch) In(space Space) Writer { return Writer{b.b, space} }
+
+// Set writes a record.
+func (w Writer) Set(key, value []byte) {
 	// Setting in memory fails only for batches over 4 GiB.
-	if err := b.b.Set(catalogKey(key), value, nil); err != nil {
+	if err := w.b.Set(w.space.key(key), value, nil); err != nil {
 		panic(err)
 	}
 }
 
-// Delete removes a catalogue record.
-func (b *Batch) Delete(key []byte) {
-	if err := b.b.Delete(catalogKey(key), nil); err != nil {
+// Delete removes a record.
+func (w Writer) Delete(key []byte) {
+	if err := w.b.Delete(w.space.key(key), nil); err != nil {
 		panic(err)
 	}
 }

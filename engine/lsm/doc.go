@@ -18,6 +18,9 @@
 // that one segment is one contiguous range and goes with one range deletion.
 //
 //	0x01 | key of the catalogue            a catalogue record (package catalog)
+//	0x02 | key of a tree                   tiles and cursors (tree.go of the engine)
+//	0x03 | key of a digest                 digests, signing keys, how far they have been
+//	                                       published (digests.go of the engine)
 //	0x10 | segment 8 | kind 1 | id 4       a block of a segment
 //
 // The kinds of blocks are given by the callers: the engine uses one for the

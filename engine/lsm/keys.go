@@ -9,7 +9,19 @@ import (
 // renumber.
 const (
 	prefixCatalog byte = 0x01
+	prefixTrees   byte = 0x02
+	prefixDigests byte = 0x03
 	prefixSegment byte = 0x10
+)
+
+// Space is a part of the database that holds small records of one kind.
+type Space byte
+
+// The spaces. What the keys in them are is told by those who use them.
+const (
+	Catalog Space = Space(prefixCatalog) // package catalog
+	Trees   Space = Space(prefixTrees)   // tiles of Merkle trees: tree.go of the engine
+	Digests Space = Space(prefixDigests) // digests, signing keys: digests.go of the engine
 )
 
 // Lengths of the keys of segments.
@@ -48,6 +60,22 @@ func segmentRange(number uint64) (start, end []byte) {
 }
 
 // catalogKey returns the database key of a catalogue key.
-func catalogKey(key []byte) []byte {
-	return append([]byte{prefixCatalog}, key...)
+func catalogKey(key []byte) []byte { return Catalog.key(key) }
+
+// key returns the database key of a key in the space.
+func (s Space) key(key []byte) []byte {
+	return append([]byte{byte(s)}, key...)
+}
+
+// String names the space in errors.
+func (s Space) String() string {
+	switch s {
+	case Catalog:
+		return "catalogue"
+	case Trees:
+		return "tree"
+	case Digests:
+		return "digest"
+	}
+	return fmt.Sprintf("space %d", byte(s))
 }

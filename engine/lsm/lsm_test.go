@@ -42,6 +42,11 @@ func TestGoldenKeys(t *testing.T) {
 	if got, want := fmt.Sprintf("%x", catalogKey([]byte("ab"))), "01"+"6162"; got != want {
 		t.Errorf("catalogue key %s, want %s", got, want)
 	}
+	for space, want := range map[Space]string{Catalog: "016162", Trees: "026162", Digests: "036162"} {
+		if got := fmt.Sprintf("%x", space.key([]byte("ab"))); got != want {
+			t.Errorf("%v key %s, want %s", space, got, want)
+		}
+	}
 	start, end := segmentRange(1<<64 - 1)
 	if fmt.Sprintf("%x %x", start, end) != "10ffffffffffffffff 11" {
 		t.Errorf("range of the last segment is %x to %x", start, end)
@@ -65,6 +70,52 @@ func segmentBlocks(n int) []Block {
 		}
 	}
 	return out
+}
+
+// TestSpaces: records of one space are not seen in another, and the last of a
+// prefix is found.
+func TestSpaces(t *testing.T) {
+	d := openTest(t, vfs.NewMem(), Options{})
+	defer closeTest(t, d)
+	b := d.Batch()
+	for _, space := range []Space{Catalog, Trees, Digests} {
+		for _, k := range []string{"a1", "a2", "a3", "b"} {
+			b.In(space).Set([]byte(k), []byte(fmt.Sprint(space, k)))
+		}
+	}
+	b.In(Trees).Delete([]byte("a3"))
+	if err := b.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		space              Space
+		prefix, from, want string
+		last               string
+	}{
+		{Trees, "a", "", "a1 a2", "a2"}, {Digests, "a", "a2", "a2 a3", "a3"}, {Catalog, "b", "", "b", "b"}, {Trees, "c", "", "", ""},
+	} {
+		var from []byte
+		if c.from != "" {
+			from = []byte(c.from)
+		}
+		var got []string
+		err := d.In(c.space).ScanFrom([]byte(c.prefix), from, func(k, v []byte) error {
+			got = append(got, string(k))
+			if string(v) != fmt.Sprint(c.space, string(k)) {
+				t.Errorf("%v %s is %s", c.space, k, v)
+			}
+			return nil
+		})
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("%v %s from %s: %v, %v", c.space, c.prefix, c.from, got, err)
+		}
+		if k, _, err := d.In(c.space).Last([]byte(c.prefix)); err != nil || string(k) != c.last {
+			t.Errorf("last of %v %s: %s, %v", c.space, c.prefix, k, err)
+		}
+	}
+	if _, err := d.In(Trees).Get([]byte("a3")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a deleted record: %v", err)
+	}
 }
 
 func TestSegmentsAndCatalogue(t *testing.T) {

@@ -7,7 +7,7 @@
 // # Using it
 //
 //	var t proof.Tree
-//	t.Append(proof.LeafHash(record), keep)     // keep is given every tile that is full
+//	t.Append(proof.LeafHash(record), keep)     // keep is shown every tile that is full
 //	head := t.Head()                           // size and root
 //
 //	path, err := proof.Inclusion(head, 17, tiles)

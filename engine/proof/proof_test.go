@@ -216,7 +216,10 @@ func TestLargeTrees(t *testing.T) {
 // kept is a store of tiles that has all but level 0.
 type kept map[TileID][]Hash
 
-func (k kept) keep(id TileID, hashes []Hash) { k[id] = hashes }
+func (k kept) keep(id TileID, hashes []Hash) bool {
+	k[id] = hashes
+	return true
+}
 
 func (k kept) Tile(id TileID, width int) ([]Hash, error) {
 	h, ok := k[id]
@@ -298,7 +301,7 @@ func TestGrow(t *testing.T) {
 // BenchmarkAppend measures what the tree adds to the hashing of leaves.
 func BenchmarkAppend(b *testing.B) {
 	var t Tree
-	keep := func(TileID, []Hash) {}
+	keep := func(TileID, []Hash) bool { return false }
 	leaf := LeafHash(nil)
 	for b.Loop() {
 		t.Append(leaf, keep)

@@ -79,15 +79,15 @@ type Tree struct {
 func (t *Tree) Size() uint64 { return t.size }
 
 // Append adds a leaf. full, which may be nil, is called with every tile that
-// becomes full by it, lowest level first; the hashes are its to keep.
-func (t *Tree) Append(leaf Hash, full func(id TileID, hashes []Hash)) {
+// becomes full by it, lowest level first, and says whether it keeps the hashes.
+func (t *Tree) Append(leaf Hash, full func(id TileID, hashes []Hash) (kept bool)) {
 	t.size++
 	t.add(0, leaf, full)
 }
 
 // AppendTile adds 256 leaves by the root of their tile; the size must be a
 // multiple of [TileWidth]. full is as in Append, without level 0.
-func (t *Tree) AppendTile(root Hash, full func(id TileID, hashes []Hash)) {
+func (t *Tree) AppendTile(root Hash, full func(id TileID, hashes []Hash) (kept bool)) {
 	if len(t.edge[0]) != 0 {
 		panic("proof: appending a tile inside a tile")
 	}
@@ -95,7 +95,7 @@ func (t *Tree) AppendTile(root Hash, full func(id TileID, hashes []Hash)) {
 	t.add(1, root, full)
 }
 
-func (t *Tree) add(level int, h Hash, full func(id TileID, hashes []Hash)) {
+func (t *Tree) add(level int, h Hash, full func(id TileID, hashes []Hash) (kept bool)) {
 	for ; level < Levels; level++ {
 		e := t.edge[level]
 		if cap(e) == 0 {
@@ -109,8 +109,9 @@ func (t *Tree) add(level int, h Hash, full func(id TileID, hashes []Hash)) {
 		h = TileRoot(e)
 		if full != nil {
 			id := TileID{Level: uint8(level), Index: t.size>>(TileHeight*(level+1)) - 1}
-			full(id, e)
-			e = nil
+			if full(id, e) {
+				e = nil
+			}
 		}
 		t.edge[level] = e[:0]
 	}

@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/digest"
+	"github.com/cairndb/cairn/engine/lsm"
+)
+
+// Signing keys lie in the database, wrapped by Options.KeyWrapper. Without one, by a
+// secret in a file of the lake's own directory, which only its owner may read:
+//
+//	SECRET   "cairn-secret/1 ", 64 hexadecimal digits, newline
+//
+// That keeps the key from whoever gets the database or a copy of it alone. It does
+// not keep it from whoever can read the whole directory: against them only copies
+// of digests and checkpoints elsewhere help, and they do.
+const (
+	secretFile = "SECRET"
+	secretHead = "cairn-secret/1 "
+)
+
+// KeyInfo describes a signing key.
+type KeyInfo struct {
+	Number      int
+	Fingerprint string // hex SHA-256 of the public key
+	Created     time.Time
+	Retired     time.Time // zero while it is in use
+	Wrapping    string    // how the private key is kept
+}
+
+// Keys lists the lake's signing keys, oldest first.
+func (l *Lake) Keys() ([]KeyInfo, error) {
+	done, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	l.digests.Lock()
+	defer l.digests.Unlock()
+	var out []KeyInfo
+	for _, k := range l.digests.keys {
+		out = append(out, KeyInfo{k.Key.Number, k.Key.Fingerprint(), k.Key.Created, k.Retired, k.Scheme})
+	}
+	return out, nil
+}
+
+// RotateKey makes a new signing key, endorsed by the one in use, which signs nothing
+// from then on. Its public side is kept. The first key is made if there is none.
+func (l *Lake) RotateKey(ctx context.Context) (KeyInfo, error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	defer done()
+	l.digests.Lock()
+	defer l.digests.Unlock()
+	if err := ctx.Err(); err != nil {
+		return KeyInfo{}, err
+	}
+	var old ed25519.PrivateKey
+	if len(l.digests.keys) > 0 {
+		if old, err = l.signingKey(); err != nil {
+			return KeyInfo{}, fmt.Errorf("rotating the signing key: %w", err)
+		}
+	}
+	k, _, err := l.addKey(old)
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("rotating the signing key: %w", err)
+	}
+	return KeyInfo{k.Key.Number, k.Key.Fingerprint(), k.Key.Created, k.Retired, k.Scheme}, nil
+}
+
+// signingKey returns the key in use, making the first one. The caller holds digests.
+func (l *Lake) signingKey() (ed25519.PrivateKey, error) {
+	n := len(l.digests.keys)
+	if n == 0 {
+		_, private, err := l.addKey(nil)
+		return private, err
+	}
+	w, err := l.keyWrapper(false)
+	if err != nil {
+		return nil, err
+	}
+	return l.digests.keys[n-1].Private(w)
+}
+
+// addKey makes a key, endorsed by the old one unless it is the first. The caller
+// holds digests.
+func (l *Lake) addKey(old ed25519.PrivateKey) (*digest.Stored, ed25519.PrivateKey, error) {
+	w, err := l.keyWrapper(old == nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := len(l.digests.keys)
+	now := l.opts.Clock().UTC().Truncate(time.Second)
+	key, private, err := digest.Generate(rand.Reader, n+1, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys := append([]*digest.Stored(nil), l.digests.keys...)
+	if old != nil {
+		key.Endorse(old)
+		retired := *keys[n-1]
+		retired.Retired = now
+		keys[n-1] = &retired
+	}
+	stored, err := digest.Wrap(key, private, w)
+	if err != nil {
+		return nil, nil, err
+	}
+	keys = append(keys, stored)
+	ring, err := digest.RingOf(keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.cat.Lock()
+	defer l.cat.Unlock()
+	err = l.change(func(b *lsm.Batch, _ *catalog.Head) {
+		for _, k := range keys[max(0, n-1):] {
+			b.In(lsm.Digests).Set(signingKey(k.Key.Number), k.Encode())
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	l.digests.keys = keys
+	l.digests.shown.Lock()
+	l.digests.shown.ring = ring
+	l.digests.shown.Unlock()
+	return stored, private, nil
+}
+
+// keyWrapper returns what wraps the private keys. first says that there is no key
+// yet, so that the secret may be made.
+func (l *Lake) keyWrapper(first bool) (digest.Wrapper, error) {
+	if l.opts.KeyWrapper != nil {
+		return l.opts.KeyWrapper, nil
+	}
+	fs := l.opts.FS
+	path := fs.PathJoin(l.dir, secretFile)
+	f, err := fs.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if !first {
+			return nil, failf(ErrNotFound, "the secret that the signing key is wrapped with, %s, is missing: bring it back from a backup; events are taken meanwhile, digests are not made", path)
+		}
+		return l.makeSecret(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret of the signing keys: %w", err)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 1024))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("reading the secret of the signing keys: %w", err)
+	}
+	digits, ok := strings.CutPrefix(string(text), secretHead)
+	b, err := hex.DecodeString(strings.TrimSuffix(digits, "\n"))
+	if !ok || err != nil || len(b) != digest.SecretBytes {
+		return nil, &CorruptionError{Place: path, Err: errors.New("it is not a secret")}
+	}
+	return digest.SecretWrapper([digest.SecretBytes]byte(b)), nil
+}
+
+// makeSecret makes the secret and its file.
+func (l *Lake) makeSecret(path string) (digest.Wrapper, error) {
+	var secret [digest.SecretBytes]byte
+	if _, err := io.ReadFull(rand.Reader, secret[:]); err != nil {
+		return nil, fmt.Errorf("making the secret of the signing keys: %w", err)
+	}
+	fs := l.opts.FS
+	tmp := path + ".tmp"
+	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("making the secret of the signing keys: %w", err)
+	}
+	if vfs.Root(fs) == vfs.Default {
+		// The file system interface has no modes; there is nothing in the file yet.
+		err = os.Chmod(tmp, 0o600)
+	}
+	if err == nil {
+		_, err = io.WriteString(f, secretHead+hex.EncodeToString(secret[:])+"\n")
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("making the secret of the signing keys: %w", err)
+	}
+	// A crash before the key is stored leaves a secret that nothing is wrapped with;
+	// it is used for the first key then.
+	if err := fs.Rename(tmp, path); err != nil {
+		return nil, fmt.Errorf("making the secret of the signing keys: %w", err)
+	}
+	if err := syncDir(fs, l.dir); err != nil {
+		return nil, err
+	}
+	return digest.SecretWrapper(secret), nil
+}
