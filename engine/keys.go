@@ -24,8 +24,9 @@ import (
 //
 //	SECRET   "cairn-secret/1 ", 64 hexadecimal digits, newline
 //
-// That keeps the key from whoever gets the database or a copy of it alone. It does
-// not keep it from whoever can read the whole directory: against them only copies
+// In an encrypted lake that file is encrypted like all others, and follows the
+// rotation of their keys. In one in the clear it keeps the key from whoever gets the database
+// or a copy of it alone. It does not keep it from whoever can read the whole directory: against them only copies
 // of digests and checkpoints elsewhere help, and they do.
 const (
 	secretFile = "SECRET"

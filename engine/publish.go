@@ -260,7 +260,7 @@ func (l *Lake) runCommand(ctx context.Context, t *target, line []byte) error {
 
 // appendLine adds a line to a file, in the place of half a line at its end.
 func (l *Lake) appendLine(_ context.Context, t *target, line []byte) (err error) {
-	fs := l.opts.FS
+	fs := l.base // outside the lake, and in the clear
 	f, err := fs.OpenReadWrite(t.place, vfs.WriteCategoryUnspecified)
 	if errors.Is(err, os.ErrNotExist) {
 		f, err = fs.Create(t.place, vfs.WriteCategoryUnspecified)
