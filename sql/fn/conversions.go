@@ -261,7 +261,7 @@ func formatNumber(x float64) string {
 		decimals = 1
 	}
 	text := strconv.FormatFloat(unit, 'f', decimals, 64)
-	if strings.Contains(text, ".") && letters == "" {
+	if strings.Contains(text, ".") {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
 	if x < 0 {

@@ -166,6 +166,38 @@ func (t *timeText) readZone(s string) bool {
 	return true
 }
 
+// TimestampLiteral reads the text of a literal timestamp '…': its type has the
+// fraction digits of the text, 3 at least and 6 at most, and a zone when the text
+// has one. ok is false for text that is no SQL timestamp.
+func TimestampLiteral(s string) (t *column.Type, micros int64, zone uint16, ok bool) {
+	v, ok := parseSQLTime(s)
+	if !ok {
+		return nil, 0, 0, false
+	}
+	precision := 3
+	if i := strings.IndexByte(s, '.'); i >= 0 {
+		for i++; i < len(s) && s[i] >= '0' && s[i] <= '9' && precision < 6; i++ {
+			if n := i - strings.IndexByte(s, '.'); n > precision {
+				precision = n
+			}
+		}
+	}
+	kind := column.Timestamp
+	micros = roundMicros(v.micros(), precision)
+	if v.zone != "" {
+		kind = column.TimestampTZ
+		zone, _ = column.ZoneNumber(v.zone) // checked by the parser
+		micros = toUTC(micros, zone)
+	}
+	if precision == 3 {
+		if kind == column.Timestamp {
+			return column.TimestampType, micros, zone, true
+		}
+		return column.TimestampTZType, micros, zone, true
+	}
+	return &column.Type{Kind: kind, Precision: precision}, micros, zone, true
+}
+
 // ParseTimestampLiteral reads a string that a query compares with a timestamp,
 // leniently: a date, or a date and a time with a blank or a T between them,
 // hh:mm[:ss[.fraction]], and an optional zone (Z, an offset, or a name). A time

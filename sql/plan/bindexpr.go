@@ -161,6 +161,20 @@ func (b *binder) typedLiteral(x *parse.Typed) (Expr, error) {
 		}
 		return intConst(t, v, x.Pos), nil
 	}
+	if t.Kind == column.JSON {
+		// The literal is JSON text; a cast would make a JSON string of it.
+		return b.parsedJSON(x)
+	}
+	if t.Kind == column.Timestamp && len(x.Type.Params) == 0 || t.Kind == column.TimestampTZ && len(x.Type.Params) == 0 {
+		if lt, us, zone, ok := fn.TimestampLiteral(x.Text); ok && (t.Kind == column.Timestamp || lt.Kind == column.TimestampTZ) {
+			v := column.New(lt, 1)
+			v.I64[0] = us
+			if lt.Kind == column.TimestampTZ {
+				v.Zone[0] = zone
+			}
+			return constant(lt, v, x.Pos), nil
+		}
+	}
 	f, err := fn.Cast(column.VarcharType, t)
 	if err != nil {
 		return nil, sqlerr.At(err, x.Pos)
@@ -177,6 +191,19 @@ func (b *binder) typedLiteral(x *parse.Typed) (Expr, error) {
 		}
 	}
 	return nil, sqlerr.At(err, x.Pos)
+}
+
+// parsedJSON binds json '…'. Text that is not JSON is an error at once.
+func (b *binder) parsedJSON(x *parse.Typed) (Expr, error) {
+	f, err := fn.LookupScalar("json_parse").Bind([]*column.Type{column.VarcharType})
+	if err != nil {
+		return nil, sqlerr.At(err, x.Pos)
+	}
+	v, err := f.Eval(&b.fn, []*column.Vector{textConst(x.Text, x.Pos).Value}, 1)
+	if err != nil {
+		return nil, sqlerr.At(err, x.Pos)
+	}
+	return constant(column.JSONType, column.Flatten(v), x.Pos), nil
 }
 
 func (b *binder) param(x *parse.Param) (Expr, error) {
@@ -377,7 +404,9 @@ func (b *binder) in(x *parse.In, sc *scope, clause string) (Expr, error) {
 	for _, e := range list[1:] {
 		c, ok := e.(*Const)
 		switch {
-		case !ok:
+		case !ok, of.Type().Payload() == column.PayloadNested && !c.null():
+			// A NULL inside a row or an array may make equality unknown, which a
+			// look-up cannot tell.
 			n, err := b.compare(CmpEq, of, e, x.Pos)
 			if err != nil {
 				return nil, err
