@@ -22,7 +22,9 @@ type aggregateOp struct {
 	// depends on any column, and then the number of rows does.
 	counted  int
 	byCounts bool
-	scan     *scanOp // the input, when byCounts
+	// inOrder says that rows come in the order of the input, to one worker.
+	inOrder bool
+	scan    *scanOp // the input, when byCounts
 }
 
 type aggregate struct {
@@ -31,7 +33,11 @@ type aggregate struct {
 	types    []*column.Type
 	distinct bool
 	filter   expr // nil for none
-	pos      sqlerr.Pos
+	// order is the order in which values are taken; orderArgs, with distinct,
+	// which arguments its keys are.
+	order     []sortKey
+	orderArgs []int
+	pos       sqlerr.Pos
 }
 
 func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
@@ -48,6 +54,14 @@ func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
 		}
 		if a.Filter != nil {
 			g.filter = c.expr(a.Filter, in)
+		}
+		g.orderArgs = a.OrderArgs
+		for _, k := range a.Order {
+			key := sortKey{typ: k.Expr.Type(), desc: k.Desc, nullsFirst: k.NullsFirst}
+			if !g.distinct {
+				key.x = c.expr(k.Expr, in)
+			}
+			g.order = append(g.order, key)
 		}
 		op.aggs = append(op.aggs, g)
 	}
@@ -105,6 +119,7 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
+	op.inOrder = q.workers == 1 || len(tasks) <= 1
 	states, err := runAll(q, tasks, func() *groups { return op.newGroups(q) })
 	if err != nil {
 		return nil, err
@@ -115,7 +130,7 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 			return nil, err
 		}
 	}
-	if err := first.finishDistinct(q); err != nil {
+	if err := first.finishLate(q); err != nil {
 		return nil, err
 	}
 	return []task{taskFunc(func(w *worker, emit func(*frame) error) error { return first.emit(w, emit) })}, nil
@@ -124,10 +139,14 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 // groups are the groups that one worker has found, and the state of their
 // aggregates.
 type groups struct {
-	op     *aggregateOp
-	table  *tupleTable
-	accs   []fn.Accumulator // nil for DISTINCT ones until the end
-	sets   []*tupleTable    // for DISTINCT: tuples of group number (if there are keys) and arguments
+	op    *aggregateOp
+	table *tupleTable
+	accs  []fn.Accumulator // nil for DISTINCT ones until the end
+	sets  []*tupleTable    // for DISTINCT: tuples of group number (if there are keys) and arguments
+	rows  []*orderedRows   // for those that take values in an order
+	// place counts the rows of the task that is read.
+	task   int
+	seen   uint64
 	mem    account
 	of     []uint32 // scratch: the group of each row
 	picked []uint32 // scratch: the same for the rows that pass a FILTER
@@ -146,13 +165,18 @@ func (op *aggregateOp) newGroups(q *query) *groups {
 			if len(op.keys) > 0 {
 				types = append([]*column.Type{column.BigIntType}, a.types...)
 			}
-			g.sets = append(g.sets, newTupleTable(types))
+			g.sets, g.rows = append(g.sets, newTupleTable(types)), append(g.rows, nil)
+			continue
+		}
+		if len(a.order) > 0 || a.fn.Ordered && !op.inOrder {
+			g.accs, g.sets = append(g.accs, nil), append(g.sets, nil)
+			g.rows = append(g.rows, newOrderedRows(&a))
 			continue
 		}
 		acc := a.fn.New()
 		acc.Grow(g.table.len())
 		g.accs = append(g.accs, acc)
-		g.sets = append(g.sets, nil)
+		g.sets, g.rows = append(g.sets, nil), append(g.rows, nil)
 	}
 	return g
 }
@@ -191,9 +215,13 @@ func (g *groups) findGroups(w *worker, f *frame) error {
 	return nil
 }
 
-func (g *groups) take(w *worker, _ int, f *frame) error {
+func (g *groups) take(w *worker, task int, f *frame) error {
 	was := w.enter(&g.op.stats)
 	defer w.enter(was)
+	if task != g.task {
+		g.task, g.seen = task, 0
+	}
+	defer func() { g.seen += uint64(f.n) }()
 	if err := g.findGroups(w, f); err != nil {
 		return err
 	}
@@ -209,6 +237,7 @@ func (g *groups) take(w *worker, _ int, f *frame) error {
 func (g *groups) add(w *worker, i int, f *frame) error {
 	a := &g.op.aggs[i]
 	of := g.of[:f.n]
+	place := func(r int) uint64 { return uint64(g.task)<<32 | (g.seen + uint64(r)) }
 	if a.filter != nil {
 		at, all, err := keep(w, a.filter, f)
 		if err != nil {
@@ -218,6 +247,7 @@ func (g *groups) add(w *worker, i int, f *frame) error {
 			if len(at) == 0 {
 				return nil
 			}
+			place = func(r int) uint64 { return uint64(g.task)<<32 | (g.seen + uint64(at[r])) }
 			g.picked = g.picked[:0]
 			for _, p := range at {
 				g.picked = append(g.picked, of[p])
@@ -231,6 +261,16 @@ func (g *groups) add(w *worker, i int, f *frame) error {
 	}
 	if a.distinct {
 		g.addDistinct(i, of, args, f.n)
+		return nil
+	}
+	if rows := g.rows[i]; rows != nil {
+		keys := make([]*column.Vector, len(a.order))
+		for k := range keys {
+			if keys[k], err = a.order[k].x.eval(w, f); err != nil {
+				return err
+			}
+		}
+		rows.add(of, args, keys, place, f.n)
 		return nil
 	}
 	if len(g.op.keys) == 0 {
@@ -270,9 +310,12 @@ func (g *groups) addDistinct(i int, of []uint32, args []*column.Vector, n int) {
 func (g *groups) charge() error {
 	n := g.table.bytes()
 	for i, acc := range g.accs {
-		if acc != nil {
+		switch {
+		case acc != nil:
 			n += acc.Bytes()
-		} else {
+		case g.rows[i] != nil:
+			n += g.rows[i].bytes()
+		default:
 			n += g.sets[i].bytes()
 		}
 	}
@@ -362,6 +405,10 @@ func (g *groups) merge(o *groups) error {
 	numbers := g.table.merge(o.table)
 	n := g.table.len()
 	for i, acc := range g.accs {
+		if g.rows[i] != nil {
+			g.rows[i].merge(o.rows[i], numbers)
+			continue
+		}
 		if acc == nil {
 			g.mergeDistinct(i, o.sets[i], numbers)
 			continue
@@ -397,17 +444,32 @@ func (g *groups) mergeDistinct(i int, o *tupleTable, numbers []uint32) {
 	g.sets[i].numbers(cols, n, make([]uint32, n))
 }
 
-// finishDistinct feeds the DISTINCT aggregates, now that each argument is known
-// to come once per group.
-func (g *groups) finishDistinct(q *query) error {
+// finishLate feeds the DISTINCT aggregates, now that each argument is known to
+// come once per group, and those that take values in an order.
+func (g *groups) finishLate(q *query) error {
 	for i := range g.op.aggs {
 		if g.accs[i] != nil {
 			continue
 		}
 		acc := g.op.aggs[i].fn.New()
 		acc.Grow(g.table.len())
+		if rows := g.rows[i]; rows != nil {
+			if err := rows.feed(q, &g.op.aggs[i], acc); err != nil {
+				return placed(err, g.op.aggs[i].pos)
+			}
+			g.accs[i], g.rows[i] = acc, nil
+			if err := g.charge(); err != nil {
+				return err
+			}
+			continue
+		}
 		n := g.sets[i].len()
 		cols := g.sets[i].vectors()
+		if rows := g.op.aggs[i].distinctOrder(cols[min(1, len(g.op.keys)):], n); rows != nil {
+			for k := range cols {
+				cols[k] = column.Gather(cols[k], rows)
+			}
+		}
 		for from := 0; from < n; from += batchRows {
 			if err := q.live(); err != nil {
 				return err

@@ -38,7 +38,13 @@ func (c *compiler) node(n plan.Node) operator {
 		}
 		op = p
 	case *plan.Aggregate:
-		op = c.aggregate(n)
+		group := c.aggregate(n)
+		op = group
+		if below, ok := group.input.(*expandOp); ok && len(n.Totals) > 0 {
+			op = &totalsOp{aggregateOp: group, below: below, sets: n.Totals}
+		}
+	case *plan.Expand:
+		op = c.expand(n)
 	case *plan.Window:
 		op = c.window(n)
 	case *plan.Sort:
@@ -82,6 +88,10 @@ func statsOf(op operator) *opStats {
 	case *projectOp:
 		return &op.stats
 	case *aggregateOp:
+		return &op.stats
+	case *totalsOp:
+		return &op.stats
+	case *expandOp:
 		return &op.stats
 	case *sortOp:
 		return &op.stats

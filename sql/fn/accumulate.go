@@ -19,6 +19,7 @@ type aggregateForm struct {
 	check           func(args []*column.Type) (*column.Type, error)
 	weighted        bool
 	skipsDuplicates bool
+	ordered         bool
 }
 
 func agg(args, result string, make_ func(args []*column.Type, result *column.Type) Accumulator) aggregateForm {
@@ -37,6 +38,11 @@ func (f aggregateForm) withoutDuplicates() aggregateForm {
 
 func (f aggregateForm) checked(check func(args []*column.Type) (*column.Type, error)) aggregateForm {
 	f.check = check
+	return f
+}
+
+func (f aggregateForm) inOrder() aggregateForm {
+	f.ordered = true
 	return f
 }
 
@@ -73,7 +79,7 @@ func (l *library) aggregateFunc(d Doc, forms ...aggregateForm) {
 		}
 		return &BoundAggregate{
 			Args: to, Result: result, New: func() Accumulator { return f.make_(to, result) },
-			Weighted: f.weighted, SkipsDuplicates: f.skipsDuplicates,
+			Weighted: f.weighted, SkipsDuplicates: f.skipsDuplicates, Ordered: f.ordered,
 		}, nil
 	}
 	l.aggregate(a)

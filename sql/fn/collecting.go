@@ -422,12 +422,12 @@ func addOrderedAggregates(l *library) {
 	list := func([]*column.Type, *column.Type) Accumulator {
 		return &listAgg{arrayAgg: arrayAgg{collected: newCollected(column.VarcharType)}}
 	}
-	l.aggregateFunc(Doc{Name: "listagg", Signature: "listagg(string[, separator]) within group (order by y) → varchar", Summary: "Joins text with a separator; NULLs are left out."},
-		agg("varchar", "varchar", list), agg("varchar, varchar", "varchar", list))
+	l.aggregateFunc(Doc{Name: "listagg", Aliases: []string{"string_agg"}, Signature: "listagg(string[, separator]) within group (order by y) → varchar", Summary: "Joins text with a separator; NULLs are left out."},
+		agg("varchar", "varchar", list).inOrder(), agg("varchar, varchar", "varchar", list).inOrder())
 	l.aggregateFunc(Doc{Name: "array_agg", Signature: "array_agg(x) → array", Summary: "Collects the values, NULLs included, in an array."},
 		agg("T", "array(T)", func(args []*column.Type, result *column.Type) Accumulator {
 			return &arrayAgg{collected: newCollected(args[0]), result: result}
-		}))
+		}).inOrder())
 }
 
 func addCollectingAggregates(l *library) {
@@ -435,11 +435,11 @@ func addCollectingAggregates(l *library) {
 		return func(_ []*column.Type, result *column.Type) Accumulator { return newMapAgg(result, multi, union) }
 	}
 	l.aggregateFunc(Doc{Name: "map_agg", Signature: "map_agg(key, value) → map", Summary: "Makes a map of keys and values, with the first value of a key; NULL keys are left out."},
-		agg("K, V", "map(K,V)", maps(false, false)))
+		agg("K, V", "map(K,V)", maps(false, false)).inOrder())
 	l.aggregateFunc(Doc{Name: "multimap_agg", Signature: "multimap_agg(key, value) → map of arrays", Summary: "Makes a map of keys and all their values."},
-		agg("K, V", "map(K,array(V))", maps(true, false)))
+		agg("K, V", "map(K,array(V))", maps(true, false)).inOrder())
 	l.aggregateFunc(Doc{Name: "map_union", Signature: "map_union(map) → map", Summary: "Joins maps, with the first value of a key."},
-		agg("map(K,V)", "map(K,V)", maps(false, true)))
+		agg("map(K,V)", "map(K,V)", maps(false, true)).inOrder())
 	l.aggregateFunc(Doc{Name: "histogram", Signature: "histogram(x) → map", Summary: "Counts how often each value comes."},
 		agg("T", "map(T,bigint)", func(args []*column.Type, result *column.Type) Accumulator {
 			return &histogram{table: newValueTable(args[0]), result: result}

@@ -67,6 +67,9 @@ type BoundAggregate struct {
 	// Weighted aggregates can take a value with a count at once, which lets
 	// whole-segment counts feed them: AddWeighted(v, i, n) on the accumulator.
 	Weighted bool
+	// Ordered says that the result shows the order in which values come
+	// (array_agg, listagg, map_agg): it is then that of the input.
+	Ordered bool
 	// SkipsDuplicates says that the result does not depend on how often a value
 	// comes (min, max, approx_distinct, bool_or): DISTINCT is then free, and a
 	// dictionary's entries can stand for its rows.

@@ -138,6 +138,8 @@ type aggregates struct {
 	named   []parse.NamedWindow
 	// inWindow is set while the parts of such a call are bound.
 	inWindow bool
+	// groupings are the calls of grouping().
+	groupings []groupingCall
 }
 
 func (b *binder) newID() ColID {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -15,6 +16,9 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 	name := strings.ToLower(x.Name.Parts[len(x.Name.Parts)-1].Text)
 	if x.Over != nil {
 		return b.window(x, name, sc, clause)
+	}
+	if name == "grouping" {
+		return b.groupingOf(x, sc, clause)
 	}
 	if name == "reduce_agg" {
 		return b.reduceAgg(x, sc, clause)
@@ -197,14 +201,16 @@ func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *sc
 		}
 		return nil, err
 	}
-	if len(x.OrderBy) > 0 {
-		return nil, notYet(x.OrderBy[0].Pos, "ORDER BY inside an aggregate is")
-	}
-	if len(x.WithinGroup) > 0 {
-		return nil, notYet(x.WithinGroup[0].Pos, "WITHIN GROUP is")
-	}
 	if x.IgnoreNulls {
-		return nil, notYet(x.Pos, "IGNORE NULLS is")
+		return nil, sqlerr.New(sqlerr.WrongObjectType, x.Pos, "IGNORE NULLS goes with window functions, not with the aggregate %s", name).
+			WithHint("FILTER (WHERE … IS NOT NULL) leaves rows out")
+	}
+	if len(x.WithinGroup) > 0 && agg.Name != "listagg" {
+		return nil, sqlerr.New(sqlerr.WrongObjectType, x.WithinGroup[0].Pos, "WITHIN GROUP goes with listagg, not with %s", name).
+			WithHint("%s(… ORDER BY …) takes the values in order", name)
+	}
+	if len(x.WithinGroup) > 0 && len(x.OrderBy) > 0 {
+		return nil, sqlerr.New(sqlerr.SyntaxError, x.WithinGroup[0].Pos, "%s has an order twice", name)
 	}
 	if hasLambda(x) {
 		return nil, sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "the aggregate %s takes no lambda", name)
@@ -246,6 +252,9 @@ func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *sc
 			return nil, err
 		}
 	}
+	if err := b.aggregateOrder(&a, x, sc); err != nil {
+		return nil, err
+	}
 	for i, have := range outer.list {
 		if sameAgg(have, a) {
 			c := outer.cols[i]
@@ -258,7 +267,52 @@ func (b *binder) aggregate(agg *fn.Aggregate, name string, x *parse.Call, sc *sc
 	return &Ref{base{c.Type, x.Pos}, c.ID, c.Name}, nil
 }
 
+// aggregateOrder binds the order in which an aggregate takes its values. One
+// whose result does not depend on that gets none.
+func (b *binder) aggregateOrder(a *Agg, x *parse.Call, sc *scope) error {
+	for _, item := range append(append([]parse.SortItem(nil), x.OrderBy...), x.WithinGroup...) {
+		e, err := b.bindExpr(item.Expr, sc, "the ORDER BY of an aggregate")
+		if err != nil {
+			return err
+		}
+		if e, err = b.settled(e); err != nil {
+			return err
+		}
+		arg := -1
+		if a.Distinct {
+			arg = slices.IndexFunc(a.Args, func(arg Expr) bool { return same(arg, e) || same(bare(arg), e) })
+			if arg < 0 {
+				return sqlerr.New(sqlerr.InvalidColumnReference, e.Pos(), "with DISTINCT, an aggregate can only be ordered by its arguments")
+			}
+			e = a.Args[arg]
+		}
+		k, err := b.sortKey(e, item)
+		if err != nil {
+			return err
+		}
+		if _, constant := e.(*Const); !constant {
+			a.Order, a.OrderArgs = append(a.Order, k), append(a.OrderArgs, arg)
+		}
+	}
+	if a.Fn.Weighted {
+		// It may count values together, so it does not ask for their order.
+		a.Order, a.OrderArgs = nil, nil
+	}
+	return nil
+}
+
+// bare takes the conversion off an argument.
+func bare(e Expr) Expr {
+	if c, ok := e.(*Cast); ok {
+		return c.X
+	}
+	return e
+}
+
 func sameAgg(a, c Agg) bool {
+	if !slices.EqualFunc(a.Order, c.Order, sameKey) {
+		return false
+	}
 	if a.Name != c.Name || a.Distinct != c.Distinct || len(a.Args) != len(c.Args) || (a.Filter == nil) != (c.Filter == nil) ||
 		!a.Fn.Result.Equal(c.Fn.Result) {
 		return false

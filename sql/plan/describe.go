@@ -184,7 +184,11 @@ func Describe(n Node) []string {
 			if a.Name == "count" && len(a.Args) == 0 {
 				s += "*"
 			}
-			s += describeList(a.Args) + ")"
+			s += describeList(a.Args)
+			if len(a.Order) > 0 {
+				s += " ORDER BY " + describeKeys(a.Order)
+			}
+			s += ")"
 			if a.Filter != nil {
 				s += " FILTER (WHERE " + describe(a.Filter) + ")"
 			}
@@ -194,6 +198,16 @@ func Describe(n Node) []string {
 			return []string{head, "computes: " + strings.Join(aggs, ", ")}
 		}
 		return []string{head}
+	case *Expand:
+		sets := make([]string, len(n.Sets))
+		for i, set := range n.Sets {
+			keys := make([]Expr, len(set))
+			for k, at := range set {
+				keys[k] = n.Keys[at]
+			}
+			sets[i] = "(" + describeList(keys) + ")"
+		}
+		return []string{"Grouping sets " + strings.Join(sets, ", ")}
 	case *Window:
 		return n.describe()
 	case *Sort:

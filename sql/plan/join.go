@@ -178,7 +178,12 @@ func nodeExprs(n Node) []Expr {
 			if f := x.Aggs[i].Filter; f != nil {
 				out = append(out, f)
 			}
+			for _, k := range x.Aggs[i].Order {
+				out = append(out, k.Expr)
+			}
 		}
+	case *Expand:
+		return x.Keys
 	case *Sort:
 		for _, k := range x.Keys {
 			out = append(out, k.Expr)

@@ -55,7 +55,28 @@ func sink(n Node, conds []Expr) Node {
 		// one group is there whatever the rows.
 		var below, above []Expr
 		for _, c := range conds {
-			if moved, ok := through(c, x.Columns[:len(x.Keys)], x.Keys, x.Columns[len(x.Keys):]); ok && len(x.Keys) > 0 && refers(c) {
+			if moved, ok := through(c, x.Columns[:len(x.Keys)], x.Keys, x.Columns[len(x.Keys):]); ok && len(x.Keys) > 0 && len(x.Totals) == 0 && refers(c) {
+				below = append(below, moved)
+			} else {
+				above = append(above, c)
+			}
+		}
+		x.Input = sink(x.Input, below)
+		return filtered(x, above)
+	case *Expand:
+		// Only a key that is in every set is never made NULL here.
+		var cols, made []Col
+		var keys []Expr
+		for i, c := range x.Columns {
+			if i < len(x.Keys) && !slices.ContainsFunc(x.Sets, func(set []int) bool { return !slices.Contains(set, i) }) {
+				cols, keys = append(cols, c), append(keys, x.Keys[i])
+			} else {
+				made = append(made, c)
+			}
+		}
+		var below, above []Expr
+		for _, c := range conds {
+			if moved, ok := through(c, cols, keys, made); ok && refers(c) {
 				below = append(below, moved)
 			} else {
 				above = append(above, c)
@@ -238,8 +259,21 @@ func prune(n Node, need map[ColID]bool) Node {
 			if a.Filter != nil {
 				refs(a.Filter, below)
 			}
+			for _, k := range a.Order {
+				refs(k.Expr, below)
+			}
 		}
 		x.Columns, x.Aggs = cols, aggs
+		x.Input = prune(x.Input, below)
+		return x
+	case *Expand:
+		below := map[ColID]bool{}
+		for id := range need {
+			below[id] = true
+		}
+		for _, k := range x.Keys {
+			refs(k, below)
+		}
 		x.Input = prune(x.Input, below)
 		return x
 	case *Window:

@@ -77,7 +77,7 @@ type Col struct {
 }
 
 // Node is a relational operator: *TableScan, *Values, *Filter, *Project,
-// *Aggregate, *Window, *Sort, *Limit, *Union, *SetOp, *Join, *Unnest,
+// *Aggregate, *Expand, *Window, *Sort, *Limit, *Union, *SetOp, *Join, *Unnest,
 // *SharedScan, *Recursive or *WorkTable.
 type Node interface {
 	// Cols are the columns of the result. Exactly these may be referred to by
@@ -129,6 +129,9 @@ type Aggregate struct {
 	Keys    []Expr
 	Aggs    []Agg
 	Columns []Col
+	// Totals are the grouping sets without columns, as the last key numbers
+	// them: their group is there without input too.
+	Totals []int64
 }
 
 // Agg is one aggregate of an Aggregate.
@@ -138,7 +141,11 @@ type Agg struct {
 	Args     []Expr // cast to Fn.Args
 	Distinct bool
 	Filter   Expr // nil for none
-	Place    parse.Pos
+	// Order is the order in which values are to be taken. With Distinct its
+	// expressions are arguments, and OrderArgs says which.
+	Order     []SortKey
+	OrderArgs []int
+	Place     parse.Pos
 }
 
 // Sort orders its input. With Limit >= 0 only rows Offset to Offset+Limit of

@@ -22,9 +22,6 @@ type selectItem struct {
 // too. When there are groups, everything above them is bound as if there were
 // none and then taken down to group keys and aggregates.
 func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (Node, error) {
-	if len(sel.DistinctOn) > 0 {
-		return nil, notYet(sel.DistinctOn[0].Position(), "DISTINCT ON is")
-	}
 	input, sc, err := b.from(sel.From, outer)
 	if err != nil {
 		return nil, err
@@ -54,7 +51,7 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 			return nil, err
 		}
 	}
-	keys, err := b.groupKeys(sel, sc, items)
+	keys, sets, err := b.groupBy(sel, sc, items)
 	if err != nil {
 		return nil, err
 	}
@@ -62,14 +59,24 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 	if err != nil {
 		return nil, err
 	}
+	on, err := b.distinctOn(sel, sc, items, aggs)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.namedWindows(aggs, sc); err != nil {
 		return nil, err
 	}
 
-	if len(sel.GroupBy) > 0 || sel.Having != nil || len(aggs.list) > 0 {
+	if len(sel.GroupBy) > 0 || sel.Having != nil || len(aggs.list) > 0 || len(aggs.groupings) > 0 {
 		g := &grouping{b: b, keys: keys, aggs: aggs}
 		for _, k := range keys {
 			g.cols = append(g.cols, Col{b.newID(), describe(k), k.Type()})
+		}
+		if sets != nil {
+			g.expanded = g.expand(input, sets)
+		}
+		if err := g.resolve(sets); err != nil {
+			return nil, err
 		}
 		for i := range items {
 			if items[i].expr, err = g.above(items[i].expr); err != nil {
@@ -86,17 +93,30 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 				return nil, err
 			}
 		}
+		for i := range on {
+			if on[i], err = g.above(on[i]); err != nil {
+				return nil, err
+			}
+		}
 		for i := range aggs.windows {
 			if err := aggs.windows[i].exprs(g.above); err != nil {
 				return nil, err
 			}
 		}
-		input = &Aggregate{Input: input, Keys: keys, Aggs: aggs.list, Columns: append(g.cols, aggs.cols...)}
+		input = g.aggregate(input, sets)
 		if having != nil {
 			input = &Filter{Input: input, Conds: conjuncts(having)}
 		}
 	}
 	input = withWindows(input, aggs.windows)
+	if len(on) > 0 {
+		if input, err = b.firstOf(input, on, order, sel.Pos); err != nil {
+			return nil, err
+		}
+		plain := *sel
+		plain.Distinct = false
+		sel = &plain
+	}
 	return b.output(sel, q, input, items, order)
 }
 
@@ -278,36 +298,24 @@ func nameText(n parse.Name) string {
 	return strings.Join(parts, ".")
 }
 
-func (b *binder) groupKeys(sel *parse.Select, sc *scope, items []selectItem) ([]Expr, error) {
-	var keys []Expr
-	for _, g := range sel.GroupBy {
-		if g.Sets != nil {
-			return nil, notYet(g.Pos, "GROUPING SETS, ROLLUP and CUBE are")
-		}
-		i, ok, err := ordinal(g.Expr, len(items), "GROUP BY")
-		if err != nil {
-			return nil, err
-		}
-		var e Expr
-		if ok {
-			e = items[i].expr
-			if b.hasAggregate(e) {
-				return nil, sqlerr.New(sqlerr.GroupingError, g.Expr.Position(), "GROUP BY %d is an aggregate or a window function", i+1)
-			}
-		} else if e, err = b.expr(g.Expr, sc, "GROUP BY"); err != nil {
-			if e, err = b.groupAlias(g.Expr, items, err); err != nil {
-				return nil, err
-			}
-		}
-		known := false
-		for _, k := range keys {
-			known = known || same(k, e)
-		}
-		if !known {
-			keys = append(keys, e)
-		}
+// groupKey binds an expression of GROUP BY, which may be the number of a column
+// of the select list.
+func (b *binder) groupKey(x parse.Expr, sc *scope, items []selectItem) (Expr, error) {
+	i, ok, err := ordinal(x, len(items), "GROUP BY")
+	if err != nil {
+		return nil, err
 	}
-	return keys, nil
+	if ok {
+		if b.hasAggregate(items[i].expr) {
+			return nil, sqlerr.New(sqlerr.GroupingError, x.Position(), "GROUP BY %d is an aggregate or a window function", i+1)
+		}
+		return items[i].expr, nil
+	}
+	e, err := b.expr(x, sc, "GROUP BY")
+	if err != nil {
+		return b.groupAlias(x, items, err)
+	}
+	return e, nil
 }
 
 // groupAlias deals with a GROUP BY that names an alias of the select list: some
@@ -372,6 +380,11 @@ type grouping struct {
 	keys []Expr
 	cols []Col // of the keys
 	aggs *aggregates
+	// With grouping sets: the node below, and the column of the result that
+	// tells the sets apart.
+	expanded *Expand
+	set      *Col
+	masks    map[ColID]Expr // what calls of grouping() stand for
 }
 
 // above rewrites e to refer to keys and aggregates only.
@@ -383,6 +396,9 @@ func (g *grouping) above(e Expr) (Expr, error) {
 	}
 	switch x := e.(type) {
 	case *Ref:
+		if mask := g.masks[x.ID]; mask != nil {
+			return mask, nil
+		}
 		if g.b.isAggregate[x.ID] || g.b.isWindow[x.ID] {
 			return x, nil
 		}
