@@ -157,6 +157,13 @@ func TestJSONPaths(t *testing.T) {
 						}
 					}
 				}
+				for _, part := range []string{"x", "v1", "N3", "0000", "null", "1e5", "\\u00", "é", "bucket", "arn:aws", "a\":", "true", "AccessDenied", "zzzz"} {
+					got := queryTest(t, l, "SELECT eventJson FROM events WHERE eventJson LIKE '%"+part+"%' ORDER BY 1")
+					want := queryTest(t, l, "SELECT eventJson FROM events WHERE strpos(eventJson, '"+part+"') > 0 ORDER BY 1")
+					if !slices.Equal(got, want) {
+						t.Fatalf("%q is in %d records, %d were found", part, len(want), len(got))
+					}
+				}
 				if some < 400 {
 					t.Errorf("only %d values were compared", some)
 				}

@@ -19,6 +19,7 @@ type filter struct {
 	from, to int64 // event times that can meet the terms, both inclusive
 	equals   []equality
 	needed   []*source // must not be NULL
+	contains []string  // parts that the record's text must have
 	bitmaps  bool
 }
 
@@ -51,6 +52,9 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		switch {
 		case isEventTime(src):
 			f.bound(term)
+		case src.kind == recordSource && term.Op == plan.Contains && term.Values != nil && term.Values.Len == 1:
+			leaf, j := term.Values.Leaf(0)
+			f.contains = append(f.contains, leaf.Str[j])
 		case src.isText() && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
 			e := equality{src: src}
 			for i := range term.Values.Len {
@@ -61,6 +65,21 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		}
 	}
 	return nil
+}
+
+// rowsContaining narrows the candidate rows of a segment (nil: all) to those whose
+// records may have all the parts that the terms want.
+func rowsContaining(ctx context.Context, r *segment.Reader, parts []string, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
+	for _, part := range parts {
+		bits, ok, err := r.Containing(ctx, part)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			rows = intersect(rows, roaring.FromDense(bits, false))
+		}
+	}
+	return rows, nil
 }
 
 // isText reports whether a source gives the texts of scalars at its places, so that

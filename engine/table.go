@@ -127,7 +127,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			s.pruning.SegmentsByFilter++
 			continue
 		}
-		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, base: seg.bytesRead.Load()}
+		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, contains: f.contains, base: seg.bytesRead.Load()}
 		s.pruning.Rows += int64(u.rows)
 		if rows != nil {
 			s.pruning.RowsByBitmap += int64(u.rows) - int64(rows.GetCardinality())
@@ -187,7 +187,11 @@ type unit struct {
 	first      uint64
 	rows       int
 	candidates *roaring.Bitmap
-	base       int64 // bytes of the segment read before
+	// contains are parts that records must have. They are searched for when the
+	// candidates are asked for: units are read side by side, a scan is prepared by one.
+	contains []string
+	search   sync.Once
+	base     int64 // bytes of the segment read before
 	// dicts are the dictionaries that have been handed out, per path: the cache
 	// may have to make them anew, and consumers know them by their pointers.
 	dicts []atomic.Pointer[column.Vector]
@@ -197,7 +201,23 @@ type unit struct {
 func (u *unit) Rows() int { return u.rows }
 
 // Candidates implements plan.Unit.
-func (u *unit) Candidates() *roaring.Bitmap { return u.candidates }
+func (u *unit) Candidates() *roaring.Bitmap {
+	u.search.Do(func() {
+		if len(u.contains) == 0 {
+			return
+		}
+		// When this fails all rows stay candidates, and reading them tells why.
+		ctx := context.Background()
+		r, err := u.open(ctx)
+		if err != nil {
+			return
+		}
+		if rows, err := rowsContaining(ctx, r, u.contains, u.candidates); err == nil {
+			u.candidates = rows
+		}
+	})
+	return u.candidates
+}
 
 // open returns the unit's reader.
 func (u *unit) open(ctx context.Context) (*segment.Reader, error) {
