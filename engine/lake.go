@@ -51,7 +51,8 @@ type Lake struct {
 	cat struct {
 		sync.Mutex
 		head        catalog.Head
-		nextSegment uint64 // the next number to give out; head has the durable one
+		nextSegment uint64            // the next number to give out; head has the durable one
+		ends        map[uint32]uint64 // the durable ends of logs, by store
 	}
 
 	// logged is held from before events go into the log until they are in a
@@ -235,11 +236,43 @@ func (l *Lake) Close() error {
 			errs = append(errs, err)
 		}
 	}
+	if len(errs) == 0 {
+		errs = append(errs, l.noteEnds())
+	}
 	errs = append(errs, l.db.Close(), l.lock.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing lake %s: %w", l.dir, err)
 	}
 	return nil
+}
+
+// noteEnds writes down where the log of every store ends, so that a log that is cut
+// short while the lake is closed does not pass for one that was being written. The log is
+// closed, so that all of it is on disk.
+func (l *Lake) noteEnds() error {
+	if l.opts.ReadOnly || l.halted.Load() != nil || l.checkSpace() != nil {
+		return nil
+	}
+	b := l.db.Batch()
+	some := false
+	for _, s := range l.Stores() {
+		s.mu.RLock()
+		end := catalog.End{Store: s.rec.Number, Next: s.mu.next}
+		sealed := uint64(0)
+		if n := len(s.mu.segments); n > 0 {
+			sealed = s.mu.segments[n-1].cat.End()
+		}
+		s.mu.RUnlock()
+		if end.Next > sealed && end.Next != l.cat.ends[end.Store] {
+			end.Put(b)
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	// A crash before this is durable leaves older ends, which say less.
+	return l.writeErr(b.Commit())
 }
 
 // halt ends all writing: the outcome of a write is unknown.

@@ -272,7 +272,7 @@ func (r *recovery) readLog() error {
 	dir := l.opts.FS.PathJoin(l.dir, walDir)
 	if l.opts.ReadOnly {
 		if _, err := l.opts.FS.Stat(dir); errors.Is(err, os.ErrNotExist) && r.state.Head.OldestLog == 0 {
-			return nil
+			return r.comparePosition()
 		}
 		if _, err := wal.Verify(l.opts.FS, dir, r.replay); err != nil {
 			if err := r.damage(&CorruptionError{Place: dir, Err: err}); err != nil {
@@ -292,8 +292,29 @@ func (r *recovery) readLog() error {
 	return r.comparePosition()
 }
 
-// comparePosition refuses a catalogue that is older than the log says.
+// comparePosition refuses a catalogue that is older than the log says, and a log that
+// ends before the place where it ended when the lake was closed.
 func (r *recovery) comparePosition() error {
+	r.lake.cat.ends = make(map[uint32]uint64, len(r.state.Ends))
+	for _, end := range r.state.Ends {
+		r.lake.cat.ends[end.Store] = end.Next
+		next := uint64(0)
+		if segments := r.state.SegmentsOf(end.Store); len(segments) > 0 {
+			next = segments[len(segments)-1].End()
+		}
+		if runs := r.runs[end.Store]; len(runs) > 0 {
+			last := runs[len(runs)-1]
+			next = max(next, last.First()+uint64(last.Len()))
+		}
+		if next >= end.Next {
+			continue
+		}
+		err := r.damage(&CorruptionError{Place: r.lake.opts.FS.PathJoin(r.lake.dir, walDir), Err: fmt.Errorf(
+			"store %d had %d events when the lake was closed, now the log ends after %d: its end is missing", end.Store, end.Next, next)})
+		if err != nil {
+			return err
+		}
+	}
 	if r.ahead.generation > r.state.Head.Generation {
 		return r.damage(&CorruptionError{Place: "database", Err: fmt.Errorf(
 			"the catalogue is at change %d, but the log tells of change %d: the database has lost changes", r.state.Head.Generation, r.ahead.generation)})

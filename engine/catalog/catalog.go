@@ -18,6 +18,7 @@
 //	h                              the head
 //	s | store 4                    a store
 //	m | store 4 | first 8          a segment, by its first sequence number
+//	e | store 4                    where a store's log ended when the lake was closed
 //	i | store 4 | hash 16          how far a file has been imported; the hash is the
 //	                               start of the SHA-256 of its path
 //
@@ -105,6 +106,13 @@ type Segment struct {
 // End returns the sequence number after its last.
 func (s *Segment) End() uint64 { return s.First + uint64(s.Rows) }
 
+// End is the number of events that a store had when the lake was closed with events of
+// it in the log: a log that ends before that has lost some.
+type End struct {
+	Store uint32
+	Next  uint64
+}
+
 // Mark tells how far a file has been imported into a store.
 type Mark struct {
 	Store uint32
@@ -127,6 +135,8 @@ type State struct {
 	Stores []Store // by number
 	// Segments are in order of store and sequence numbers.
 	Segments []Segment
+	// Ends are by store.
+	Ends []End
 }
 
 // CorruptError says which record is damaged.
@@ -146,6 +156,7 @@ const (
 	keyStore   = 's'
 	keySegment = 'm'
 	keyMark    = 'i'
+	keyEnd     = 'e'
 )
 
 const (
@@ -186,6 +197,17 @@ func Load(r Reader) (*State, error) {
 			return err
 		}
 		st.Segments = append(st.Segments, s)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = r.Scan([]byte{keyEnd}, func(key, value []byte) error {
+		var e End
+		if err := e.decode(key, value); err != nil {
+			return err
+		}
+		st.Ends = append(st.Ends, e)
 		return nil
 	})
 	if err != nil {
@@ -292,6 +314,28 @@ func (s *Store) decode(key, value []byte) error {
 		}
 	}
 	return d.finish(s.key())
+}
+
+func (n *End) key() []byte {
+	return binary.BigEndian.AppendUint32([]byte{keyEnd}, n.Store)
+}
+
+// Put writes the end.
+func (n *End) Put(w Writer) {
+	e := newEncoder()
+	e.uint(uint64(n.Store))
+	e.uint(n.Next)
+	w.Set(n.key(), e.seal(n.key()))
+}
+
+func (n *End) decode(key, value []byte) error {
+	d, err := newDecoder(key, value)
+	if err != nil {
+		return err
+	}
+	n.Store = d.uint32()
+	n.Next = d.uint()
+	return d.finish(n.key())
 }
 
 func (s *Segment) key() []byte {

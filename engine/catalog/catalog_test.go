@@ -42,6 +42,7 @@ func sample() *State {
 			{Store: 0, First: 65536, Rows: 1, Number: 11, MinTime: 5, MaxTime: 5, RawBytes: 10, StoredBytes: 20},
 			{Store: 2, First: 0, Rows: 9, Number: 5},
 		},
+		Ends: []End{{Store: 0, Next: 70_000}, {Store: 2, Next: 9}},
 	}
 }
 
@@ -53,6 +54,9 @@ func put(st *State) table {
 	}
 	for i := range st.Segments {
 		st.Segments[i].Put(t)
+	}
+	for i := range st.Ends {
+		st.Ends[i].Put(t)
 	}
 	return t
 }
@@ -240,6 +244,12 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			m.Put(back)
+		case keyEnd:
+			var n End
+			if n.decode(key, value) != nil {
+				return
+			}
+			n.Put(back)
 		default:
 			return
 		}
