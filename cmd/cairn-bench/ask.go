@@ -121,6 +121,7 @@ func placeholders(ctx context.Context, peer *duck) (*strings.Replacer, error) {
 		{[]string{"{key}"}, "SELECT userIdentity.accessKeyId FROM events GROUP BY 1 HAVING count(*) BETWEEN 60 AND 400 AND userIdentity.accessKeyId <> '' ORDER BY 1 LIMIT 1"},
 		{[]string{"{arn}"}, "SELECT userIdentity.arn FROM events GROUP BY 1 HAVING count(*) BETWEEN 200 AND 3000 ORDER BY 1 LIMIT 1"},
 		{[]string{"{hour}", "{hourend}"}, "SELECT strftime(date_trunc('hour', quantile_disc(eventTime, 0.5)), " + stamp + "), strftime(date_trunc('hour', quantile_disc(eventTime, 0.5)) + INTERVAL 1 HOUR, " + stamp + ") FROM events"},
+		{[]string{"{token}"}, "SELECT regexp_extract(requestParameters::VARCHAR, 'i-[0-9a-f]{17}') AS token FROM events WHERE requestParameters::VARCHAR LIKE '%\"i-%' GROUP BY 1 HAVING count(*) BETWEEN 1 AND 5 AND token <> '' ORDER BY 1 LIMIT 1"},
 		{[]string{"{name}", "{address}", "{from}", "{to}"}, "SELECT eventName, sourceIPAddress, strftime(min(eventTime), " + stamp + "), strftime(min(eventTime) + INTERVAL 7 DAY, " + stamp + ") FROM events GROUP BY 1, 2 HAVING count(*) BETWEEN 10 AND 40 ORDER BY 1, 2 LIMIT 1"},
 	} {
 		values, err := pick(p.query)

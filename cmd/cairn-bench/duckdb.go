@@ -110,7 +110,7 @@ func (d *duck) native(ctx context.Context) error {
 
 // query runs a question over a table and returns all rows as text.
 func (d *duck) query(ctx context.Context, text, table string) ([][]string, error) {
-	rows, err := d.db.QueryContext(ctx, strings.ReplaceAll(text, "FROM events", "FROM "+table))
+	rows, err := d.db.QueryContext(ctx, strings.NewReplacer("FROM events", "FROM "+table, "JOIN events", "JOIN "+table).Replace(text))
 	if err != nil {
 		return nil, err
 	}
