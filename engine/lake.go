@@ -73,6 +73,7 @@ type Lake struct {
 	closing   chan struct{} // closed to end background work
 	work      sync.WaitGroup
 	importing sync.Mutex // one import at a time
+	backing   sync.Mutex // one backup at a time
 
 	// calls counts the calls in flight.
 	calls struct {

@@ -92,6 +92,9 @@ func (l *Lake) prepareDir() (exists bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the directory: %w", err)
 	}
+	if _, err := fs.Stat(fs.PathJoin(l.dir, restoringFile)); err == nil {
+		return false, failf(ErrUnavailable, "a restore into this directory was begun and not finished: run it again")
+	}
 	for _, name := range names {
 		switch name {
 		case lockFile, formatFile + ".tmp", dbDir, keysFile, keysFile + ".tmp":
@@ -423,6 +426,9 @@ func covered(segments []catalog.Segment, seq uint64) bool {
 // and their removal. Either way nobody was told that they are there.
 func (r *recovery) sweep() error {
 	l := r.lake
+	if err := l.base.RemoveAll(l.base.PathJoin(l.dir, stageDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing what a backup has left: %w", err)
+	}
 	present, err := l.db.Segments()
 	if err != nil {
 		return err

@@ -602,6 +602,15 @@ func (b *Batch) Commit() error {
 	return b.b.Close()
 }
 
+// Checkpoint makes a copy of the database as it is now in a directory that does not
+// exist yet: hard links to the tables, copies of what grows.
+func (d *DB) Checkpoint(dir string) error {
+	if err := d.guard(func() error { return d.db.Checkpoint(dir, pebble.WithFlushedWAL()) }); err != nil {
+		return fmt.Errorf("making a checkpoint: %w", err)
+	}
+	return nil
+}
+
 // Flush moves the catalogue from Pebble's log into a table.
 func (d *DB) Flush() error { return d.guard(d.db.Flush) }
 
