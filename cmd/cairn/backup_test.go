@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBackupRestore backs a lake up, restores it, and meets damage on the way.
+func TestBackupRestore(t *testing.T) {
+	lake := sampleLake(t, "500")
+	dir := t.TempDir()
+	backups, restored := filepath.Join(dir, "backups"), filepath.Join(dir, "restored")
+	if _, _, status := cairn(t, "", "restore", backups, "--dir", restored); status != exitUsage {
+		t.Errorf("restoring from nothing: status %d", status)
+	}
+	must(t, "backup", backups, "--dir", lake)
+	if out := must(t, "backup", backups, "--dir", lake, "--json"); !strings.Contains(out, `"previous"`) {
+		t.Errorf("the second backup: %s", out)
+	}
+	if out := must(t, "backup", "--list", backups); strings.Count(out, "500") != 2 {
+		t.Errorf("list: %s", out)
+	}
+	if out := must(t, "backup", "--verify", backups); !strings.Contains(out, "whole") {
+		t.Errorf("verify: %s", out)
+	}
+	must(t, "restore", backups, "--dir", restored)
+	must(t, "check", "--dir", restored)
+	const q = "SELECT eventName, count(*) AS n FROM events GROUP BY 1 ORDER BY 1"
+	if a, b := must(t, "query", q, "--dir", lake), must(t, "query", q, "--dir", restored); a != b {
+		t.Errorf("before\n%s\nafter\n%s", a, b)
+	}
+	if _, errOut, status := cairn(t, "", "restore", backups, "--dir", restored); status != exitFailed || !strings.Contains(errOut, "not empty") {
+		t.Errorf("restoring over a lake: status %d, %s", status, errOut)
+	}
+	if _, _, status := cairn(t, "", "restore", backups, "--dir", filepath.Join(dir, "early"), "--at", "2001-01-01T00:00:00Z"); status != exitFailed {
+		t.Errorf("a time before all backups: status %d", status)
+	}
+	objects, err := filepath.Glob(filepath.Join(backups, "objects", "*", "*"))
+	if err != nil || len(objects) == 0 {
+		t.Fatal(objects, err)
+	}
+	for _, o := range objects {
+		b, err := os.ReadFile(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > 1000 {
+			b[500] ^= 1
+			if err := os.WriteFile(o, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if out, _, status := cairn(t, "", "backup", "--verify", backups); status != exitFailed || !strings.Contains(out, "objects/") {
+		t.Errorf("verifying damage: status %d, %s", status, out)
+	}
+	if _, errOut, status := cairn(t, "", "restore", backups, "--dir", filepath.Join(dir, "damaged")); status != exitFailed || !strings.Contains(errOut, "objects/") {
+		t.Errorf("restoring damage: status %d, %s", status, errOut)
+	}
+}

@@ -1,0 +1,116 @@
+// Package bucket opens object stores by URL, for backups and whatever else is kept
+// outside a lake.
+//
+//	b, err := bucket.Open(ctx, "s3://audit-backups/lake1?region=eu-west-1")
+//	defer b.Close()
+//
+// What follows the bucket's name is a prefix of all objects. Credentials come from
+// where the cloud's own tools find them; the query is that of gocloud.dev/blob
+// (endpoint, use_path_style and so on, for S3-compatible stores). S3 is built in; a
+// program that imports other drivers of gocloud.dev/blob can open their URLs as well.
+// Directories are not for this package: engine.DirBucket syncs what it writes.
+//
+// A Bucket may be used from many goroutines.
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/s3blob" // s3://
+	"gocloud.dev/gcerrors"
+)
+
+// Bucket is an open object store.
+type Bucket struct {
+	b   *blob.Bucket
+	url string
+}
+
+// IsURL reports whether a target names an object store and not a directory.
+func IsURL(target string) bool { return strings.Contains(target, "://") }
+
+// Open opens the object store that a URL names.
+func Open(ctx context.Context, target string) (*Bucket, error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return nil, fmt.Errorf("opening bucket: %w", err)
+	}
+	prefix := strings.Trim(u.Path, "/")
+	u.Path = ""
+	b, err := blob.OpenBucket(ctx, u.String())
+	if err != nil {
+		return nil, fmt.Errorf("opening bucket %s://%s: %w", u.Scheme, u.Host, err)
+	}
+	if prefix != "" {
+		b = blob.PrefixedBucket(b, prefix+"/")
+	}
+	return &Bucket{b: b, url: u.Scheme + "://" + u.Host + "/" + prefix}, nil
+}
+
+// String names the bucket, without what its query says.
+func (b *Bucket) String() string { return b.url }
+
+// Close gives up the connection.
+func (b *Bucket) Close() error { return b.b.Close() }
+
+// Write stores an object whole or not at all.
+func (b *Bucket) Write(ctx context.Context, name string, content io.Reader) error {
+	// Cancelling before closing is how an upload is given up; closing would store
+	// what has come so far.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := b.b.NewWriter(ctx, name, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	if err != nil {
+		return b.wrap("writing", name, err)
+	}
+	if _, err := io.Copy(w, content); err != nil {
+		cancel()
+		_ = w.Close()
+		return b.wrap("writing", name, err)
+	}
+	return b.wrap("writing", name, w.Close())
+}
+
+// Read opens an object; fs.ErrNotExist when there is none.
+func (b *Bucket) Read(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := b.b.NewReader(ctx, name, nil)
+	if err != nil {
+		return nil, b.wrap("reading", name, err)
+	}
+	return r, nil
+}
+
+// List calls fn with the objects whose names begin with prefix.
+func (b *Bucket) List(ctx context.Context, prefix string, fn func(name string, size int64) error) error {
+	it := b.b.List(&blob.ListOptions{Prefix: prefix})
+	for {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return b.wrap("listing", prefix, err)
+		}
+		if err := fn(o.Key, o.Size); err != nil {
+			return err
+		}
+	}
+}
+
+// wrap names what was being done. An object that is missing is fs.ErrNotExist.
+func (b *Bucket) wrap(what, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return fmt.Errorf("%s %s in %s: %w (%w)", what, name, b.url, fs.ErrNotExist, err)
+	}
+	return fmt.Errorf("%s %s in %s: %w", what, name, b.url, err)
+}
