@@ -38,6 +38,13 @@
 // Where only the first rows of each partition are wanted (a filter on
 // row_number or rank), workers keep just these, and only they are sorted.
 //
+// A sub-query of an expression is a plan that is compiled and run by itself: once
+// when it does not refer to the queries around, once with its rows kept by what
+// they must be equal to (plan.Lookup), else once per combination of what it
+// refers to, the answers remembered. It runs when the first row asks; if the run
+// for all rows fails or does not fit, each combination decides for itself. One
+// run of a sub-query is under way at a time, on all workers.
+//
 // The order of results without ORDER BY is the order of storage: tasks run
 // ahead in parallel, and their batches are handed out in task order.
 //

@@ -33,6 +33,14 @@
 // a node; a filter on row_number or rank above it tells it how many rows of each
 // partition count.
 //
+// A query inside an expression becomes a [Subquery] with a plan of its own,
+// which names columns of the queries around as parameters ([Outer]): it stays
+// where it stands in the expression, and is evaluated for just the rows that
+// its place is evaluated for. Where the parameters are only compared by
+// equality, a [Lookup] answers for all rows by one run. A WITH item is bound
+// where it is used when that is cheap, else once ([Shared]); a recursive one is
+// a [Recursive] node.
+//
 // # What may run concurrently
 //
 // A Plan is read-only once bound and may be run many times at once. Bind may be
