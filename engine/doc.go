@@ -42,6 +42,8 @@
 //	FORMAT   one line with the format number
 //	wal/     the log (package wal); the records are told in logrecord.go
 //	SECRET   what the signing keys are wrapped with (keys.go), unless there is a keeper
+//	tmp/     what running queries put aside when their memory runs out; emptied
+//	         when the lake is opened
 //	db/      the database (engine/lsm): blocks of segments, their indexes
 //	         (segindex.go), the catalogue (engine/catalog)
 //

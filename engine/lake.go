@@ -36,6 +36,7 @@ type Lake struct {
 
 	digests   digests
 	publisher publisher
+	temp      *tempFiles
 	// foundDamage is what a read-only opening has passed over.
 	foundDamage []Problem
 
@@ -148,8 +149,13 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("opening lake %s: %w", dir, err)
 	}
+	l.temp = newTempFiles(l.opts.FS, dir) // below which encryption is by now
 	if opts.ReadOnly {
 		return l, nil
+	}
+	if err := l.temp.sweep(); err != nil {
+		// They only take space, and the next opening tries again.
+		opts.Logger.Warn("temporary files of queries are left", "error", err)
 	}
 	l.start(l.commitLoop)
 	l.start(l.sealLoop)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cairndb/cairn/engine/crypt"
 	"github.com/cairndb/cairn/engine/digest"
+	"github.com/cairndb/cairn/sql"
 )
 
 // Limits and defaults. Each says why it is what it is.
@@ -111,9 +112,20 @@ type Options struct {
 	// witness:URL#KEY (see publish.go).
 	Publish []string
 
-	// QueryBytes is the memory budget of one query, beyond which it fails; 256 MiB
-	// when 0.
+	// QueryBytes is the memory budget of one query; 256 MiB when 0. Past it, sorts
+	// and groups go to temporary files in the lake, and what cannot go there fails.
 	QueryBytes int64
+	// QueryDisk is how many bytes of temporary files one query may have at once;
+	// 32 GiB when 0. When negative, and in a lake open for reading only, there are
+	// none, and a query fails at its memory budget.
+	QueryDisk int64
+	// QueryTime ends a query that runs longer; no limit when 0.
+	QueryTime time.Duration
+	// QueryRows and QueryResultBytes are how many rows, and how many bytes of
+	// values, a query may give; one that would give more fails at that point. No
+	// limit when 0.
+	QueryRows        int64
+	QueryResultBytes int64
 }
 
 // defaultQueryBytes lets a query sort some million narrow rows and leaves room
@@ -180,6 +192,17 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.QueryBytes < 0 {
 		return c, failf(ErrBadInput, "option QueryBytes is %d, must not be negative", c.QueryBytes)
+	}
+	if c.QueryDisk == 0 {
+		c.QueryDisk = sql.DefaultDisk
+	}
+	for _, limit := range []struct {
+		name string
+		n    int64
+	}{{"QueryTime", int64(c.QueryTime)}, {"QueryRows", c.QueryRows}, {"QueryResultBytes", c.QueryResultBytes}} {
+		if limit.n < 0 {
+			return c, failf(ErrBadInput, "option %s is %d, must not be negative", limit.name, limit.n)
+		}
 	}
 	return c, nil
 }

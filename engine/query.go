@@ -22,11 +22,18 @@ func (l *Lake) Query(ctx context.Context, text string, args ...any) (*Rows, erro
 	}
 	defer done()
 	cat := l.newQueryCatalog()
-	rows, err := sql.Query(ctx, cat, text, args, sql.Options{
-		Now:     l.opts.Clock(),
-		Memory:  l.opts.QueryBytes,
-		Workers: l.opts.Workers,
-	})
+	opt := sql.Options{
+		Now:         l.opts.Clock(),
+		Memory:      l.opts.QueryBytes,
+		Workers:     l.opts.Workers,
+		Timeout:     l.opts.QueryTime,
+		MaxRows:     l.opts.QueryRows,
+		ResultBytes: l.opts.QueryResultBytes,
+	}
+	if !l.opts.ReadOnly && l.opts.QueryDisk > 0 {
+		opt.Files, opt.Disk = l.temp, l.opts.QueryDisk
+	}
+	rows, err := sql.Query(ctx, cat, text, args, opt)
 	if err != nil {
 		cat.release()
 		return nil, err

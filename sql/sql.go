@@ -48,6 +48,7 @@ import (
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/exec"
+	"github.com/cairndb/cairn/sql/exec/spill"
 	"github.com/cairndb/cairn/sql/parse"
 	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -86,6 +87,9 @@ const (
 	Postgres = parse.Postgres
 )
 
+// DefaultDisk is the temporary space of a query for which none is given.
+const DefaultDisk = exec.DefaultDisk
+
 // BlockRows is the number of rows by which units are read.
 const BlockRows = plan.BlockRows
 
@@ -105,6 +109,16 @@ type Options struct {
 	Workers int
 	// Timeout ends a query that runs longer; 0 for none.
 	Timeout time.Duration
+	// MaxRows is how many rows the result may have, ResultBytes how many bytes its
+	// values may have; a query that would give more fails at that point. 0 for no
+	// limit.
+	MaxRows, ResultBytes int64
+	// Files keeps what does not fit in memory (sorts, groups, joins); nil for a
+	// query that fails at its budget instead.
+	Files spill.Files
+	// Disk is how many bytes of Files the query may use at once; 0 stands for
+	// exec.DefaultDisk, below 0 for no limit.
+	Disk int64
 	// ParamTypes are the types of parameters that the caller knows; nil entries
 	// and missing ones are found out from where the parameters stand.
 	ParamTypes []*column.Type
@@ -186,7 +200,8 @@ func (s *Statement) Query(ctx context.Context, args []any) (rows *Rows, err erro
 	if err != nil {
 		return nil, err
 	}
-	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: s.opt.Timeout})
+	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: s.opt.Timeout,
+		Files: s.opt.Files, Disk: s.opt.Disk, MaxRows: s.opt.MaxRows, ResultBytes: s.opt.ResultBytes})
 }
 
 // Query parses, binds and runs a statement.

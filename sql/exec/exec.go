@@ -51,9 +51,14 @@
 // # Limits
 //
 // Operators that keep rows charge them to the query's budget ([Options]
-// Memory); beyond it the query fails with sqlerr.OutOfMemory. Every batch looks
-// at the context, so a query ends soon after its context does. A panic in an
-// operator is an error of that query alone.
+// Memory). When half of it is used, those that can put rows aside do: a sort
+// writes what it holds as a sorted run and merges the runs while its result is
+// read. They are written through package spill to the files that [Options] Files
+// gives, and removed when the query ends, however it ends. The other half is
+// for what is in flight and for operators that cannot spill; beyond the budget
+// the query fails with sqlerr.OutOfMemory. Every batch looks at the context, so
+// a query ends soon after its context does. A panic in an operator is an error
+// of that query alone.
 //
 // # What may run concurrently
 //
@@ -65,6 +70,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/cairndb/cairn/sql/exec/spill"
 	"github.com/cairndb/cairn/sql/plan"
 )
 
@@ -76,6 +82,10 @@ const batchRows = plan.BlockRows
 // enough for groups and sorts of a million rows, small beside a server.
 const DefaultMemory = 256 << 20
 
+// DefaultDisk is the temporary space of a query for which none is given: sorts
+// of some hundred million rows, and a disk that one query cannot fill.
+const DefaultDisk = 32 << 30
+
 // Options say how a query is run. The zero value is useful.
 type Options struct {
 	// Memory is the budget in bytes for rows, groups and sorts that operators
@@ -85,11 +95,24 @@ type Options struct {
 	Workers int
 	// Timeout ends a query that runs longer; 0 for none.
 	Timeout time.Duration
+	// Files keeps what does not fit in memory; nil for a query that fails at its
+	// budget instead.
+	Files spill.Files
+	// Disk is how many bytes of Files the query may use at once; 0 stands for
+	// DefaultDisk, below 0 for no limit.
+	Disk int64
+	// MaxRows is how many rows the result may have, ResultBytes how many bytes its
+	// values may have; a query that would give more fails at that point. 0 for no
+	// limit.
+	MaxRows, ResultBytes int64
 }
 
 func (o Options) filled() Options {
 	if o.Memory == 0 {
 		o.Memory = DefaultMemory
+	}
+	if o.Disk == 0 {
+		o.Disk = DefaultDisk
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

@@ -100,6 +100,9 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		}
 		lines = append(lines, fmt.Sprintf("total: %s, %d bytes read, %d bytes of memory at the peak, %d workers",
 			s.Elapsed.Round(time.Microsecond), bytes, s.PeakMemory, r.q.workers))
+		if s.Spilled > 0 {
+			lines = append(lines, fmt.Sprintf("spilled: %d bytes in %d temporary files, %d bytes at once", s.Spilled, r.q.space.Files(), r.q.space.Peak()))
+		}
 	}
 	return lines
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/exec/spill"
 	"github.com/cairndb/cairn/sql/fn"
 	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -21,6 +22,7 @@ type query struct {
 	fn      fn.Context
 	workers int
 	mem     *memory
+	space   *spill.Space // temporary files; nil when there are none
 	// caches is the number of dictionary caches that the compiled expressions
 	// use; every worker has that many.
 	caches int
@@ -109,6 +111,29 @@ type memory struct {
 	limit int64 // below 0 for none
 	used  atomic.Int64
 	peak  atomic.Int64
+	// spills says that operators can put rows aside, and share is what one of
+	// them holds at least before it does: runs must not become too small.
+	spills bool
+	share  int64
+}
+
+// setLimit sets the budget; with spills, operators put rows aside when half of
+// it is used.
+func (m *memory) setLimit(limit int64, spills bool, workers int) {
+	m.limit, m.spills = limit, spills && limit >= 0
+	m.share = limit / int64(16*max(1, workers))
+}
+
+// blockBytes is how large the blocks of temporary files are: several dozen of
+// them must fit into the budget at once.
+func (m *memory) blockBytes() int {
+	return int(min(spill.BlockBytes, max(4<<10, m.limit/64)))
+}
+
+// fanIn is how many runs are merged at once: their blocks, decoded, take a
+// quarter of the budget.
+func (m *memory) fanIn() int {
+	return int(min(256, max(3, m.limit/int64(12*m.blockBytes()))))
 }
 
 // account is what one operator has taken from the budget. It belongs to one
@@ -120,16 +145,24 @@ type account struct {
 	held int64
 }
 
-// hold sets what the account holds to n bytes in all.
+// hold sets what the account holds to n bytes in all. If that is more than the
+// budget allows, nothing changes.
 func (a *account) hold(n int64) error {
 	used := a.m.used.Add(n - a.held)
-	a.held = n
-	a.m.top(used)
-	if a.m.limit >= 0 && used > a.m.limit {
+	if a.m.limit >= 0 && used > a.m.limit && n > a.held {
+		a.m.used.Add(a.held - n)
 		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{},
 			"%s needs more than the query's memory budget of %s", a.what, byteCount(a.m.limit)).WithHint("%s", a.todo)
 	}
+	a.held = n
+	a.m.top(used)
 	return nil
+}
+
+// tight reports whether the operator should put rows aside instead of holding
+// n bytes.
+func (a *account) tight(n int64) bool {
+	return a.m.spills && n > a.m.share && a.m.used.Load()-a.held+n > a.m.limit/2
 }
 
 // release gives everything back.

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/exec/spill"
 	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // Rows is the result of a running query.
@@ -26,6 +28,10 @@ type Rows struct {
 	rows    int64
 	bytes   int64
 	once    sync.Once
+	// The limits of the result, and what was given so far: for the goroutine that
+	// drives the query.
+	maxRows, maxBytes int64
+	given, givenBytes int64
 }
 
 // Stats tells what a query has cost so far.
@@ -33,6 +39,7 @@ type Stats struct {
 	Rows       int64 // handed out by Next
 	BytesRead  int64 // of stored pages
 	PeakMemory int64 // charged to the budget, in bytes
+	Spilled    int64 // bytes written to temporary files
 	Elapsed    time.Duration
 	Pruning    plan.Pruning // summed over the query's scans
 }
@@ -67,7 +74,12 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	}
 	r = &Rows{
 		columns: p.Columns, cancel: cancel, queue: make(chan *column.Batch), ended: make(chan struct{}), started: time.Now(),
-		q: &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{limit: opt.Memory}, all: newStatement()},
+		q:       &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{}, all: newStatement()},
+		maxRows: opt.MaxRows, maxBytes: opt.ResultBytes,
+	}
+	r.q.mem.setLimit(opt.Memory, opt.Files != nil, opt.Workers)
+	if opt.Files != nil {
+		r.q.space = spill.NewSpace(opt.Files, opt.Disk, r.q.mem.blockBytes())
 	}
 	defer func() {
 		if err != nil {
@@ -106,6 +118,9 @@ func closeScans(scans []*scanOp) error {
 // run drives the query and hands its batches to Next.
 func (r *Rows) run(root operator) {
 	err := r.drive(root, len(r.columns), func(b *column.Batch) error {
+		if err := r.within(b); err != nil {
+			return err
+		}
 		select {
 		case r.queue <- b:
 			return nil
@@ -114,6 +129,65 @@ func (r *Rows) run(root operator) {
 		}
 	})
 	r.finish(err)
+}
+
+// within counts a batch of the result against its limits.
+func (r *Rows) within(b *column.Batch) error {
+	if r.given += int64(b.Len); r.maxRows > 0 && r.given > r.maxRows {
+		return sqlerr.New(sqlerr.ProgramLimit, sqlerr.Pos{}, "the result has more rows than the limit of %d", r.maxRows).
+			WithHint("add a LIMIT, filter more rows, or raise the limit")
+	}
+	if r.maxBytes > 0 {
+		for _, v := range b.Cols {
+			r.givenBytes += resultBytes(v)
+		}
+		if r.givenBytes > r.maxBytes {
+			return sqlerr.New(sqlerr.ProgramLimit, sqlerr.Pos{}, "the result is larger than the limit of %s", byteCount(r.maxBytes)).
+				WithHint("add a LIMIT, select fewer columns, or raise the limit")
+		}
+	}
+	return nil
+}
+
+// resultBytes is how many bytes the values of a column have, as a client gets
+// them: a value that many rows share counts for each.
+func resultBytes(v *column.Vector) int64 {
+	if v.Type.Payload() != column.PayloadStr && v.Type.Payload() != column.PayloadNested {
+		return 8 * int64(v.Len)
+	}
+	if v.Const {
+		return int64(v.Len) * valueBytes(v, 0)
+	}
+	var n int64
+	for i := range v.Len {
+		n += valueBytes(v, i)
+	}
+	return n
+}
+
+// valueBytes is about how many bytes value i of v takes.
+func valueBytes(v *column.Vector, i int) int64 {
+	if v.IsNull(i) {
+		return 1
+	}
+	v, i = v.Leaf(i)
+	switch v.Type.Payload() {
+	case column.PayloadStr:
+		return int64(len(v.Str[i]))
+	case column.PayloadNested:
+		n := int64(4)
+		for _, c := range v.Children {
+			if v.Type.Kind == column.Row {
+				n += valueBytes(c, i)
+				continue
+			}
+			for e := v.Offsets[i]; e < v.Offsets[i+1]; e++ {
+				n += valueBytes(c, int(e))
+			}
+		}
+		return n
+	}
+	return 8
 }
 
 // finish ends the query: nothing of it runs any more.
@@ -133,6 +207,11 @@ func (r *Rows) finish(err error) {
 	}
 	if e := closeScans(late); err == nil {
 		err = e
+	}
+	if r.q.space != nil {
+		if e := r.q.space.Close(); err == nil {
+			err = e
+		}
 	}
 	r.took = time.Since(r.started)
 	r.err = err
@@ -191,6 +270,9 @@ func (r *Rows) Close() error {
 // has returned io.EOF or Close was called.
 func (r *Rows) Stats() Stats {
 	s := Stats{Rows: r.rows, PeakMemory: r.q.mem.peak.Load(), Elapsed: time.Since(r.started)}
+	if r.q.space != nil {
+		s.Spilled = r.q.space.Written()
+	}
 	select {
 	case <-r.ended:
 		s.BytesRead, s.Elapsed = r.bytes, r.took

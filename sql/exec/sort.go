@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/exec/spill"
 	"github.com/cairndb/cairn/sql/fn"
 	"github.com/cairndb/cairn/sql/plan"
 )
@@ -57,16 +58,22 @@ func (c *compiler) sort(n *plan.Sort) operator {
 	if scan, ok := input.(*scanOp); ok && spec.wanted >= 0 && spec.wanted <= topRowsMax {
 		return &topScanOp{spec: spec, scan: scan}
 	}
-	return &sortOp{spec: spec, input: input, width: len(n.Input.Cols())}
+	op := &sortOp{spec: spec, input: input, width: len(n.Input.Cols())}
+	for _, col := range n.Input.Cols() {
+		op.types = append(op.types, col.Type)
+	}
+	return op
 }
 
-// sortOp sorts the rows of its input. Every worker sorts what it has read; the
-// sorted runs are merged as the result is read.
+// sortOp sorts the rows of its input. Every worker sorts what it has read, in
+// memory and, past its share of the budget, in runs on disk; all are merged as
+// the result is read.
 type sortOp struct {
 	stats opStats
 	spec  *sortSpec
 	input operator
 	width int
+	types []*column.Type // of the input's columns
 }
 
 func (op *sortOp) open(q *query) ([]task, error) {
@@ -78,42 +85,34 @@ func (op *sortOp) open(q *query) ([]task, error) {
 	if op.spec.wanted == 0 {
 		return nil, nil
 	}
-	runs, err := runAll(q, tasks, func() *sorter { return newSorter(q, &op.stats, op.spec, op.width) })
+	sorters, err := runAll(q, tasks, func() *sorter {
+		s := newSorter(q, &op.stats, op.spec, op.width)
+		s.types = op.types
+		return s
+	})
 	if err != nil {
 		return nil, err
 	}
 	return []task{taskFunc(func(w *worker, emit func(*frame) error) error {
 		was := w.enter(&op.stats)
 		defer w.enter(was)
-		m := merge{runs: runs, next: make([]int, len(runs)), left: op.spec.wanted}
-		m.skip(op.spec.offset)
+		m, err := newMerge(q, op, sorters)
+		if err != nil {
+			return err
+		}
+		defer m.end()
+		if err := m.skip(op.spec.offset); err != nil {
+			return err
+		}
 		for {
-			if err := w.q.live(); err != nil {
+			if err := q.live(); err != nil {
 				return err
 			}
-			cols := make([]*column.Appender, op.width)
-			n := 0
-			for ; n < batchRows; n++ {
-				r, row := m.pop()
-				if r == nil {
-					break
-				}
-				chunk := r.chunks[r.at[row]>>32]
-				for i, v := range chunk {
-					if n == 0 {
-						cols[i] = column.NewAppender(v.Type, batchRows)
-					}
-					cols[i].Append(v, int(uint32(r.at[row])))
-				}
+			f, err := m.frame(op)
+			if err != nil || f == nil {
+				return err
 			}
-			if n == 0 {
-				return nil
-			}
-			f := loaded(n, make([]*column.Vector, op.width))
-			for i, c := range cols {
-				f.cols[i] = c.Vector()
-			}
-			op.stats.emitted(n)
+			op.stats.emitted(f.n)
 			if err := emit(f); err != nil {
 				return err
 			}
@@ -140,10 +139,13 @@ type sorter struct {
 	mem    account
 	held   int64              // bytes of chunks
 	dicts  [](*column.Vector) // the last dictionary charged, by column
+	q      *query
+	types  []*column.Type // of the rows; nil for a top-N over a scan, which does not spill
+	runs   []*spill.Run   // what has been put aside, each run sorted
 }
 
 func newSorter(q *query, stats *opStats, spec *sortSpec, width int) *sorter {
-	s := &sorter{spec: spec, stats: stats, width: width, task: -1, dicts: make([]*column.Vector, width)}
+	s := &sorter{spec: spec, stats: stats, width: width, task: -1, dicts: make([]*column.Vector, width), q: q}
 	for _, k := range spec.keys {
 		s.keys = append(s.keys, newKeyColumn(k.typ))
 	}
@@ -268,6 +270,12 @@ func (s *sorter) trim(now bool) error {
 	n := s.held + int64(8*cap(s.ord)+8*cap(s.at))
 	for i := range s.keys {
 		n += s.keys[i].bytes()
+	}
+	if s.types != nil && s.mem.tight(n) {
+		if err := s.putAside(); err != nil {
+			return err
+		}
+		n = 0
 	}
 	return s.mem.hold(n)
 }
@@ -612,45 +620,4 @@ func (k *keyColumn) bound(i int) *bound {
 
 func (k *keyColumn) bytes() int64 {
 	return k.text + int64(8*cap(k.i64)+8*cap(k.f64)+16*cap(k.str)+8*cap(k.nulls))
-}
-
-// merge reads sorted runs as one.
-type merge struct {
-	runs []*sorter
-	next []int // of each run
-	left int64 // rows still wanted, -1 for all
-}
-
-// pop returns the next row, or a nil run at the end. There are as many runs as
-// workers, so looking at the head of each is cheap.
-func (m *merge) pop() (*sorter, int32) {
-	if m.left == 0 {
-		return nil, 0
-	}
-	best := -1
-	for i, r := range m.runs {
-		if m.next[i] >= len(r.order) {
-			continue
-		}
-		if best < 0 || compareRows(r, r.order[m.next[i]], m.runs[best], m.runs[best].order[m.next[best]]) < 0 {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil, 0
-	}
-	if m.left > 0 {
-		m.left--
-	}
-	r := m.runs[best]
-	m.next[best]++
-	return r, r.order[m.next[best]-1]
-}
-
-func (m *merge) skip(n int64) {
-	for ; n > 0; n-- {
-		if r, _ := m.pop(); r == nil {
-			return
-		}
-	}
 }

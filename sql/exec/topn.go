@@ -2,10 +2,12 @@ package exec
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
 // topScanOp is ORDER BY … LIMIT n over a scan. It reads the sort keys of the
@@ -29,27 +31,51 @@ func (op *topScanOp) open(q *query) ([]task, error) {
 		return nil, nil
 	}
 	op.bestFirst(tasks)
+	var made []*sorter
 	runs, err := runAll(q, tasks, func() *topUnits {
 		s := newSorter(q, &op.stats, op.spec, 0)
 		s.chunks, s.at = nil, nil
+		made = append(made, s)
 		return &topUnits{op: op, sorter: s}
 	})
+	if e := (*sqlerr.Error)(nil); q.space != nil && errors.As(err, &e) && e.Code == sqlerr.OutOfMemory {
+		// The keys alone are too much to be kept in memory: a sort of the rows can
+		// put them aside.
+		for _, s := range made {
+			s.mem.release()
+			s.forget()
+		}
+		rows := &sortOp{spec: op.spec, input: op.scan, width: len(op.scan.node.Columns)}
+		for _, col := range op.scan.node.Columns {
+			rows.types = append(rows.types, col.Type)
+		}
+		return rows.open(q)
+	}
 	if err != nil {
 		return nil, err
 	}
-	m := merge{next: make([]int, len(runs)), left: op.spec.wanted}
+	m := merge{q: q, left: op.spec.wanted}
 	for _, r := range runs {
-		m.runs = append(m.runs, r.sorter)
+		m.sources = append(m.sources, &sortedRun{sorter: r.sorter})
 	}
-	m.skip(op.spec.offset)
+	if err := m.start(); err != nil {
+		return nil, err
+	}
+	if err := m.skip(op.spec.offset); err != nil {
+		return nil, err
+	}
 	var rows []uint64 // unit, row
 	for {
-		r, i := m.pop()
+		r, i, err := m.pop()
+		if err != nil {
+			return nil, err
+		}
 		if r == nil {
 			break
 		}
 		rows = append(rows, r.ord[i])
 	}
+	m.end()
 	return []task{taskFunc(func(w *worker, emit func(*frame) error) error {
 		was := w.enter(&op.stats)
 		defer w.enter(was)

@@ -74,6 +74,10 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 	}
 	op := &windowOp{outer: len(cols), specs: n.Specs, shared: len(n.Keys)}
 	var made []plan.Expr // the computed columns, by slot less outer
+	var types []*column.Type
+	for _, col := range cols {
+		types = append(types, col.Type)
+	}
 	value := func(e plan.Expr) windowValue {
 		switch e := e.(type) {
 		case *plan.Const:
@@ -90,7 +94,7 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 			project.eager = append(project.eager, len(project.exprs))
 		}
 		project.exprs = append(project.exprs, c.expr(e, in))
-		made = append(made, e)
+		made, types = append(made, e), append(types, e.Type())
 		return windowValue{slot: len(project.exprs) - 1}
 	}
 	maybe := func(e plan.Expr) *windowValue {
@@ -105,7 +109,7 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 		v := value(k.Expr)
 		if v.value != nil { // a constant needs a column to be sorted by
 			project.exprs = append(project.exprs, &constExpr{value: v.value})
-			made = append(made, nil)
+			made, types = append(made, nil), append(types, v.value.Type)
 			v.slot = len(project.exprs) - 1
 		}
 		op.keys = append(op.keys, windowKey{v.slot, k.Desc, k.NullsFirst})
@@ -146,7 +150,7 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 		// Rows of different workers that tie keep the order of the input.
 		spec.keys = append(spec.keys, sortKey{x: &refExpr{slot: op.width}, typ: column.BigIntType})
 	}
-	op.sort = &sortOp{spec: spec, input: below, width: op.width}
+	op.sort = &sortOp{spec: spec, input: below, width: op.width, types: types}
 	op.input = op.sort
 	return op
 }

@@ -96,6 +96,9 @@ func (t *Table) Name() string { return t.name }
 // Columns implements plan.Table.
 func (t *Table) Columns() []plan.Column { return t.cols }
 
+// Data returns the values of a column.
+func (t *Table) Data(i int) *column.Vector { return t.data[i] }
+
 // OpenScans returns how many scans were not closed.
 func (t *Table) OpenScans() int { return int(t.open.Load()) }
 

@@ -48,7 +48,7 @@ func (s *Space) NewWriter(types []*column.Type) *Writer {
 // Append adds the rows of a batch, whose columns may be in any layout.
 func (w *Writer) Append(b *column.Batch) error {
 	if w.n == 0 && b.Len <= rowsBlock && b.Len > 0 {
-		if size := rowsBytes(b.Cols, nil, b.Len); size >= w.s.block/2 && size <= 2*w.s.block {
+		if size := rowsBytes(b.Cols, nil, b.Len); size >= w.s.block/2 && size <= w.s.block {
 			return w.block(b.Cols, b.Len)
 		}
 	}
