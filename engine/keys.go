@@ -17,6 +17,7 @@ import (
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/proof"
 )
 
 // Signing keys lie in the database, wrapped by Options.KeyWrapper. Without one, by a
@@ -25,9 +26,10 @@ import (
 //	SECRET   "cairn-secret/1 ", 64 hexadecimal digits, newline
 //
 // In an encrypted lake that file is encrypted like all others, and follows the
-// rotation of their keys. In one in the clear it keeps the key from whoever gets the database
-// or a copy of it alone. It does not keep it from whoever can read the whole directory: against them only copies
-// of digests and checkpoints elsewhere help, and they do.
+// rotation of their keys. In one in the clear it keeps the key from whoever gets the
+// database or a copy of it alone. It does not keep it from whoever can read the
+// whole directory: against them only copies of digests and checkpoints elsewhere
+// help, and they do.
 const (
 	secretFile = "SECRET"
 	secretHead = "cairn-secret/1 "
@@ -208,4 +210,25 @@ func (l *Lake) makeSecret(path string) (digest.Wrapper, error) {
 		return nil, err
 	}
 	return digest.SecretWrapper(secret), nil
+}
+
+// ParseKeys reads public keys that were kept elsewhere: what "cairn key
+// export-public" prints in any of its forms.
+func ParseKeys(text []byte) (*digest.Ring, error) {
+	r, err := digest.ParseKeys(text)
+	if err != nil {
+		return nil, &kindError{kind: ErrBadInput, err: err}
+	}
+	return r, nil
+}
+
+// VerifierKey returns the key in use in the form that signed notes name keys by, for
+// checkpoints of the store: what a witness is given. It is empty before the first
+// digest.
+func (s *Store) VerifierKey() string {
+	ring := s.lake.PublicKeys()
+	if len(ring.Keys) == 0 {
+		return ""
+	}
+	return proof.VerifierKey(s.Origin(), ring.Keys[len(ring.Keys)-1].Public)
 }

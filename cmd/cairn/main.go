@@ -69,6 +69,7 @@ type program struct {
 	json      bool
 	format    string
 	verbose   bool
+	publish   []string
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
@@ -121,7 +122,8 @@ append-only, compressed, indexed log that is asked in SQL.`,
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(p.demoCommand(), p.generateCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
-		p.storeCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.versionCommand())
+		p.storeCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(),
+		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.versionCommand())
 	wrongUse(root)
 	return root
 }
@@ -182,7 +184,7 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Logger: p.logger()})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), Logger: p.logger()})
 	if mustExist && errors.Is(err, engine.ErrNotFound) {
 		return nil, fmt.Errorf("%w\nfill one with: cairn import PATH… --dir %s", err, dir)
 	}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairndb/cairn/engine"
+)
+
+func (p *program) proveCommand() *cobra.Command {
+	var store, out, record string
+	var seq int64
+	cmd := &cobra.Command{
+		Use:   "prove [EVENT-ID]",
+		Short: "Print a receipt: proof that an event is in the lake",
+		Long: `Prove prints a receipt, a small text file that shows that the exact record of an event has
+its place under a signed checkpoint. cairn-verify checks it with the record and the
+lake's public key, without the lake:
+  cairn-verify receipt FILE --record RECORD --key KEYS
+An event that no checkpoint covers yet is signed for first, as by "cairn digest".`,
+		Example: `  cairn prove 3b4f0d5c-… --out event.receipt --record event.json
+  cairn prove --seq 1000 --store events`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (len(args) == 1) == (seq >= 0) {
+				return usagef("name the event by its ID or by --seq")
+			}
+			return p.withLake(func(lake *engine.Lake) error {
+				s, err := lake.Store(store)
+				if err != nil {
+					return err
+				}
+				at := uint64(seq)
+				if len(args) == 1 {
+					if at, err = eventSeq(c, s, args[0]); err != nil {
+						return err
+					}
+				}
+				r, err := s.Prove(c.Context(), at)
+				if err != nil {
+					return err
+				}
+				if record != "" {
+					raw, err := s.Record(c.Context(), at)
+					if err == nil {
+						err = os.WriteFile(record, raw, 0o600)
+					}
+					if err != nil {
+						return fmt.Errorf("writing the record: %w", err)
+					}
+				}
+				if out != "" {
+					if err := os.WriteFile(out, r.Format(), 0o600); err != nil {
+						return fmt.Errorf("writing the receipt: %w", err)
+					}
+					return nil
+				}
+				_, err = p.out.Write(r.Format())
+				return err
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&store, "store", engine.DefaultStore, "the store the event is in")
+	f.Int64Var(&seq, "seq", -1, "the event's sequence number, instead of its ID")
+	f.StringVar(&out, "out", "", "write the receipt to this file")
+	f.StringVar(&record, "record", "", "write the exact record to this file")
+	return cmd
+}
+
+// eventSeq finds the one event with an ID.
+func eventSeq(c *cobra.Command, s *engine.Store, id string) (uint64, error) {
+	page, err := s.Lookup(c.Context(), engine.LookupRequest{Attributes: map[string]string{"EventId": id}, Limit: 50})
+	if err != nil {
+		return 0, err
+	}
+	switch len(page.Events) {
+	case 0:
+		return 0, fmt.Errorf("store %s has no event with the ID %q", s.Name(), id)
+	case 1:
+		return page.Events[0].Seq, nil
+	}
+	var list []string
+	for _, e := range page.Events {
+		list = append(list, fmt.Sprint(e.Seq))
+	}
+	return 0, usagef("there are several events with the ID %q; name one of them by --seq: %s", id, strings.Join(list, ", "))
+}
+
+func (p *program) verifyCommand() *cobra.Command {
+	var store, key string
+	var full bool
+	var checkpoints []string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Verify that the lake is what its signed digests say",
+		Long: `Verify verifies the signatures of all digests, that they make one unbroken chain, and that
+the Merkle tree has the root that each of them signed. With --full it reads every record
+and computes its hash again. With --checkpoint it compares with checkpoints or digests
+that were kept elsewhere: only they tell when the whole directory was put back to an
+older state. With --key the signatures must be by keys that were kept elsewhere.
+It changes nothing. Exit status 1 means that something is not as it was signed.`,
+		Example: `  cairn verify --full
+  cairn verify --checkpoint /mnt/audit/digests --key keys.json --json`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			opts := engine.VerifyOptions{Store: store, Full: full}
+			for _, path := range checkpoints {
+				b, err := os.ReadFile(path)
+				if err != nil {
+					return fmt.Errorf("reading a checkpoint: %w", err)
+				}
+				opts.Outside = append(opts.Outside, b)
+			}
+			if key != "" {
+				b, err := os.ReadFile(key)
+				if err == nil {
+					opts.Keys, err = engine.ParseKeys(b)
+				}
+				if err != nil {
+					return fmt.Errorf("reading keys from %s: %w", key, err)
+				}
+			}
+			dir, err := p.lakeDir()
+			if err != nil {
+				return err
+			}
+			keeper, err := p.keeper(false)
+			if err != nil {
+				return err
+			}
+			// Read-only opening reports damage instead of refusing it.
+			lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
+			if err != nil {
+				return err
+			}
+			defer lake.Close()
+			bar := newProgress(p.err, false)
+			opts.Progress = func(pr engine.VerifyProgress) {
+				bar.set(int64(pr.EventsDone), int64(pr.Events), "store %s, %s/s", pr.Store, size(perSecond(pr.Bytes, pr.Elapsed)))
+			}
+			r, err := lake.Verify(c.Context(), opts)
+			bar.finish()
+			if err != nil {
+				return err
+			}
+			if err := p.printVerify(r); err != nil {
+				return err
+			}
+			if r.ProblemCount > 0 {
+				return errReported
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&store, "store", "", "the store to verify (default all)")
+	f.BoolVar(&full, "full", false, "read every record and compute its hash again")
+	f.StringArrayVar(&checkpoints, "checkpoint", nil, "a file with a checkpoint, or with lines of digests, that was kept elsewhere; may be given several times")
+	f.StringVar(&key, "key", "", "a file with public keys that were kept elsewhere (cairn key export-public)")
+	return cmd
+}
+
+func perSecond(bytes int64, d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return int64(float64(bytes) / d.Seconds())
+}
+
+func (p *program) printVerify(r *engine.VerifyReport) error {
+	if p.json {
+		return p.printJSON(r)
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(p.out, printable(problem.String()))
+	}
+	if n := r.ProblemCount - len(r.Problems); n > 0 {
+		fmt.Fprintf(p.out, "… and %s more\n", count(int64(n)))
+	}
+	for _, s := range r.Stores {
+		fmt.Fprintf(p.out, "store %s: %s events, %s of them under %s digests, root %v", s.Name, count(int64(s.Events)), count(int64(s.SignedEvents)), count(int64(s.Digests)), s.Root)
+		if s.HashedEvents > 0 {
+			fmt.Fprintf(p.out, "; %s records (%s) hashed again, %s/s", count(int64(s.HashedEvents)), size(s.HashedBytes), size(perSecond(s.HashedBytes, s.Elapsed)))
+		}
+		if s.Outside > 0 {
+			fmt.Fprintf(p.out, "; compared with %s checkpoints kept elsewhere", count(int64(s.Outside)))
+		}
+		fmt.Fprintln(p.out)
+	}
+	for _, n := range r.NotVerified {
+		fmt.Fprintf(p.out, "not verified: %s\n", n)
+	}
+	verdict := "verified"
+	if r.ProblemCount > 0 {
+		verdict = count(int64(r.ProblemCount)) + " problems"
+	}
+	_, err := fmt.Fprintf(p.out, "%s in %s\n", verdict, took(r.Elapsed))
+	return err
+}
