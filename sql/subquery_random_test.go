@@ -128,11 +128,13 @@ func TestRandomSubqueries(t *testing.T) {
 			slices.Sort(text)
 			return strings.Join(text, "\n")
 		}
-		want := ask(true, cats[0])
-		if want == "error" {
-			failed++
-		}
 		for i, cat := range cats {
+			// By layout, for EXISTS ends at the first row that is found: an error of
+			// a later unit is not heard of.
+			want := ask(true, cat)
+			if i == 0 && want == "error" {
+				failed++
+			}
 			if got := ask(false, cat); got != want {
 				t.Fatalf("seed %d, round %d, layout %d: %s\ngot\n%s\nwant\n%s", seed, round, i, q, got, want)
 			}
