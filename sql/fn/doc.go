@@ -18,7 +18,9 @@
 // evaluator; here they have only their documentation.
 //
 // Functions that take lambdas are found with [LookupHigher]; the evaluator
-// hands in each lambda as a function over vectors.
+// hands in each lambda as a function over vectors. What has clauses or a syntax
+// of its own is made for the call: [NewArray], [NewRow], [NewRange],
+// [NewJSONPath] and [NewJSONMembers].
 //
 // # How functions are built
 //
@@ -41,7 +43,9 @@
 //
 // # Differences from Trino
 //
-// Decimals have at most 18 digits and an operation whose result needs more
-// fails with an overflow error. Times have at most microseconds. JSON numbers keep the
-// spelling of their source. Hash values (checksum) are our own.
+// Decimals have at most 18 digits: wider types (to 38) are taken as that wide, and
+// an operation whose result needs more fails with an overflow error. Times have at
+// most microseconds, and literals of them at least milliseconds. JSON numbers keep
+// the spelling of their source. Hash values (checksum) are our own. A [Doc] says
+// where a single function differs.
 package fn

@@ -121,7 +121,7 @@ func resolveType(n parse.TypeName) (*column.Type, error) {
 		}
 		if s > decimalDigitsMax {
 			return nil, sqlerr.New(sqlerr.FeatureNotSupported, n.Pos, "a decimal has at most %d digits behind the point", decimalDigitsMax).
-				WithHint("use decimal(%d,%d), or double", decimalDigitsMax, decimalDigitsMax)
+				WithHint("use a scale of at most %d, or double", decimalDigitsMax)
 		}
 		return column.DecimalOf(min(p, decimalDigitsMax), s), nil
 	case column.Time, column.Timestamp, column.TimestampTZ:
