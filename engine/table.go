@@ -80,6 +80,18 @@ func (t *table) Columns() []plan.Column {
 	return out
 }
 
+// RowCount implements plan.RowCounter.
+func (t *table) RowCount() int64 {
+	var n int64
+	for _, seg := range t.snap.segments {
+		n += int64(seg.cat.Rows)
+	}
+	for _, v := range t.snap.views {
+		n += int64(len(v.Rows()))
+	}
+	return n
+}
+
 // fieldAliases adds the other names of the members below a column.
 func fieldAliases(c *event.Column, to map[string]string) map[string]string {
 	for i := range c.Members {

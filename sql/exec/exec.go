@@ -45,6 +45,14 @@
 // for all rows fails or does not fit, each combination decides for itself. One
 // run of a sub-query is under way at a time, on all workers.
 //
+// A join holds the side that has fewer rows (scans know, once storage has left
+// out what it can), found by a hash of the equalities, and lets the other side
+// pass by on all workers. Held columns come out as dictionary vectors over what
+// is held, columns of the other side are read for the rows that match. What is
+// held is told to the other side's scan before that is read: few keys as a list
+// of values, orders between the sides as a range. A lateral join runs its right
+// side once per distinct combination of what that refers to, and remembers.
+//
 // The order of results without ORDER BY is the order of storage: tasks run
 // ahead in parallel, and their batches are handed out in task order.
 //

@@ -111,9 +111,9 @@ func (h *heldRows) note(rows []uint32) {
 func (op *joinOp) open(q *query) ([]task, error) {
 	sh := op.shape
 	sh.heldLeft = op.holdLeft()
-	held, probe, side := op.right, op.left, 1
+	held, probe, side := op.right, op.left, 0
 	if sh.heldLeft {
-		held, probe, side = op.left, op.right, 0
+		held, probe, side = op.left, op.right, 1
 	}
 	tasks, err := held.open(q)
 	if err != nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -238,19 +239,37 @@ func OuterRefs(n Node) map[ColID]bool {
 // result only as they are; it may leave On for an input whose rows do not
 // appear without match. Columns of queries around this one are like constants.
 func (x *Join) sink(conds []Expr) Node {
+	x.strengthen(conds)
+	var flat []Expr
+	for _, c := range conds {
+		flat = append(flat, conjuncts(c)...)
+	}
+	conds = flat
+	if x.Kind == InnerJoin && !x.Lateral {
+		x, conds = x.ordered(conds)
+		conds = append(conds, implied(conds, conds)...)
+	}
 	left, right := madeBy(x.Left), madeBy(x.Right)
 	var toLeft, toRight, above []Expr
 	for _, c := range conds {
 		onLeft, onRight, onMark := x.sides(c, left, right)
+		var to *[]Expr
 		switch {
 		case Volatile(c) || onMark:
-			above = append(above, c)
 		case !onRight && !x.Kind.keepsRight():
-			toLeft = append(toLeft, c)
+			to = &toLeft
 		case !onLeft && (x.Kind == InnerJoin || x.Kind == RightJoin):
-			toRight = append(toRight, c)
-		case x.Kind == InnerJoin:
-			x.On = append(x.On, conjuncts(c)...)
+			to = &toRight
+		}
+		switch {
+		case to != nil:
+			below, stays := guard(c)
+			*to = append(*to, below)
+			if stays {
+				above = append(above, c)
+			}
+		case x.Kind == InnerJoin && !Volatile(c):
+			x.On = append(x.On, c)
 		default:
 			above = append(above, c)
 		}
@@ -258,18 +277,33 @@ func (x *Join) sink(conds []Expr) Node {
 	on := x.On[:x.NullAware:x.NullAware]
 	for _, c := range x.On[x.NullAware:] {
 		onLeft, onRight, _ := x.sides(c, left, right)
+		var to *[]Expr
 		switch {
 		case Volatile(c):
-			on = append(on, c)
 		case !onRight && !x.Kind.keepsLeft():
-			toLeft = append(toLeft, c)
+			to = &toLeft
 		case !onLeft && !x.Kind.keepsRight():
-			toRight = append(toRight, c)
-		default:
+			to = &toRight
+		}
+		if to == nil {
+			on = append(on, c)
+			continue
+		}
+		below, stays := guard(c)
+		*to = append(*to, below)
+		if stays {
 			on = append(on, c)
 		}
 	}
 	x.On = on
+	// What an outer join asks of the rows that it keeps goes for their matches.
+	if x.Kind != InnerJoin && !x.Kind.keepsRight() {
+		for _, c := range implied(toLeft, x.On) {
+			if onLeft, _, _ := x.sides(c, left, right); !onLeft {
+				toRight = append(toRight, c)
+			}
+		}
+	}
 	x.Left, x.Right = sink(x.Left, toLeft), sink(x.Right, toRight)
 	return filtered(x, above)
 }
@@ -322,6 +356,13 @@ func (x *Unnest) sink(conds []Expr) Node {
 		} else {
 			above = append(above, c)
 		}
+	}
+	made := map[ColID]bool{}
+	for _, c := range x.Columns {
+		made[c.ID] = true
+	}
+	if slices.ContainsFunc(above, func(c Expr) bool { return rejects(c, made) }) {
+		x.Outer = false
 	}
 	x.Input = sink(x.Input, below)
 	return filtered(x, above)

@@ -26,7 +26,12 @@
 // move down through projections, groups and unions to the scans; a scan's
 // conjuncts that storage understands become [Term]s beside the filter; a sort
 // under a limit becomes a top-N, below the projection when it can, so that
-// only sort keys are read for the rows that lose.
+// only sort keys are read for the rows that lose. Filters pass through joins to
+// the sides where the kind allows it, and with a.x = b.x what is asked of one is
+// asked of the other; an outer join whose padded rows a filter drops is an inner
+// one; inner joins begin with the smallest table and follow equalities. A
+// condition that may fail is asked of a side only so far as it does not, and
+// again of the rows of the result.
 //
 // Window functions are bound like aggregates: the call becomes a column of a
 // [Window] above FROM, WHERE and GROUP BY. Windows that one sort can serve share

@@ -105,6 +105,9 @@ func (t *Table) OpenScans() int { return int(t.open.Load()) }
 // Rows returns the number of rows.
 func (t *Table) Rows() int { return t.rows }
 
+// RowCount implements plan.RowCounter.
+func (t *Table) RowCount() int64 { return int64(t.rows) }
+
 // Scan implements plan.Table.
 func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error) {
 	s := &scan{t: t, req: req}
