@@ -41,9 +41,14 @@ func TestLogic(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no logic tests: %v", err)
 	}
-	base := append(fixture(), joinTables()...)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			base := fixture()
+			for _, of := range []string{"join", "lateral", "unnest"} {
+				if strings.HasPrefix(filepath.Base(file), of) {
+					base = append(base, joinTables()...)
+				}
+			}
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
