@@ -183,6 +183,34 @@ func TestAggregates(t *testing.T) {
 		for g := range groupCount {
 			compare(fmt.Sprintf("merged in order %v", order), merged, err, g, g)
 		}
+		// Put together from the states of the parts, by pieces.
+		loaded := b.New()
+		loaded.Grow(groupCount)
+		for p := range accs {
+			state := accs[p].State()
+			for i, typ := range loaded.StateTypes() {
+				if !state[i].Type.Equal(typ) || state[i].Len != groupCount {
+					t.Errorf("%s: column %d of the state has %d values of %s, want %d of %s", name, i, state[i].Len, state[i].Type, groupCount, typ)
+				}
+			}
+			for g := groupCount - 1; g >= 0; g-- {
+				var piece []*column.Vector
+				for i, v := range state {
+					if (g+i)%2 == 0 {
+						v = column.Flatten(v)
+					}
+					piece = append(piece, v.Slice(g, g+1))
+				}
+				if err := loaded.Load([]uint32{uint32((g + groupCount - p) % groupCount)}, piece, 1); err != nil {
+					t.Errorf("%s: loading: %v", name, err)
+					return
+				}
+			}
+		}
+		again, err := loaded.Result()
+		for g := range groupCount {
+			compare("loaded from states", again, err, g, g)
+		}
 		if final.Bytes() <= 0 && types[0].Kind != column.Unknown {
 			t.Errorf("%s: holds %d bytes", name, final.Bytes())
 		}

@@ -55,6 +55,15 @@ type Accumulator interface {
 	Merge(other Accumulator, groups []uint32) error
 	// Result returns one value per group.
 	Result() (*column.Vector, error)
+	// StateTypes are the types of the columns that State gives.
+	StateTypes() []*column.Type
+	// State returns what the groups have taken so far as columns of values, one
+	// row per group, for groups that are put aside. The accumulator may only be
+	// dropped afterwards.
+	State() []*column.Vector
+	// Load adds what row i of n rows of state holds to group groups[i], as Merge
+	// does. The columns are in any layout.
+	Load(groups []uint32, state []*column.Vector, n int) error
 	// Bytes is the memory held, roughly.
 	Bytes() int64
 }
