@@ -21,6 +21,12 @@
 //	e | store 4                    where a store's log ended when the lake was closed
 //	i | store 4 | hash 16          how far a file has been imported; the hash is the
 //	                               start of the SHA-256 of its path
+//	t                              how far time is known to have passed
+//	p | store 4                    how long a store keeps its events, and where it is in
+//	                               its life
+//	l | store 4 | number 8         a legal hold
+//	x | store 4 | first 8          a range of sequence numbers that has left a store
+//	g | store 4                    a store that was deleted for good
 //
 // A value is a version byte (1), fields, and a checksum of 8 bytes,
 // little-endian: xxhash64 of the key, then of everything before it, so that a
@@ -137,6 +143,14 @@ type State struct {
 	Segments []Segment
 	// Ends are by store.
 	Ends []End
+
+	// What belongs to retention: policies by store, holds by store and number, dropped
+	// ranges by store and sequence number, deleted stores by number.
+	Clock    Clock
+	Policies []Policy
+	Holds    []Hold
+	Dropped  []Dropped
+	Gone     []Gone
 }
 
 // CorruptError says which record is damaged.
@@ -213,6 +227,9 @@ func Load(r Reader) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := st.loadRetention(r); err != nil {
+		return nil, err
+	}
 	if heads == 0 && len(st.Stores)+len(st.Segments) > 0 {
 		return nil, &CorruptError{Key: []byte{keyHead}, Reason: "there are stores or segments, but no head"}
 	}
@@ -251,7 +268,7 @@ func (st *State) verify() error {
 		numbers[s.Number] = true
 		next = s.End()
 	}
-	return nil
+	return st.verifyRetention(stores)
 }
 
 func (h *Head) key() []byte { return []byte{keyHead} }

@@ -42,7 +42,12 @@ func sample() *State {
 			{Store: 0, First: 65536, Rows: 1, Number: 11, MinTime: 5, MaxTime: 5, RawBytes: 10, StoredBytes: 20},
 			{Store: 2, First: 0, Rows: 9, Number: 5},
 		},
-		Ends: []End{{Store: 0, Next: 70_000}, {Store: 2, Next: 9}},
+		Ends:     []End{{Store: 0, Next: 70_000}, {Store: 2, Next: 9}},
+		Clock:    Clock{Floor: 1 << 50, Strict: -3, NextHold: 8},
+		Policies: []Policy{{Store: 0, Days: 366, Protected: true}, {Store: 2, Kind: 2, Days: 3653, Mode: 2, State: 2, Before: 1, Gone: 1 << 49}},
+		Holds:    []Hold{{Store: 2, Number: 1, From: -1 << 63, To: 1<<63 - 1, Reason: "Fall 7", By: "ä", At: 5}, {Store: 2, Number: 7, From: 3, To: 3, Reason: "x"}},
+		Dropped:  []Dropped{{Store: 2, First: 9, End: 300, Segments: 2, RawBytes: 5, StoredBytes: 4, MinTime: -7, MaxTime: 8, At: 9}},
+		Gone:     []Gone{{Store: 1, ID: [16]byte{7}, Name: "old", Events: 5, StoredBytes: 9, At: 11}},
 	}
 }
 
@@ -57,6 +62,19 @@ func put(st *State) table {
 	}
 	for i := range st.Ends {
 		st.Ends[i].Put(t)
+	}
+	st.Clock.Put(t)
+	for i := range st.Policies {
+		st.Policies[i].Put(t)
+	}
+	for i := range st.Holds {
+		st.Holds[i].Put(t)
+	}
+	for i := range st.Dropped {
+		st.Dropped[i].Put(t)
+	}
+	for i := range st.Gone {
+		st.Gone[i].Put(t)
 	}
 	return t
 }
@@ -250,6 +268,36 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			n.Put(back)
+		case keyClock:
+			var c Clock
+			if c.decode(key, value) != nil {
+				return
+			}
+			c.Put(back)
+		case keyPolicy:
+			var p Policy
+			if p.decode(key, value) != nil {
+				return
+			}
+			p.Put(back)
+		case keyHold:
+			var h Hold
+			if h.decode(key, value) != nil {
+				return
+			}
+			h.Put(back)
+		case keyDropped:
+			var x Dropped
+			if x.decode(key, value) != nil {
+				return
+			}
+			x.Put(back)
+		case keyGone:
+			var g Gone
+			if g.decode(key, value) != nil {
+				return
+			}
+			g.Put(back)
 		default:
 			return
 		}
@@ -257,4 +305,27 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("record %q decoded from %x encodes to %x", key, value, back[string(key)])
 		}
 	})
+}
+
+// TestRetentionRecordsMustFit names every record of retention that contradicts the others.
+func TestRetentionRecordsMustFit(t *testing.T) {
+	for name, spoil := range map[string]func(*State){
+		"policy of no store":     func(st *State) { st.Policies[0].Store = 1 },
+		"hold of no store":       func(st *State) { st.Holds[0].Store = 1 },
+		"hold not given out":     func(st *State) { st.Clock.NextHold = 7 },
+		"hold ends before":       func(st *State) { st.Holds[1].To = 2 },
+		"dropped of no store":    func(st *State) { st.Dropped[0].Store = 1 },
+		"dropped nothing":        func(st *State) { st.Dropped[0].End = 9 },
+		"dropped and there":      func(st *State) { st.Dropped[0].First = 8 },
+		"dropped twice":          func(st *State) { st.Dropped = append(st.Dropped, Dropped{Store: 2, First: 299, End: 301}) },
+		"deleted and there":      func(st *State) { st.Gone[0].Store = 2 },
+		"deleted and never made": func(st *State) { st.Gone[0].Store = 3 },
+	} {
+		st := sample()
+		spoil(st)
+		var damage *CorruptError
+		if _, err := Load(put(st)); !errors.As(err, &damage) {
+			t.Errorf("%s: got %v, want a *CorruptError", name, err)
+		}
+	}
 }

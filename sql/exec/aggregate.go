@@ -330,7 +330,15 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 	defer w.enter(was)
 	unit := u.unit()
 	f := loaded(1, make([]*column.Vector, len(op.scan.node.Columns)))
-	counts := []int64{int64(unit.Rows())}
+	rows := unit.Rows()
+	// No column is read, so there is no term either: the candidates are the rows that
+	// the table shows.
+	if op.counted < 0 {
+		if c := unit.Candidates(); c != nil {
+			rows = int(c.GetCardinality())
+		}
+	}
+	counts := []int64{int64(rows)}
 	if op.counted >= 0 {
 		values, n, ok, err := unit.Counts(w.q.ctx, op.counted)
 		if err != nil || !ok {
@@ -339,7 +347,7 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 		f.n, counts = values.Len, n
 		f.cols[op.counted] = column.Flatten(values)
 	}
-	if f.n == 0 || unit.Rows() == 0 {
+	if f.n == 0 || rows == 0 {
 		return true, nil
 	}
 	weight := &column.Vector{Type: column.BigIntType, Len: f.n, I64: counts}
@@ -355,7 +363,7 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 			return false, err
 		}
 	}
-	u.op.stats.emitted(unit.Rows())
+	u.op.stats.emitted(rows)
 	return true, g.charge()
 }
 

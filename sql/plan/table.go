@@ -148,7 +148,9 @@ const BlockRows = 4096
 type Unit interface {
 	// Rows is the number of rows, numbered from 0.
 	Rows() int
-	// Candidates are the rows that the terms leave; nil stands for all.
+	// Candidates are the rows that the terms leave; nil stands for all. A unit with
+	// rows that nobody may see leaves them out here, knows no counts of values, and
+	// has exactly the rows to be seen when there are no terms.
 	Candidates() *roaring.Bitmap
 	// Read returns the values of req.Paths[path] at the given rows: ascending
 	// row numbers within one block of BlockRows, or, when rows is nil, all the
