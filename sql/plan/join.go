@@ -296,9 +296,10 @@ func (x *Join) sink(conds []Expr) Node {
 		}
 	}
 	x.On = on
-	// What an outer join asks of the rows that it keeps goes for their matches.
+	// What an outer join asks of the rows that it keeps goes for their matches. It
+	// does not for the comparisons of an IN, which NULLs count for.
 	if x.Kind != InnerJoin && !x.Kind.keepsRight() {
-		for _, c := range implied(toLeft, x.On) {
+		for _, c := range implied(toLeft, x.On[x.NullAware:]) {
 			if onLeft, _, _ := x.sides(c, left, right); !onLeft {
 				toRight = append(toRight, c)
 			}

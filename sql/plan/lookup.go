@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // Lookup is how a sub-query that refers to the queries around it by equalities
 // alone is answered for all rows by one run of a plan that does not refer to
 // them: Root gives, with every row of the sub-query, the values that the outer
@@ -38,6 +40,10 @@ type puller struct {
 	// grouped is set when a group that is there without any row became one group
 	// per key, so that rows may be missing that must be there.
 	grouped bool
+	// beyond allows conditions other than equalities, which then are in residual;
+	// the columns that they need are among the keys, without probe.
+	beyond   bool
+	residual []Expr
 }
 
 // lookup returns how to answer a sub-query by one run, or nil.
@@ -187,7 +193,18 @@ func (p *puller) take(n Node, conds []Expr) (Node, []lookupKey, bool) {
 			}
 			own, probe, nullSafe, ok := equality(c)
 			if !ok {
-				return nil, nil, false
+				if !p.beyond || Volatile(c) || !harmless(c) {
+					return nil, nil, false
+				}
+				p.residual = append(p.residual, c)
+				used := map[ColID]bool{}
+				refs(c, used)
+				for _, col := range n.Cols() {
+					if used[col.ID] && !slices.ContainsFunc(keys, func(k lookupKey) bool { return k.col.ID == col.ID }) {
+						keys = append(keys, lookupKey{col: col})
+					}
+				}
+				continue
 			}
 			k := lookupKey{probe: probe, nullSafe: nullSafe}
 			if r, ok := own.(*Ref); ok {
@@ -245,7 +262,7 @@ func (p *puller) pullAggregate(x *Aggregate) (Node, []lookupKey, bool) {
 		return nil, nil, false
 	}
 	in, keys, ok := p.pull(x.Input, false)
-	if !ok || ordersRows(x) {
+	if !ok || ordersRows(x) || len(p.residual) > 0 {
 		return nil, nil, false
 	}
 	x.Input = in
@@ -275,7 +292,7 @@ func (p *puller) pullItems(items []Node) ([]lookupKey, bool) {
 	for i, item := range items {
 		width := item.Cols()
 		n, keys, ok := p.pull(item, false)
-		if !ok || p.grouped || len(keys) == 0 || i > 0 && len(keys) != len(first) {
+		if !ok || p.grouped || len(p.residual) > 0 || len(keys) == 0 || i > 0 && len(keys) != len(first) {
 			return nil, false
 		}
 		exact := &Project{Input: n}
@@ -418,8 +435,26 @@ func clone(n Node) (_ Node, ok bool) {
 		return &c, ok
 	case *Unnest:
 		c := *x
+		c.Columns = slices.Clone(x.Columns)
 		c.Input = sub(x.Input)
 		return &c, ok
+	case *Expand:
+		c := *x
+		c.Columns = slices.Clone(x.Columns)
+		c.Input = sub(x.Input)
+		return &c, ok
+	case *Window:
+		c := *x
+		c.Columns, c.Funcs = slices.Clone(x.Columns), slices.Clone(x.Funcs)
+		c.Input = sub(x.Input)
+		return &c, ok
+	case *Recursive:
+		c := *x
+		c.Columns = slices.Clone(x.Columns)
+		c.Base, c.Step = sub(x.Base), sub(x.Step)
+		return &c, ok
+	case *WorkTable:
+		return x, true
 	case *SharedScan:
 		if x.Of.Uses == 1 {
 			return x.inline(sub(x.Of.Root)), ok

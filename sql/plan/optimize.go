@@ -17,7 +17,7 @@ type optimizer struct {
 // the scans, columns that nobody needs go, and what storage can use of the
 // filters becomes terms. Without columns only the number of rows counts.
 func (o *optimizer) plan(root Node, columns bool) Node {
-	root = sink(root, nil)
+	root = sink(o.joinSubqueries(root), nil)
 	need := map[ColID]bool{}
 	if columns {
 		for _, c := range root.Cols() {
@@ -49,6 +49,7 @@ func sink(n Node, conds []Expr) Node {
 			}
 		}
 		x.Input = sink(x.Input, below)
+		x.merge()
 		return filtered(x, above)
 	case *Aggregate:
 		// A condition on keys alone decides about whole groups; without keys the
@@ -62,6 +63,7 @@ func sink(n Node, conds []Expr) Node {
 			}
 		}
 		x.Input = sink(x.Input, below)
+		x.merge()
 		return filtered(x, above)
 	case *Expand:
 		// Only a key that is in every set is never made NULL here.

@@ -41,7 +41,10 @@
 // A query inside an expression becomes a [Subquery] with a plan of its own,
 // which names columns of the queries around as parameters ([Outer]): it stays
 // where it stands in the expression, and is evaluated for just the rows that
-// its place is evaluated for. Where the parameters are only compared by
+// its place is evaluated for. As a condition of WHERE, IN and EXISTS become
+// semi-joins, negated anti-joins, if neither side may raise an error: conditions
+// besides equalities go with them, and the table that they ask about is narrowed
+// before it is joined with others. Elsewhere, where the parameters are only compared by
 // equality, a [Lookup] answers for all rows by one run. A WITH item is bound
 // where it is used when that is cheap, else once ([Shared]); a recursive one is
 // a [Recursive] node.

@@ -179,7 +179,7 @@ func cheap(n Node) bool {
 func (o *optimizer) shared(list []*Shared) {
 	for i := len(list) - 1; i >= 0; i-- {
 		if s := list[i]; s.Uses > 1 {
-			s.Root = prune(sink(s.Root, nil), s.need)
+			s.Root = prune(sink(o.joinSubqueries(s.Root), nil), s.need)
 			o.finish(s.Root)
 		}
 	}
