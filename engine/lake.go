@@ -61,6 +61,8 @@ type Lake struct {
 	// Locked before cat.
 	logged sync.Mutex
 
+	principalChanges atomic.Uint64
+
 	commits chan *commitRequest
 	sealer  sealer
 	merger  merger

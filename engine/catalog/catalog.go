@@ -27,6 +27,8 @@
 //	l | store 4 | number 8         a legal hold
 //	x | store 4 | first 8          a range of sequence numbers that has left a store
 //	g | store 4                    a store that was deleted for good
+//	u | name                       a principal (principal.go); the name in lower case
+//	a                              what salts of unknown names are made from
 //
 // A value is a version byte (1), fields, and a checksum of 8 bytes,
 // little-endian: xxhash64 of the key, then of everything before it, so that a
@@ -171,6 +173,9 @@ const (
 	keySegment = 'm'
 	keyMark    = 'i'
 	keyEnd     = 'e'
+
+	keyPrincipal = 'u'
+	keyPretence  = 'a'
 )
 
 const (

@@ -227,6 +227,9 @@ func TestSchemaOnce(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	tab := put(sample())
 	(&Mark{Path: "x", Done: true}).Put(tab)
+	for _, p := range samplePrincipals() {
+		p.Put(tab)
+	}
 	for k, v := range tab {
 		f.Add([]byte(k), v[:len(v)-checksumLen])
 	}
@@ -276,6 +279,12 @@ func FuzzRecord(f *testing.F) {
 			c.Put(back)
 		case keyPolicy:
 			var p Policy
+			if p.decode(key, value) != nil {
+				return
+			}
+			p.Put(back)
+		case keyPrincipal:
+			var p Principal
 			if p.decode(key, value) != nil {
 				return
 			}
