@@ -224,6 +224,26 @@ func TestKeysReachStorage(t *testing.T) {
 	}
 }
 
+// TestSubqueriesReachStorage checks that what a sub-query gives narrows the scan
+// that asks it.
+func TestSubqueriesReachStorage(t *testing.T) {
+	cat := append(fixture().With(sqltest.Layout{UnitRows: 500, Prune: true, Stats: true}), joinTables()...)
+	for _, c := range []struct{ query, has string }{
+		{"SELECT count(*) FROM big WHERE i > (SELECT max(i) - 10 FROM big WHERE i < 9000)", "from a sub-query: i > 8"},
+		{"SELECT count(*) FROM big WHERE i IN (SELECT CAST(s AS bigint) FROM nums WHERE id > 99 UNION ALL SELECT 4711)", "from a sub-query: i = 4711"},
+		{"SELECT count(*) FROM big WHERE i IN (SELECT i FROM nums WHERE i BETWEEN 1 AND 20)", "2 values of i to storage"},
+		{"SELECT count(*) FROM big WHERE EXISTS (SELECT 1 FROM nums n WHERE n.i = big.i AND n.id = 1)", "1 values of i to storage"},
+	} {
+		lines, err := plain(t, bound(t, cat, "EXPLAIN ANALYZE "+c.query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(lines, c.has) || strings.Contains(lines, "rows: 10000 of 10000") && !strings.Contains(c.query, "max") {
+			t.Errorf("%s\n%s", c.query, lines)
+		}
+	}
+}
+
 // TestPlansOfJoins looks at what the planner makes of joins.
 func TestPlansOfJoins(t *testing.T) {
 	cat := append(fixture(), joinTables()...)

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func measured(s *opStats) string {
 // scanned tells what a scan reads and what it need not.
 func scanned(op *scanOp, ran bool) []string {
 	p := op.pruned()
-	var out []string
+	out := slices.Clone(op.told)
 	if p.Segments > 0 {
 		out = append(out, fmt.Sprintf("segments: %d of %d (left out: %d by time, %d by filter)",
 			p.Segments-p.SegmentsByTime-p.SegmentsByFilter, p.Segments, p.SegmentsByTime, p.SegmentsByFilter))

@@ -15,6 +15,7 @@ func (c *compiler) node(n plan.Node) operator {
 	case *plan.TableScan:
 		scan := &scanOp{node: n, filter: c.exprs(n.Filter, slotsOf(n.Columns)), late: c.late > 0}
 		scan.outer = n.RefersOut()
+		scan.lates = c.lateTerms(n)
 		c.scans = append(c.scans, scan)
 		op = scan
 	case *plan.Values:

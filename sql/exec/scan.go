@@ -22,6 +22,12 @@ type scanOp struct {
 	late, outer bool
 	// more are terms that other rows of the query have made known: see restrict.
 	more []plan.Term
+	// lates are conjuncts that wait for sub-queries, and learnt is what came of
+	// them once they are settled; told says so in EXPLAIN ANALYZE.
+	lates   []lateTerm
+	settled bool
+	learnt  []plan.Term
+	told    []string
 	// mu guards what Stats may ask for while a scan is prepared anew.
 	mu      sync.Mutex
 	scan    plan.Scan
@@ -36,6 +42,7 @@ type scanOp struct {
 // rows.
 func (op *scanOp) prepare(ctx context.Context, more []plan.Term) error {
 	terms := append(op.node.Terms[:len(op.node.Terms):len(op.node.Terms)], more...)
+	terms = append(terms, op.learnt...)
 	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: terms})
 	if err != nil {
 		return err
@@ -104,7 +111,11 @@ func (op *scanOp) open(q *query) ([]task, error) {
 	if op.outer {
 		more = append(more, op.node.OuterTerms(q.param)...)
 	}
-	if op.scan == nil || op.outer || len(more) > 0 {
+	narrowed, err := op.settle(q)
+	if err != nil {
+		return nil, err
+	}
+	if op.scan == nil || op.outer || narrowed || len(more) > 0 {
 		if err := op.prepare(q.ctx, more); err != nil {
 			if live := q.live(); live != nil {
 				return nil, live

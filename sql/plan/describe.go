@@ -153,6 +153,9 @@ func Describe(n Node) []string {
 		for _, t := range n.Terms {
 			out = append(out, "to storage: "+n.describeTerm(t))
 		}
+		for _, l := range n.LateTerms() {
+			out = append(out, "to storage once known: "+describe(l.Cond))
+		}
 		if len(n.Columns) > 0 {
 			names := make([]string, len(n.Columns))
 			for i, c := range n.Columns {

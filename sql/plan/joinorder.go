@@ -319,8 +319,10 @@ func harmless(c Expr) bool {
 			if !x.Try && !widens && !(from == column.Timestamp && to == column.Date) && to != column.Varchar {
 				ok = false
 			}
-		case *MapAt, *Param, *Higher, *Subquery:
+		case *MapAt, *Param, *Higher:
 			ok = false
+		case *Subquery:
+			ok = ok && x.harmless()
 		case *Like:
 			if _, c := x.Pattern.(*Const); !c || x.Escape != nil {
 				ok = false

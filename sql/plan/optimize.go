@@ -387,7 +387,7 @@ func (n *TableScan) filterOrder(conds []Expr) []Expr {
 		if k, ok := c.(*Const); ok && !k.null() && k.Value.I64[0] != 0 {
 			continue
 		}
-		if cannotFail(c) || len(n.term(c)) > 0 {
+		if cannotFail(c) || len(n.term(c)) > 0 || settles(c) {
 			safe = append(safe, c)
 		} else {
 			rest = append(rest, c)
@@ -395,6 +395,18 @@ func (n *TableScan) filterOrder(conds []Expr) []Expr {
 	}
 	slices.SortStableFunc(safe, func(a, b Expr) int { return cost(a) - cost(b) })
 	return append(safe, rest...)
+}
+
+// settles reports whether c compares with a sub-query that runs once and cannot
+// fail: it may become a term then.
+func settles(c Expr) bool {
+	found := false
+	Walk(c, func(e Expr) bool {
+		_, is := e.(*Subquery)
+		found = found || is
+		return !found
+	})
+	return found && harmless(c)
 }
 
 // cost ranks conditions by the work that a row takes. Equalities come before

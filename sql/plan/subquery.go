@@ -64,6 +64,9 @@ type SubPlan struct {
 	// Volatile is set when two runs may differ.
 	Volatile bool
 	ready    bool
+	// safe is whether running it raises no error, and one whether it gives one row
+	// at most, once checked is set.
+	checked, safe, one bool
 }
 
 func (e *Subquery) operands() []Expr { return append(e.X[:len(e.X):len(e.X)], e.Args...) }
@@ -412,4 +415,36 @@ func (s *SubPlan) Name() string {
 		return "without a table"
 	}
 	return "over " + strings.Join(names, ", ")
+}
+
+// harmless reports whether evaluating a sub-query raises no error: one that runs
+// once, and which nothing can go wrong in.
+func (e *Subquery) harmless() bool {
+	sub := e.Sub
+	if len(e.Args) > 0 || sub.Volatile {
+		return false
+	}
+	if !sub.checked {
+		sub.checked, sub.safe, sub.one = true, safe(sub.Root), atMostOne(sub.Root)
+	}
+	return sub.safe && (e.Kind != ScalarQuery || sub.one)
+}
+
+// atMostOne reports whether n gives at most one row.
+func atMostOne(n Node) bool {
+	switch x := n.(type) {
+	case *Aggregate:
+		return len(x.Keys) == 0
+	case *Values:
+		return len(x.Rows) <= 1
+	case *Project:
+		return atMostOne(x.Input)
+	case *Filter:
+		return atMostOne(x.Input)
+	case *Sort:
+		return x.Limit >= 0 && x.Limit <= 1 || atMostOne(x.Input)
+	case *Limit:
+		return x.N >= 0 && x.N <= 1 || atMostOne(x.Input)
+	}
+	return false
 }
