@@ -2,7 +2,6 @@ package sql_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/sql/fn"
-	"github.com/cairndb/cairn/sql/sqlerr"
 	"github.com/cairndb/cairn/sql/sqltest"
 )
 
@@ -32,11 +30,6 @@ func TestExamples(t *testing.T) {
 		}
 		for _, q := range queries {
 			res, err := sqltest.Collect(sql.Query(context.Background(), cat, q, nil, sql.Options{Now: now}))
-			var e *sqlerr.Error
-			if errors.As(err, &e) && e.Code == sqlerr.FeatureNotSupported {
-				t.Logf("%s\n%s", q, sqltest.ErrorText(err, q))
-				continue
-			}
 			if err != nil {
 				t.Errorf("%s\n%s", q, sqltest.ErrorText(err, q))
 				continue
