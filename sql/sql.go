@@ -142,7 +142,7 @@ func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Sta
 		return nil, err
 	}
 	s = &Statement{cat: cat, opt: opt, tree: tree, count: count}
-	p, err := plan.Bind(ctx, cat, tree, s.bindOptions(nil))
+	p, _, err := s.bind(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -196,12 +196,28 @@ func (s *Statement) Query(ctx context.Context, args []any) (rows *Rows, err erro
 		}
 		values[i] = v
 	}
-	p, err := plan.Bind(ctx, s.cat, s.tree, s.bindOptions(values))
+	p, left, err := s.bind(ctx, values)
 	if err != nil {
 		return nil, err
 	}
-	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: s.opt.Timeout,
+	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: left,
 		Files: s.opt.Files, Disk: s.opt.Disk, MaxRows: s.opt.MaxRows, ResultBytes: s.opt.ResultBytes})
+}
+
+// bind plans the statement within its time and returns what is left of it.
+func (s *Statement) bind(ctx context.Context, values []*column.Vector) (p *plan.Plan, left time.Duration, err error) {
+	if left = s.opt.Timeout; left > 0 {
+		start := time.Now()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, left)
+		defer cancel()
+		defer func() { left = max(1, left-time.Since(start)) }()
+	}
+	p, err = plan.Bind(ctx, s.cat, s.tree, s.bindOptions(values))
+	if err != nil && ctx.Err() != nil {
+		err = exec.Canceled(ctx.Err())
+	}
+	return p, left, err
 }
 
 // Query parses, binds and runs a statement.

@@ -67,6 +67,9 @@ func (e *callExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 }
 
 func (e *callExpr) step(w *worker, args []*column.Vector, n int) (*column.Vector, error) {
+	if err := w.q.live(); err != nil {
+		return nil, err
+	}
 	v, err := e.fn.Eval(w.fn, args, n)
 	if err != nil {
 		return nil, placed(err, e.pos)

@@ -47,6 +47,9 @@ func (c *compiler) compare(e *plan.Compare, in slots) expr {
 }
 
 func (e *compareExpr) eval(w *worker, f *frame) (*column.Vector, error) {
+	if err := w.q.live(); err != nil {
+		return nil, err
+	}
 	l, err := e.l.eval(w, f)
 	if err != nil {
 		return nil, err

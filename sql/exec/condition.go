@@ -121,6 +121,9 @@ func (e *logicExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	g := f
 	var truth []int8
 	for _, item := range e.items {
+		if err := w.q.live(); err != nil {
+			return nil, err
+		}
 		v, err := item.eval(w, g)
 		if err != nil {
 			return nil, err

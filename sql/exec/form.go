@@ -117,6 +117,9 @@ func (e *caseExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	g := f
 	var truth []int8
 	for k := range e.whens {
+		if err := w.q.live(); err != nil {
+			return nil, err
+		}
 		v, err := e.whens[k].eval(w, g)
 		if err != nil {
 			return nil, err

@@ -95,15 +95,25 @@ func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 		return body.eval(w, g)
 	}
 	return func(params []*column.Vector, outer []int32, m int) (*column.Vector, error) {
+		mem := account{m: w.q.mem, what: "the result of a lambda", todo: "make shorter values, or raise the budget"}
+		defer mem.release()
 		if m <= lambdaRows {
 			if err := w.q.live(); err != nil {
 				return nil, err
 			}
-			return at(params, outer, m)
+			v, err := at(params, outer, m)
+			if err != nil {
+				return nil, err
+			}
+			// One value for all elements becomes as many.
+			if v.Const && v.Children != nil {
+				if err := mem.hold(vectorBytes(v) * int64(m)); err != nil {
+					return nil, sqlerr.At(err, e.pos)
+				}
+			}
+			return v, nil
 		}
 		var out *column.Appender
-		mem := account{m: w.q.mem, what: "the result of a lambda", todo: "make shorter values, or raise the budget"}
-		defer mem.release()
 		for from := 0; from < m; from += lambdaRows {
 			if err := w.q.live(); err != nil {
 				return nil, err
@@ -117,7 +127,11 @@ func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 			if err != nil {
 				return nil, err
 			}
-			if err := mem.hold(mem.held + vectorBytes(v)); err != nil {
+			size := vectorBytes(v)
+			if v.Const {
+				size *= int64(to - from)
+			}
+			if err := mem.hold(mem.held + size); err != nil {
 				return nil, sqlerr.At(err, e.pos)
 			}
 			if out == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -87,6 +88,10 @@ func (q *query) live() error {
 	return canceledBy(err)
 }
 
+// Canceled returns the error of a query whose context ended with err: both
+// what clients understand and err itself.
+func Canceled(err error) error { return canceledBy(err) }
+
 func canceledBy(err error) error {
 	e := sqlerr.New(sqlerr.QueryCanceled, sqlerr.Pos{}, "the query was canceled")
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -134,6 +139,14 @@ func (m *memory) blockBytes() int {
 // quarter of the budget.
 func (m *memory) fanIn() int {
 	return int(min(256, max(3, m.limit/int64(12*m.blockBytes()))))
+}
+
+// room is how many bytes are left.
+func (m *memory) room() int64 {
+	if m.limit < 0 {
+		return math.MaxInt64
+	}
+	return m.limit - m.used.Load()
 }
 
 // account is what one operator has taken from the budget. It belongs to one
@@ -196,7 +209,11 @@ type worker struct {
 }
 
 func (q *query) newWorker() *worker {
-	return &worker{q: q, fn: &q.fn, dict: make([]dictCache, q.caches)}
+	w := &worker{q: q, dict: make([]dictCache, q.caches)}
+	c := q.fn
+	c.Live, c.Room = q.live, q.mem.room
+	w.fn = &c
+	return w
 }
 
 // opStats is what EXPLAIN ANALYZE tells of an operator.

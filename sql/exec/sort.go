@@ -263,7 +263,7 @@ const slackRows = 1024
 // or now is set, and accounts for the rest.
 func (s *sorter) trim(now bool) error {
 	want := s.spec.wanted
-	if want >= 0 && (int64(len(s.ord)) > 2*want+slackRows || now && int64(len(s.ord)) > want) {
+	if want >= 0 && (int64(len(s.ord))-slackRows > want && int64(len(s.ord))-slackRows-want > want || now && int64(len(s.ord)) > want) {
 		s.sort()
 		s.keepFirst(int(want))
 	}

@@ -150,9 +150,14 @@ func try1[A, R payload](f func(c *Context, a A) (R, bool, error)) kernel {
 		a, ma := data[A](args[0])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
+		pace := pacer{c: c}
+		ta, made := texts(a), texts(out)
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + textLen(ta, i&ma)); err != nil {
+				return nil, err
 			}
 			r, ok, err := f(c, a[i&ma])
 			if err != nil {
@@ -163,6 +168,11 @@ func try1[A, R payload](f func(c *Context, a A) (R, bool, error)) kernel {
 				continue
 			}
 			out[i] = r
+			if made != nil {
+				if err := pace.keep(len(made[i])); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return v, nil
 	}
@@ -174,9 +184,14 @@ func try2[A, B, R payload](f func(c *Context, a A, b B) (R, bool, error)) kernel
 		b, mb := data[B](args[1])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
+		pace := pacer{c: c}
+		ta, tb, made := texts(a), texts(b), texts(out)
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + textLen(ta, i&ma) + textLen(tb, i&mb)); err != nil {
+				return nil, err
 			}
 			r, ok, err := f(c, a[i&ma], b[i&mb])
 			if err != nil {
@@ -187,6 +202,11 @@ func try2[A, B, R payload](f func(c *Context, a A, b B) (R, bool, error)) kernel
 				continue
 			}
 			out[i] = r
+			if made != nil {
+				if err := pace.keep(len(made[i])); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return v, nil
 	}
@@ -199,9 +219,14 @@ func try3[A, B, C, R payload](f func(c *Context, a A, b B, d C) (R, bool, error)
 		d, md := data[C](args[2])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
+		pace := pacer{c: c}
+		ta, tb, td, made := texts(a), texts(b), texts(d), texts(out)
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + textLen(ta, i&ma) + textLen(tb, i&mb) + textLen(td, i&md)); err != nil {
+				return nil, err
 			}
 			r, ok, err := f(c, a[i&ma], b[i&mb], d[i&md])
 			if err != nil {
@@ -212,6 +237,11 @@ func try3[A, B, C, R payload](f func(c *Context, a A, b B, d C) (R, bool, error)
 				continue
 			}
 			out[i] = r
+			if made != nil {
+				if err := pace.keep(len(made[i])); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return v, nil
 	}
@@ -225,9 +255,14 @@ func try4[A, B, C, D, R payload](f func(c *Context, a A, b B, d C, e D) (R, bool
 		e, me := data[D](args[3])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
+		pace := pacer{c: c}
+		ta, tb, td, te, made := texts(a), texts(b), texts(d), texts(e), texts(out)
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + textLen(ta, i&ma) + textLen(tb, i&mb) + textLen(td, i&md) + textLen(te, i&me)); err != nil {
+				return nil, err
 			}
 			r, ok, err := f(c, a[i&ma], b[i&mb], d[i&md], e[i&me])
 			if err != nil {
@@ -238,6 +273,11 @@ func try4[A, B, C, D, R payload](f func(c *Context, a A, b B, d C, e D) (R, bool
 				continue
 			}
 			out[i] = r
+			if made != nil {
+				if err := pace.keep(len(made[i])); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return v, nil
 	}
@@ -263,10 +303,18 @@ func emitting(f func(c *Context, out *column.Vector, args []*column.Vector, i in
 		if skipNulls {
 			skip = unionNulls(args)
 		}
+		pace := pacer{c: c}
 		for i := range n {
 			if skip.Get(i) {
 				pushNull(out)
 				continue
+			}
+			work := rowWork
+			for _, a := range args {
+				work += elementWork(a, i)
+			}
+			if err := pace.spend(work); err != nil {
+				return nil, err
 			}
 			if err := f(c, out, args, i); err != nil {
 				return nil, err
@@ -327,14 +375,23 @@ func (b *textBatch) fill(out []string) {
 // textKernel makes a kernel of a function that appends the text of a row. It is
 // not called for rows with a NULL argument.
 func textKernel(f func(dst []byte, args []*column.Vector, i int) ([]byte, error)) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[string](t, n)
 		skip := unionNulls(args)
 		b := newTextBatch(n)
+		pace := pacer{c: c}
 		for i := range out {
 			if !skip.Get(i) {
 				var err error
+				before := len(b.buf)
 				if b.buf, err = f(b.buf, args, i); err != nil {
+					return nil, err
+				}
+				size := len(b.buf) - before
+				if err := pace.spend(rowWork + size); err != nil {
+					return nil, err
+				}
+				if err := pace.keep(size); err != nil {
 					return nil, err
 				}
 			}

@@ -247,7 +247,7 @@ func compileLikeKey(k likeKey) (*Pattern, error) {
 }
 
 func likeKernel(fold bool) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		text, mt := data[string](args[0])
 		pattern, mp := data[string](args[1])
 		escape, me := []string(nil), 0
@@ -258,9 +258,13 @@ func likeKernel(fold bool) kernel {
 		skip := unionNulls(args)
 		key := likeKey{escape: NoEscape, fold: fold}
 		var p *Pattern
+		pace := pacer{c: c}
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + len(text[i&mt])); err != nil {
+				return nil, err
 			}
 			k := likeKey{pattern: pattern[i&mp], escape: NoEscape, fold: fold}
 			if escape != nil {

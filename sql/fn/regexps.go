@@ -393,15 +393,19 @@ func (r *regex) replace(s, with string) (string, error) {
 
 // withRegex compiles the pattern of a function, which is its second argument.
 func withRegex[R payload](f func(r *regex, s string) (R, bool, error)) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		texts, mt := data[string](args[0])
 		patterns, mp := data[string](args[1])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
 		var last memo[*regex]
+		pace := pacer{c: c}
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
+			}
+			if err := pace.spend(rowWork + len(texts[i&mt])); err != nil {
+				return nil, err
 			}
 			r, err := last.get(&regexes, patterns[i&mp], compileRegex)
 			if err != nil {

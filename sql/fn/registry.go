@@ -14,6 +14,11 @@ type Context struct {
 	Zone uint16
 	// Rand returns a number in [0, 1) for random().
 	Rand func() float64
+	// Live, when set, is asked in the course of long work; it returns the error
+	// that ends the query, nil to go on.
+	Live func() error
+	// Room, when set, tells how many bytes the values made by one call may take.
+	Room func() int64
 }
 
 // Bound is a scalar function or operator resolved for given argument types.

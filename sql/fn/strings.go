@@ -324,8 +324,11 @@ func luhn(_ *Context, s string) (int64, bool, error) {
 }
 
 func replaceAll(_ *Context, s, find, with string) (string, bool, error) {
-	if find == "" && len(with)*(len(s)+1) > maxTextBytes {
-		return "", false, tooLong("replace")
+	if len(with) > len(find) {
+		// An empty find stands before every character and at the end.
+		if n := strings.Count(s, find); len(s)+n*(len(with)-len(find)) > maxTextBytes {
+			return "", false, tooLong("replace")
+		}
 	}
 	return strings.ReplaceAll(s, find, with), true, nil
 }
@@ -342,7 +345,12 @@ func isSpace(r rune) bool {
 
 // concatOverloads are those of ||: text, bytes, arrays, an array and an element.
 func concatOverloads() []overload {
-	join := map2(func(a, b string) string { return a + b })
+	join := try2(func(_ *Context, a, b string) (string, bool, error) {
+		if len(a)+len(b) > maxTextBytes && a != "" && b != "" {
+			return "", false, tooLong("||")
+		}
+		return a + b, true, nil
+	})
 	return []overload{
 		over("varchar, varchar", "varchar", join), over("varbinary, varbinary", "varbinary", join),
 		over("array(T), array(T)", "array(T)", concatArrays),
@@ -371,8 +379,13 @@ func concatOverloads() []overload {
 
 // concatTexts joins any number of texts.
 var concatTexts = textKernel(func(dst []byte, args []*column.Vector, i int) ([]byte, error) {
+	before := len(dst)
 	for _, a := range args {
-		dst = append(dst, strAt(a, i)...)
+		s := strAt(a, i)
+		if len(dst)-before+len(s) > maxTextBytes {
+			return nil, tooLong("concat")
+		}
+		dst = append(dst, s...)
 	}
 	return dst, nil
 })

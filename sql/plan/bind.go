@@ -58,6 +58,8 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		ctx: ctx, cat: cat, opt: opt, scanOf: map[ColID]*TableScan{}, isAggregate: map[ColID]bool{}, isWindow: map[ColID]bool{},
 		fn: fn.Context{Now: opt.Now, Zone: opt.Zone, Rand: rand.Float64},
 	}
+	b.folding = b.fn
+	b.folding.Live, b.folding.Room = ctx.Err, func() int64 { return foldRoom }
 	for i := range max(len(opt.Types), len(opt.Values)) {
 		t := column.UnknownType
 		if i < len(opt.Types) && opt.Types[i] != nil {
@@ -99,12 +101,14 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 
 // binder binds one statement.
 type binder struct {
-	ctx    context.Context
-	cat    Catalog
-	opt    Options
-	fn     fn.Context
-	next   ColID
-	params []*column.Type
+	ctx context.Context
+	cat Catalog
+	opt Options
+	fn  fn.Context
+	// folding is what constants are computed with: it ends with ctx.
+	folding fn.Context
+	next    ColID
+	params  []*column.Type
 	// scanOf is the scan that a column is a path of.
 	scanOf    map[ColID]*TableScan
 	relations int

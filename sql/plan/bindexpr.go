@@ -32,6 +32,9 @@ func (b *binder) exprs(list []parse.Expr, sc *scope, clause string) ([]Expr, err
 
 // bindExpr binds an expression.
 func (b *binder) bindExpr(x parse.Expr, sc *scope, clause string) (Expr, error) {
+	if err := b.ctx.Err(); err != nil {
+		return nil, err
+	}
 	if b.depth++; b.depth > exprDepthMax {
 		return nil, sqlerr.New(sqlerr.StatementTooComplex, x.Position(), "the expression nests too deeply")
 	}
@@ -180,7 +183,7 @@ func (b *binder) typedLiteral(x *parse.Typed) (Expr, error) {
 		return nil, sqlerr.At(err, x.Pos)
 	}
 	c := textConst(x.Text, x.Pos)
-	v, err := f.Eval(&b.fn, []*column.Vector{c.Value}, 1)
+	v, err := f.Eval(&b.folding, []*column.Vector{c.Value}, 1)
 	if err == nil {
 		return constant(t, column.Flatten(v), x.Pos), nil
 	}
@@ -199,7 +202,7 @@ func (b *binder) parsedJSON(x *parse.Typed) (Expr, error) {
 	if err != nil {
 		return nil, sqlerr.At(err, x.Pos)
 	}
-	v, err := f.Eval(&b.fn, []*column.Vector{textConst(x.Text, x.Pos).Value}, 1)
+	v, err := f.Eval(&b.folding, []*column.Vector{textConst(x.Text, x.Pos).Value}, 1)
 	if err != nil {
 		return nil, sqlerr.At(err, x.Pos)
 	}

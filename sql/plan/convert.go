@@ -132,7 +132,7 @@ func (b *binder) fromText(c *Const, to *column.Type) (Expr, error) {
 	if err != nil {
 		return nil, nil
 	}
-	v, err := f.Eval(&b.fn, []*column.Vector{c.Value}, 1)
+	v, err := f.Eval(&b.folding, []*column.Vector{c.Value}, 1)
 	if err != nil {
 		if to.Kind == column.Boolean {
 			return nil, nil

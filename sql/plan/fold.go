@@ -99,7 +99,7 @@ func (b *binder) foldCall(e Expr, f *fn.Bound, args []Expr) Expr {
 		}
 		values[i] = c.Value
 	}
-	v, err := f.Eval(&b.fn, values, 1)
+	v, err := f.Eval(&b.folding, values, 1)
 	if err != nil || v.Len != 1 {
 		return e
 	}
@@ -112,6 +112,10 @@ func (b *binder) foldCall(e Expr, f *fn.Bound, args []Expr) Expr {
 // foldedBytesMax bounds the constants that a plan keeps: repeat('x', 1000000)
 // is better computed when it is needed.
 const foldedBytesMax = 1 << 16
+
+// foldRoom is what the values of a call may take that may become a constant: the
+// longest text.
+const foldRoom = 64 << 20
 
 func constBytes(v *column.Vector) int {
 	n := 8 * (len(v.I64) + len(v.F64) + len(v.Offsets))

@@ -1,0 +1,81 @@
+package fn
+
+import (
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// paceBytes is how much a kernel works through before it asks whether its query
+// has ended: slow functions need about 100 ns for a byte, so some milliseconds.
+const paceBytes = 64 << 10
+
+// rowWork is what a row costs in a pacer's account besides its bytes.
+const rowWork = 16
+
+// pacer lets long work ask now and then whether it is to go on. Its zero value
+// with a context is ready.
+type pacer struct {
+	c *Context
+	// work is what was done since the last question, made the bytes of the values
+	// made by this call.
+	work, made int
+}
+
+// spend notes work on n bytes; an error ends the call.
+func (p *pacer) spend(n int) error {
+	if p.work += n; p.work < paceBytes {
+		return nil
+	}
+	p.work = 0
+	return p.c.live()
+}
+
+// keep notes n bytes of values made, which must fit what the query has left.
+func (p *pacer) keep(n int) error {
+	const step = 1 << 20
+	before := p.made
+	p.made += n
+	if p.c.Room == nil || before/step == p.made/step {
+		return nil
+	}
+	if room := p.c.Room(); int64(p.made) > room {
+		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{}, "the values of a function need more than what is left of the query's memory budget").
+			WithHint("make shorter values, work on fewer rows, or raise the budget")
+	}
+	return nil
+}
+
+// live returns the error that ends the query, if it has ended.
+func (c *Context) live() error {
+	if c.Live == nil {
+		return nil
+	}
+	return c.Live()
+}
+
+// texts returns the values of a payload that is text, nil for others.
+func texts[T payload](a []T) []string {
+	s, _ := any(a).([]string)
+	return s
+}
+
+// textLen is the length of a value of an argument that may be text.
+func textLen(a []string, i int) int {
+	if a == nil {
+		return 0
+	}
+	return len(a[i])
+}
+
+// elementWork is what is to be worked through for row i of an argument: its bytes,
+// or its elements.
+func elementWork(v *column.Vector, i int) int {
+	i = at(v, i)
+	switch {
+	case v.Str != nil && i < len(v.Str):
+		return len(v.Str[i])
+	case v.Offsets != nil && i+1 < len(v.Offsets):
+		return rowWork * int(v.Offsets[i+1]-v.Offsets[i])
+	}
+	return 0
+}
