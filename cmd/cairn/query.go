@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,10 +13,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/testdata/samples"
 )
 
 func (p *program) queryCommand() *cobra.Command {
-	var file string
+	var file, sample string
+	var list bool
 	var timeout time.Duration
 	var params []string
 	cmd := &cobra.Command{
@@ -30,6 +34,8 @@ TABLES, DESCRIBE events and SHOW FUNCTIONS tell what there is.`,
   cairn query -f report.sql --format csv > report.csv
   cairn query "SELECT eventTime, userIdentity.arn FROM events WHERE eventName = ?" --param ConsoleLogin
   cairn query "EXPLAIN ANALYZE SELECT count(*) FROM events WHERE errorCode = 'AccessDenied'"
+  cairn query --samples
+  cairn query --sample impossible-travel
   cairn query`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -39,7 +45,13 @@ TABLES, DESCRIBE events and SHOW FUNCTIONS tell what there is.`,
 			if err := checkFormat(p.format); err != nil {
 				return err
 			}
-			text, shell, err := p.queryText(args, file)
+			if list {
+				if len(args) > 0 || file != "" || sample != "" {
+					return usagef("--samples lists the sample queries and runs nothing; run one with --sample NAME")
+				}
+				return p.listSamples()
+			}
+			text, shell, err := p.queryText(args, file, sample)
 			if err != nil {
 				return err
 			}
@@ -67,18 +79,72 @@ TABLES, DESCRIBE events and SHOW FUNCTIONS tell what there is.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&file, "file", "f", "", "read the statement from a file")
+	f.BoolVar(&list, "samples", false, "list the sample queries with their SQL; needs no lake")
+	f.StringVar(&sample, "sample", "", "run the sample query of this name")
 	f.StringVar(&p.format, "format", formatTable, formatsHelp)
 	f.StringArrayVar(&params, "param", nil, "value of the next parameter (? or $1), as text; may be given several times")
 	f.DurationVar(&timeout, "timeout", 0, "end the query after this time, such as 30s (default: none)")
 	return cmd
 }
 
+// listSamples prints the sample queries: as text with their SQL, or for
+// programs in the format asked for.
+func (p *program) listSamples() error {
+	all := samples.All()
+	if p.format == formatTable {
+		for _, q := range all {
+			fmt.Fprintf(p.out, "%s\n    %s. %s\n\n    %s\n\n", q.Name, q.Title, q.About, strings.ReplaceAll(q.SQL, "\n", "\n    "))
+		}
+		return nil
+	}
+	type sample struct {
+		Name  string `json:"name"`
+		Title string `json:"title"`
+		About string `json:"about"`
+		Store string `json:"store"`
+		SQL   string `json:"sql"`
+	}
+	list := make([]sample, len(all))
+	for i, q := range all {
+		list[i] = sample{q.Name, q.Title, q.About, q.Store, q.SQL}
+	}
+	switch p.format {
+	case formatCSV:
+		w := csv.NewWriter(p.out)
+		w.Write([]string{"name", "title", "about", "store", "sql"})
+		for _, s := range list {
+			w.Write([]string{s.Name, s.Title, s.About, s.Store, s.SQL})
+		}
+		w.Flush()
+		return w.Error()
+	case formatNDJSON:
+		for _, s := range list {
+			if err := json.NewEncoder(p.out).Encode(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	e := json.NewEncoder(p.out)
+	e.SetIndent("", "  ")
+	return e.Encode(list)
+}
+
 // queryTextMax bounds a statement that is read from a file or a pipe.
 const queryTextMax = 1 << 20
 
 // queryText returns the statement, or shell when there is none to run.
-func (p *program) queryText(args []string, file string) (text string, shell bool, err error) {
+func (p *program) queryText(args []string, file, sample string) (text string, shell bool, err error) {
 	switch {
+	case sample != "":
+		if len(args) > 0 || file != "" {
+			return "", false, usagef("give a statement or the name of a sample query, not both")
+		}
+		q, ok := samples.Find(sample)
+		if !ok {
+			return "", false, usagef("there is no sample query %q; --samples lists them", sample)
+		}
+		return q.SQL, false, nil
 	case len(args) == 1 && file != "":
 		return "", false, usagef("give the statement as an argument or with --file, not both")
 	case len(args) == 1:

@@ -303,9 +303,9 @@ func (p *sqlite) ask(queries []string) ([]peerAnswer, error) {
 // postgres is a cluster of its own, reached through a socket in its directory.
 type postgres struct{ psql, dir string }
 
-// openPostgres makes a cluster and fills it. PostgreSQL does not run as root:
-// root becomes the user postgres, who then owns the directory.
-func openPostgres(t testing.TB, s *sample) peer {
+// startPostgres makes a cluster, or returns nil where it cannot. PostgreSQL does
+// not run as root: root becomes the user postgres, who then owns the directory.
+func startPostgres(t testing.TB) *postgres {
 	psql, err := exec.LookPath("psql")
 	if err != nil {
 		t.Log("PostgreSQL is left out: there is no program psql")
@@ -354,7 +354,15 @@ func openPostgres(t testing.TB, s *sample) peer {
 			t.Errorf("%v %s", err, out)
 		}
 	})
-	p := &postgres{psql, dir}
+	return &postgres{psql, dir}
+}
+
+// openPostgres fills a cluster.
+func openPostgres(t testing.TB, s *sample) peer {
+	p := startPostgres(t)
+	if p == nil {
+		return nil
+	}
 	var b strings.Builder
 	b.WriteString("CREATE TABLE events (")
 	for i, c := range peerCols {
