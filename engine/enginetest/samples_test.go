@@ -1,16 +1,19 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/event/generate"
 	"github.com/cairndb/cairn/sql/sqltest"
 	"github.com/cairndb/cairn/testdata/samples"
@@ -46,6 +49,34 @@ func sampleLake(t *testing.T, opts *engine.Options) *engine.Lake {
 	}
 	if report.Stored != 20000 {
 		t.Fatalf("%d events were stored", report.Stored)
+	}
+	// The other schemas, each in a store of its name.
+	for _, kind := range generate.Kinds() {
+		var records [][]byte
+		err := generate.EachOf(kind, generate.Options{Events: 500, Seed: 7}, func(raw []byte, _ time.Time) error {
+			records = append(records, bytes.Clone(raw))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		schema := event.TableCalled(kind)
+		if schema == nil {
+			t.Fatalf("no schema is called %s", kind)
+		}
+		store, err := lake.CreateStoreOf(ctx, kind, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verdicts, err := store.Append(ctx, records)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range verdicts {
+			if v.Status != engine.Stored {
+				t.Fatalf("%s: %s %s: %s", kind, v.Status, v.Reason, v.Detail)
+			}
+		}
 	}
 	return lake
 }
