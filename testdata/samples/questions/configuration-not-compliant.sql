@@ -6,5 +6,5 @@ CROSS JOIN UNNEST(CAST(json_extract(eventJson, '$.eventData.configuration.AWS:Co
 WHERE eventData.resourceType = 'AWS::SSM::PatchCompliance'
   AND json_extract_scalar(k.detail, '$.Status') = 'NON_COMPLIANT'
 GROUP BY 1, 2, 3
-ORDER BY CASE json_extract_scalar(max(k.detail), '$.Severity') WHEN 'CRITICAL' THEN 1 WHEN 'HIGH' THEN 2 ELSE 3 END, seen DESC, instance
+ORDER BY CASE severity WHEN 'CRITICAL' THEN 1 WHEN 'HIGH' THEN 2 ELSE 3 END, seen DESC, instance, patch
 LIMIT 20
