@@ -359,8 +359,12 @@ func (m *RelMaker) selected(s relScope, from string, kinds []RelKind, outer relS
 		items = append(items, m.value(k, s, outer, 2))
 	}
 	if free && m.one(2) {
-		for range 1 + m.rng.IntN(2) {
-			text, k := m.window(s)
+		// One that counts rows at most: among rows that tie, two of them need not
+		// count alike.
+		text, k := m.window(s, true)
+		items, kinds = append(items, text), append(kinds, k)
+		if m.one(2) {
+			text, k := m.window(s, false)
 			items, kinds = append(items, text), append(kinds, k)
 		}
 	}
@@ -438,7 +442,7 @@ func (m *RelMaker) aggregate(k RelKind, s relScope) string {
 }
 
 // window makes a window function. Its order is total unless ties do not show.
-func (m *RelMaker) window(s relScope) (string, RelKind) {
+func (m *RelMaker) window(s relScope, counting bool) (string, RelKind) {
 	part := ""
 	if !m.one(4) {
 		part = "PARTITION BY " + m.value(relChoose(m, RelText, RelText, RelBool), s, nil, 0) + " "
@@ -446,7 +450,11 @@ func (m *RelMaker) window(s relScope) (string, RelKind) {
 	key := func() string {
 		return m.value(relChoose(m, RelText, RelInt, RelTime), s, nil, 0) + relChoose(m, " ASC", " DESC") + " NULLS " + relChoose(m, "FIRST", "LAST")
 	}
-	switch m.rng.IntN(4) {
+	forms := 3
+	if counting {
+		forms = 5
+	}
+	switch m.rng.IntN(forms) {
 	case 0: // ties rank alike
 		return relChoose(m, "rank()", "dense_rank()") + " OVER (" + part + "ORDER BY " + key() + ")", RelInt
 	case 1: // peers share a RANGE frame, so that ties do not show
