@@ -31,7 +31,7 @@ func TestRelations(t *testing.T) {
 	fillRelations(t, pg, s)
 	lakes := openLakes(t, s, configs)
 	m := enginetest.NewRelMaker(*diffSeed, relationValues(s))
-	faults, refused := 0, 0
+	faults, refused, slow := 0, 0, 0
 	const batch = 200
 	for from := 0; from < n; from += batch {
 		var queries []enginetest.RelQuery
@@ -47,6 +47,10 @@ func TestRelations(t *testing.T) {
 		for i, q := range queries {
 			if *diffShow {
 				t.Log(q.Cairn)
+			}
+			if a := answers[i]; a.err != nil && strings.Contains(a.err.Error(), "statement timeout") {
+				slow++ // PostgreSQL plans some of these badly
+				continue
 			}
 			l := lakes[(from+i)%len(lakes)]
 			got, err := l.run(q.Cairn)
@@ -68,6 +72,10 @@ func TestRelations(t *testing.T) {
 	if refused > 0 {
 		t.Errorf("%d of %d queries were refused as not supported", refused, n)
 	}
+	if slow > n/4 {
+		t.Errorf("PostgreSQL did not answer %d of %d queries in time", slow, n)
+	}
+	t.Logf("%d queries without PostgreSQL's answer", slow)
 }
 
 // TestRelationOracles asks lakes pairs of questions whose answers must fit each
