@@ -150,6 +150,9 @@ func TestExitStatus(t *testing.T) {
 		{"nonsense", 2, "unknown command"},
 		{"query --nonsense", 2, "unknown flag"},
 		{"query a b", 2, "accepts at most 1 arg"},
+		{"query --sample nothing", 2, "--samples lists them"},
+		{"query --sample root-activity SELECT", 2, "not both"},
+		{"query --samples SELECT", 2, "runs nothing"},
 		{"query x --format xml", 2, "must be table, csv, json"},
 		{"import", 2, "requires at least 1 arg"},
 		{"generate", 2, "--out DIR"},
@@ -176,6 +179,23 @@ func TestExitStatus(t *testing.T) {
 	_, errOut, status := cairn(t, "", "query", "SELECT 1", "--dir", filepath.Join(t.TempDir(), "none"))
 	if status != 1 || !strings.Contains(errOut, "cairn import") {
 		t.Errorf("a missing lake: status %d, %q", status, errOut)
+	}
+}
+
+// TestSamples lists the sample queries in every format, and runs one.
+func TestSamples(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	must(t, "store", "create", "events", "--dir", dir)
+	for format, wants := range map[string]string{
+		"table": "impossible-travel\n    Impossible travel. ", "csv": "name,title,about,store,sql\n",
+		"json": `"name": "impossible-travel"`, "ndjson": `{"name":"access-denied-bursts"`,
+	} {
+		if out := must(t, "query", "--samples", "--format", format); !strings.Contains(out, wants) {
+			t.Errorf("%s: no %q in %.200s", format, wants, out)
+		}
+	}
+	if out := must(t, "query", "--sample", "root-activity", "--format", "csv", "--dir", dir); out != "account,eventTime,eventSource,eventName,sourceIPAddress,errorCode\n" {
+		t.Errorf("the sample gave %q", out)
 	}
 }
 
