@@ -25,6 +25,8 @@ type aggregateOp struct {
 	// inOrder says that rows come in the order of the input, to one worker.
 	inOrder bool
 	scan    *scanOp // the input, when byCounts
+	// kinds describe the rows as which groups are put aside.
+	kinds []*asideSpec
 }
 
 type aggregate struct {
@@ -120,9 +122,16 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 		return nil, err
 	}
 	op.inOrder = q.workers == 1 || len(tasks) <= 1
+	op.kinds = nil
+	if q.mem.spills {
+		op.kinds = op.newKinds(q)
+	}
 	states, err := runAll(q, tasks, func() *groups { return op.newGroups(q) })
 	if err != nil {
 		return nil, err
+	}
+	if op.crowded(q, states) {
+		return op.fromAside(q, states)
 	}
 	first := states[0]
 	for _, s := range states[1:] {
@@ -145,9 +154,11 @@ type groups struct {
 	sets  []*tupleTable    // for DISTINCT: tuples of group number (if there are keys) and arguments
 	rows  []*orderedRows   // for those that take values in an order
 	// place counts the rows of the task that is read.
-	task   int
-	seen   uint64
-	mem    account
+	task int
+	seen uint64
+	mem  account
+	// aside are the groups that have been put aside, by kind of row; nil for none.
+	aside  []*aside
 	of     []uint32 // scratch: the group of each row
 	picked []uint32 // scratch: the same for the rows that pass a FILTER
 	// scratch: the numbers of DISTINCT arguments, not looked at
@@ -156,29 +167,38 @@ type groups struct {
 }
 
 func (op *aggregateOp) newGroups(q *query) *groups {
-	g := &groups{op: op, table: newTupleTable(op.types), keyed: make([]*column.Vector, len(op.keys))}
+	g := &groups{op: op, keyed: make([]*column.Vector, len(op.keys))}
 	g.mem = account{m: q.mem, what: "GROUP BY", todo: "group by fewer distinct values, filter more rows, or raise the budget"}
-	for _, a := range op.aggs {
-		if a.distinct {
-			g.accs = append(g.accs, nil)
-			types := a.types
-			if len(op.keys) > 0 {
-				types = append([]*column.Type{column.BigIntType}, a.types...)
-			}
-			g.sets, g.rows = append(g.sets, newTupleTable(types)), append(g.rows, nil)
-			continue
-		}
-		if len(a.order) > 0 || a.fn.Ordered && !op.inOrder {
-			g.accs, g.sets = append(g.accs, nil), append(g.sets, nil)
-			g.rows = append(g.rows, newOrderedRows(&a))
-			continue
-		}
-		acc := a.fn.New()
-		acc.Grow(g.table.len())
-		g.accs = append(g.accs, acc)
-		g.sets, g.rows = append(g.sets, nil), append(g.rows, nil)
-	}
+	g.begin()
 	return g
+}
+
+// begin makes g hold no groups.
+func (g *groups) begin() {
+	op := g.op
+	g.table = newTupleTable(op.types)
+	g.accs, g.sets, g.rows = make([]fn.Accumulator, len(op.aggs)), make([]*tupleTable, len(op.aggs)), make([]*orderedRows, len(op.aggs))
+	for i := range op.aggs {
+		switch a := &op.aggs[i]; {
+		case a.distinct:
+			g.sets[i] = op.newSet(a)
+		case op.keepsRows(a):
+			g.rows[i] = newOrderedRows(a)
+		default:
+			g.accs[i] = a.fn.New()
+			g.accs[i].Grow(g.table.len())
+		}
+	}
+}
+
+// newSet returns a table of the different values of a DISTINCT aggregate and,
+// if there are keys, the number of their group.
+func (op *aggregateOp) newSet(a *aggregate) *tupleTable {
+	types := a.types
+	if len(op.keys) > 0 {
+		types = append([]*column.Type{column.BigIntType}, a.types...)
+	}
+	return newTupleTable(types)
 }
 
 // runTask implements taskRunner: a unit that knows how often values occur
@@ -202,9 +222,15 @@ func (g *groups) findGroups(w *worker, f *frame) error {
 		}
 		g.keyed[i] = v
 	}
-	g.of = slices.Grow(g.of[:0], f.n)[:f.n]
+	g.number(f.n)
+	return nil
+}
+
+// number sets g.of to the groups of n rows with the keys g.keyed.
+func (g *groups) number(n int) {
+	g.of = slices.Grow(g.of[:0], n)[:n]
 	before := g.table.len()
-	g.table.numbers(g.keyed, f.n, g.of)
+	g.table.numbers(g.keyed, n, g.of)
 	if n := g.table.len(); n > before {
 		for _, acc := range g.accs {
 			if acc != nil {
@@ -212,7 +238,6 @@ func (g *groups) findGroups(w *worker, f *frame) error {
 			}
 		}
 	}
-	return nil
 }
 
 func (g *groups) take(w *worker, task int, f *frame) error {
@@ -230,7 +255,7 @@ func (g *groups) take(w *worker, task int, f *frame) error {
 			return err
 		}
 	}
-	return g.charge()
+	return g.room(w.q)
 }
 
 // add gives the rows of f to one aggregate.
@@ -307,19 +332,22 @@ func (g *groups) addDistinct(i int, of []uint32, args []*column.Vector, n int) {
 }
 
 // charge tells the budget what the groups hold.
-func (g *groups) charge() error {
+func (g *groups) charge() error { return g.mem.hold(g.bytes()) }
+
+func (g *groups) bytes() int64 {
 	n := g.table.bytes()
 	for i, acc := range g.accs {
-		switch {
-		case acc != nil:
+		if acc != nil {
 			n += acc.Bytes()
-		case g.rows[i] != nil:
+		}
+		if g.rows[i] != nil {
 			n += g.rows[i].bytes()
-		default:
+		}
+		if g.sets[i] != nil {
 			n += g.sets[i].bytes()
 		}
 	}
-	return g.mem.hold(n)
+	return n
 }
 
 // takeCounts groups the distinct values of a unit, each with its count. done is
@@ -364,7 +392,7 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 		}
 	}
 	u.op.stats.emitted(rows)
-	return true, g.charge()
+	return true, g.room(w.q)
 }
 
 // addCounts gives the distinct values of a unit to one aggregate; the last

@@ -61,7 +61,10 @@
 // Operators that keep rows charge them to the query's budget ([Options]
 // Memory). When half of it is used, those that can put rows aside do: a sort
 // writes what it holds as a sorted run and merges the runs while its result is
-// read. They are written through package spill to the files that [Options] Files
+// read. Groups (also of DISTINCT and set operations) are written with the states
+// of their aggregates in the order of a hash of their keys, and put together
+// when the runs are merged, so that only one group must fit in memory; of
+// count(DISTINCT x) not even that. Runs are written through package spill to the files that [Options] Files
 // gives, and removed when the query ends, however it ends. The other half is
 // for what is in flight and for operators that cannot spill; beyond the budget
 // the query fails with sqlerr.OutOfMemory. Every batch looks at the context, so

@@ -132,7 +132,7 @@ func (m *memory) setLimit(limit int64, spills bool, workers int) {
 // blockBytes is how large the blocks of temporary files are: several dozen of
 // them must fit into the budget at once.
 func (m *memory) blockBytes() int {
-	return int(min(spill.BlockBytes, max(4<<10, m.limit/64)))
+	return int(min(spill.BlockBytes, max(4<<10, m.limit/128)))
 }
 
 // fanIn is how many runs are merged at once: their blocks, decoded, take a

@@ -74,6 +74,8 @@ type sortOp struct {
 	input operator
 	width int
 	types []*column.Type // of the input's columns
+	// beside is how many merges like this are under way at once, 0 for this one.
+	beside int
 }
 
 func (op *sortOp) open(q *query) ([]task, error) {

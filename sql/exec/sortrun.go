@@ -197,7 +197,7 @@ func newMerge(q *query, op *sortOp, sorters []*sorter) (*merge, error) {
 		runs = append(runs, s.runs...)
 		m.sources = append(m.sources, &sortedRun{sorter: s})
 	}
-	most := q.mem.fanIn()
+	most := max(2, q.mem.fanIn()/max(1, op.beside))
 	for len(runs) > most {
 		// The shortest are at the front: those merged go to the end.
 		n := min(most, len(runs)-most+1)
