@@ -265,6 +265,7 @@ func (s *Store) take(rows []memtable.Row, logFile uint64) {
 		s.mu.Lock()
 		m.Append(rows[:n])
 		s.mu.next += uint64(n)
+		s.wake()
 		if l.full(m) {
 			s.freeze()
 		}

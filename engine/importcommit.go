@@ -223,6 +223,7 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 		s.mu.Lock()
 		s.mu.segments = withSegment(s.mu.segments, l.newSealed(s, cat))
 		s.mu.next = cat.End()
+		s.wake()
 		s.mu.active = l.newMem(s.mu.next)
 		s.mu.Unlock()
 		s.tree.become(grown)

@@ -88,7 +88,8 @@ type Lake struct {
 
 	rows struct {
 		sync.Mutex
-		open map[*Rows]struct{}
+		open      map[*Rows]struct{}
+		snapshots map[*Snapshot]struct{}
 	}
 }
 
@@ -110,7 +111,8 @@ type Store struct {
 		segments []*sealed // in order of sequence numbers
 		frozen   []*mem    // waiting to be sealed, in order
 		active   *mem
-		next     uint64 // the next sequence number
+		next     uint64        // the next sequence number
+		grown    chan struct{} // closed when next has grown; nil when nobody waits
 	}
 }
 
@@ -135,6 +137,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.stores.byName = make(map[string]*Store)
 	l.stores.byID = make(map[string]*Store)
 	l.rows.open = make(map[*Rows]struct{})
+	l.rows.snapshots = make(map[*Snapshot]struct{})
 	l.calls.idle = sync.NewCond(&l.calls)
 	l.sealer.init()
 	l.merger.init()
@@ -236,6 +239,7 @@ func (l *Lake) Close() error {
 	}
 	l.calls.Unlock()
 	l.endRows() // of calls to Query that were running
+	l.endSnapshots()
 	close(l.closing)
 	l.work.Wait()
 	var errs []error

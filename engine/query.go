@@ -22,6 +22,16 @@ func (l *Lake) Query(ctx context.Context, text string, args ...any) (*Rows, erro
 	}
 	defer done()
 	cat := l.newQueryCatalog()
+	rows, err := sql.Query(ctx, cat, text, args, l.queryOptions())
+	if err != nil {
+		cat.release()
+		return nil, err
+	}
+	return l.openRows(rows, cat), nil
+}
+
+// queryOptions returns the limits of queries, as the lake's options have them.
+func (l *Lake) queryOptions() sql.Options {
 	opt := sql.Options{
 		Now:         l.opts.Clock(),
 		Memory:      l.opts.QueryBytes,
@@ -33,16 +43,16 @@ func (l *Lake) Query(ctx context.Context, text string, args ...any) (*Rows, erro
 	if !l.opts.ReadOnly && l.opts.QueryDisk > 0 {
 		opt.Files, opt.Disk = l.temp, l.opts.QueryDisk
 	}
-	rows, err := sql.Query(ctx, cat, text, args, opt)
-	if err != nil {
-		cat.release()
-		return nil, err
-	}
+	return opt
+}
+
+// openRows makes a running query known to the lake. It takes over one use of cat.
+func (l *Lake) openRows(rows *sql.Rows, cat *queryCatalog) *Rows {
 	r := &Rows{lake: l, rows: rows, cat: cat}
 	l.rows.Lock()
 	l.rows.open[r] = struct{}{}
 	l.rows.Unlock()
-	return r, nil
+	return r
 }
 
 // Rows is the result of a query. It belongs to one goroutine; Close may be called

@@ -21,12 +21,33 @@ import (
 // ends.
 type queryCatalog struct {
 	lake *Lake
+	uses atomic.Int32
 	mu   sync.Mutex
 	snap map[*Store]*snapshot
+	// fixed says that snap has all stores that there are.
+	fixed bool
+	// from leaves out the events of stores below a sequence number.
+	from map[*Store]uint64
 }
 
+// newQueryCatalog returns a catalogue with one use, which release ends.
 func (l *Lake) newQueryCatalog() *queryCatalog {
-	return &queryCatalog{lake: l, snap: make(map[*Store]*snapshot)}
+	c := &queryCatalog{lake: l, snap: make(map[*Store]*snapshot)}
+	c.uses.Store(1)
+	return c
+}
+
+// use adds a use; it reports whether there was one left.
+func (c *queryCatalog) use() bool {
+	for {
+		n := c.uses.Load()
+		if n == 0 {
+			return false
+		}
+		if c.uses.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // Table implements plan.Catalog.
@@ -38,22 +59,34 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.snap[s] == nil {
+		if c.fixed {
+			return nil, nil // made after the moment that this catalogue shows
+		}
+		if c.uses.Load() == 0 {
+			return nil, failf(ErrUnavailable, "the snapshot is closed")
+		}
 		c.snap[s] = s.snapshot()
 	}
-	return &table{snap: c.snap[s], schema: s.schema}, nil
+	return &table{snap: c.snap[s], schema: s.schema, from: c.from[s]}, nil
 }
 
 // TableNames implements plan.Catalog.
 func (c *queryCatalog) TableNames(context.Context) ([]string, error) {
 	var names []string
 	for _, s := range c.lake.Stores() {
+		if c.fixed && c.snap[s] == nil {
+			continue
+		}
 		names = append(names, s.Name())
 	}
 	return names, nil
 }
 
-// release gives up the snapshots.
+// release ends a use; the last one gives up the snapshots.
 func (c *queryCatalog) release() {
+	if c.uses.Add(-1) > 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, sn := range c.snap {
@@ -65,6 +98,7 @@ func (c *queryCatalog) release() {
 type table struct {
 	snap   *snapshot
 	schema *event.Table
+	from   uint64 // events with smaller sequence numbers are left out
 }
 
 // Name implements plan.Table.
@@ -89,7 +123,7 @@ func (t *table) RowCount() int64 {
 	for _, v := range t.snap.views {
 		n += int64(len(v.Rows()))
 	}
-	return n
+	return min(n, int64(t.snap.next-min(t.from, t.snap.next)))
 }
 
 // fieldAliases adds the other names of the members below a column.
@@ -127,7 +161,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if f.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) {
+		if seg.cat.End() <= t.from || f.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) {
 			s.pruning.SegmentsByTime++
 			continue
 		}
@@ -144,6 +178,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		if rows != nil {
 			s.pruning.RowsByBitmap += int64(u.rows) - int64(rows.GetCardinality())
 		}
+		u.leaveOut(t.from)
 		s.add(u)
 	}
 	for _, v := range t.snap.views {
@@ -157,8 +192,10 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			return nil, err
 		}
 		for _, c := range chunks {
-			if !f.outsideTime(c.MinTime, c.MaxTime) {
-				s.add(&unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From})
+			if v.First()+uint64(c.To) > t.from && !f.outsideTime(c.MinTime, c.MaxTime) {
+				u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From}
+				u.leaveOut(t.from)
+				s.add(u)
 			}
 		}
 	}
@@ -203,7 +240,10 @@ type unit struct {
 	// candidates are asked for: units are read side by side, a scan is prepared by one.
 	contains []string
 	search   sync.Once
-	base     int64 // bytes of the segment read before
+	// partial says that candidates leave out rows for another reason than the terms,
+	// so that what is known of the whole unit does not hold.
+	partial bool
+	base    int64 // bytes of the segment read before
 	// dicts are the dictionaries that have been handed out, per path: the cache
 	// may have to make them anew, and consumers know them by their pointers.
 	dicts []atomic.Pointer[column.Vector]
@@ -229,6 +269,21 @@ func (u *unit) Candidates() *roaring.Bitmap {
 		}
 	})
 	return u.candidates
+}
+
+// leaveOut removes the rows with sequence numbers below from.
+func (u *unit) leaveOut(from uint64) {
+	if from <= u.first {
+		return
+	}
+	if u.candidates == nil {
+		u.candidates = roaring.New()
+		u.candidates.AddRange(0, uint64(u.rows))
+	} else {
+		u.candidates = u.candidates.Clone()
+	}
+	u.candidates.RemoveRange(0, from-u.first)
+	u.partial = true
 }
 
 // open returns the unit's reader.
@@ -301,7 +356,7 @@ func (u *unit) place(ctx context.Context, r *segment.Reader, src *source) (p seg
 // Bounds implements plan.Unit.
 func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	src := u.scan.sources[path]
-	if src.kind != timeSource {
+	if src.kind != timeSource || u.partial {
 		return nil, false
 	}
 	ctx := context.Background()
@@ -325,7 +380,7 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 // Counts implements plan.Unit.
 func (u *unit) Counts(ctx context.Context, path int) (*column.Vector, []int64, bool, error) {
 	src := u.scan.sources[path]
-	if src.kind != textSource && src.kind != boolSource {
+	if src.kind != textSource && src.kind != boolSource || u.partial {
 		return nil, nil, false, nil
 	}
 	r, err := u.open(ctx)

@@ -171,6 +171,16 @@ func (s *Statement) bindOptions(values []*column.Vector) plan.Options {
 	}
 }
 
+// In returns the statement for runs over another catalogue within other limits.
+// The dialect and the parameters stay. What is kept for many runs is best kept
+// without the catalogue it was prepared with: In(nil, Options{}).
+func (s *Statement) In(cat Catalog, opt Options) *Statement {
+	in := *s
+	opt.Dialect, opt.MaxText, opt.ParamTypes = s.opt.Dialect, s.opt.MaxText, s.opt.ParamTypes
+	in.cat, in.opt = cat, opt
+	return &in
+}
+
 // Params returns the types of the parameters: Unknown for one that could be of
 // any type.
 func (s *Statement) Params() []*column.Type { return s.params }

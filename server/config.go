@@ -1,0 +1,153 @@
+package server
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/cairndb/cairn/server/pg"
+	"github.com/cairndb/cairn/sql"
+)
+
+// Defaults of addresses and limits.
+const (
+	DefaultPG   = "127.0.0.1:5433"
+	DefaultHTTP = "127.0.0.1:8433"
+
+	// defaultShutdown is what service managers commonly allow, less a reserve.
+	defaultShutdown = 20 * time.Second
+)
+
+// Config says where and whom a server serves. The zero value serves nobody: there must
+// be an Authenticator, or NoAuth.
+type Config struct {
+	// PG and HTTP are addresses, host:port; [DefaultPG] and [DefaultHTTP] when empty, none
+	// for "off". Ports of 0 are chosen by the system (see [Server.Addr]).
+	PG, HTTP string
+
+	// Authenticator knows the principals.
+	Authenticator pg.Authenticator
+	// NoAuth takes everybody for Everybody, without a question. It is refused for
+	// addresses that are not loopback.
+	NoAuth    bool
+	Everybody pg.Principal
+	// Catalog adds tables to those that queries see (see pg.Config).
+	Catalog func(pg.Session, sql.Catalog) sql.Catalog
+
+	// TLSCert and TLSKey are files of a certificate chain and its key, PEM.
+	TLSCert, TLSKey string
+	// TLSSelfSigned makes a certificate for this run, when no files are given.
+	TLSSelfSigned bool
+	// TLSRequired refuses connections to PG without TLS.
+	TLSRequired bool
+	// TLSClientCA is a file of certificates, PEM: a client with one that they have signed,
+	// and whose common name is its user name, signs in without a password.
+	TLSClientCA string
+
+	// Connections, IdleTime, IdleInTransaction, StatementTime and WriteTime are limits of
+	// the Postgres wire (see pg.Config).
+	Connections       int
+	IdleTime          time.Duration
+	IdleInTransaction time.Duration
+	StatementTime     time.Duration
+	WriteTime         time.Duration
+	// ShutdownTime is how long running statements may go on when the server is to end;
+	// 20 s when 0.
+	ShutdownTime time.Duration
+
+	// MetricsOpen serves /metrics to everybody who can reach HTTP; else to loopback only.
+	MetricsOpen bool
+
+	// Logger hears of what happens; nobody does when nil.
+	Logger *slog.Logger
+}
+
+// filled returns the configuration with its defaults, or what is wrong with it.
+func (c Config) filled() (Config, error) {
+	if c.PG == "" {
+		c.PG = DefaultPG
+	}
+	if c.HTTP == "" {
+		c.HTTP = DefaultHTTP
+	}
+	if c.PG == Off && c.HTTP == Off {
+		return c, errors.New("nothing to serve: both listeners are off")
+	}
+	if c.ShutdownTime == 0 {
+		c.ShutdownTime = defaultShutdown
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.NoAuth {
+		if c.Everybody == nil {
+			return c, errors.New("without authentication there must be somebody whom everybody is taken for")
+		}
+		if c.PG != Off && !isLoopback(c.PG) {
+			return c, fmt.Errorf("without authentication the server listens on loopback only, and %s is not: "+
+				"give principals passwords (cairn user add), or listen on 127.0.0.1", c.PG)
+		}
+	} else if c.PG != Off && c.Authenticator == nil {
+		return c, errors.New("there is nobody who could sign in")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return c, errors.New("a certificate needs its key, and a key its certificate: give tls-cert and tls-key")
+	}
+	return c, nil
+}
+
+// Off in place of an address is for a listener that is not wanted.
+const Off = "off"
+
+// isLoopback reports whether an address can be reached from this machine only. Names
+// other than localhost are not asked for: what they mean may change.
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// tlsConfig makes the configuration of TLS, nil for none.
+func (c *Config) tlsConfig() (*tls.Config, error) {
+	var cert tls.Certificate
+	var err error
+	switch {
+	case c.TLSCert != "":
+		if cert, err = tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return nil, fmt.Errorf("reading the certificate: %w", err)
+		}
+	case c.TLSSelfSigned:
+		if cert, err = selfSigned(c.PG); err != nil {
+			return nil, fmt.Errorf("making a certificate: %w", err)
+		}
+	case c.TLSRequired || c.TLSClientCA != "":
+		return nil, errors.New("TLS needs a certificate: give tls-cert and tls-key, or tls-self-signed")
+	default:
+		return nil, nil
+	}
+	t := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	if c.TLSClientCA != "" {
+		text, err := os.ReadFile(c.TLSClientCA)
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificates of clients' authorities: %w", err)
+		}
+		t.ClientCAs = x509.NewCertPool()
+		if !t.ClientCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s has no certificate", c.TLSClientCA)
+		}
+		t.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return t, nil
+}

@@ -1,0 +1,149 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server/pg"
+)
+
+// Server serves one lake. Make it with [New].
+type Server struct {
+	lake    *engine.Lake
+	cfg     Config
+	metrics *metrics
+
+	pg     *pg.Listener
+	pgLn   net.Listener
+	http   *http.Server
+	httpLn net.Listener
+	tls    bool
+	ready  atomic.Bool
+}
+
+// New checks the configuration and opens the listeners, so that their addresses are known
+// and errors come before anything is served.
+func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
+	if cfg, err = cfg.filled(); err != nil {
+		return nil, err
+	}
+	s := &Server{lake: lake, cfg: cfg, metrics: newMetrics(lake)}
+	defer func() {
+		if err != nil {
+			s.closeListeners()
+		}
+	}()
+	if cfg.PG != Off {
+		t, err := cfg.tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		s.tls = t != nil
+		p := pg.Config{
+			Authenticator: cfg.Authenticator, TLS: t, CertificateSignIn: cfg.TLSClientCA != "", RequireTLS: cfg.TLSRequired,
+			Catalog: cfg.Catalog, Connections: cfg.Connections, IdleTime: cfg.IdleTime, IdleInTransaction: cfg.IdleInTransaction,
+			StatementTime: cfg.StatementTime, WriteTime: cfg.WriteTime, Logger: cfg.Logger, Observer: s.metrics,
+		}
+		if cfg.NoAuth {
+			p.Open = cfg.Everybody
+		}
+		if s.pg, err = pg.New(p); err != nil {
+			return nil, err
+		}
+		if s.pgLn, err = net.Listen("tcp", cfg.PG); err != nil {
+			return nil, fmt.Errorf("listening for Postgres clients: %w", err)
+		}
+	}
+	if cfg.HTTP != Off {
+		s.http = &http.Server{
+			Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		}
+		if s.httpLn, err = net.Listen("tcp", cfg.HTTP); err != nil {
+			return nil, fmt.Errorf("listening for HTTP: %w", err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) closeListeners() {
+	if s.pgLn != nil {
+		s.pgLn.Close()
+	}
+	if s.httpLn != nil {
+		s.httpLn.Close()
+	}
+}
+
+// Addr returns the address of the Postgres listener, "" when it is off.
+func (s *Server) Addr() string {
+	if s.pgLn == nil {
+		return ""
+	}
+	return s.pgLn.Addr().String()
+}
+
+// HTTPAddr returns the address of the HTTP listener, "" when it is off.
+func (s *Server) HTTPAddr() string {
+	if s.httpLn == nil {
+		return ""
+	}
+	return s.httpLn.Addr().String()
+}
+
+// Serve serves until ctx ends or a listener fails, and shuts down. It may be called once.
+func (s *Server) Serve(ctx context.Context) error {
+	log := s.cfg.Logger
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var work sync.WaitGroup
+	run := func(serve func() error) {
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			if err := serve(); err != nil {
+				stop(err)
+			}
+		}()
+	}
+	if s.pg != nil {
+		log.Info("serving Postgres clients", "address", s.Addr(), "tls", s.tls, "authentication", !s.cfg.NoAuth)
+		run(func() error { return s.pg.Serve(ctx, s.pgLn) })
+	}
+	if s.http != nil {
+		log.Info("serving health and metrics", "address", s.HTTPAddr())
+		run(func() error {
+			if err := s.http.Serve(s.httpLn); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving HTTP: %w", err)
+			}
+			return nil
+		})
+	}
+	s.ready.Store(true)
+	<-ctx.Done()
+	s.ready.Store(false)
+	cause := context.Cause(ctx)
+	log.Info("shutting down", "wait", s.cfg.ShutdownTime)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTime)
+	defer cancel()
+	if s.pg != nil {
+		s.pg.Shutdown(limit)
+	}
+	if s.http != nil {
+		if err := s.http.Shutdown(limit); err != nil {
+			s.http.Close()
+		}
+	}
+	work.Wait()
+	if cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
