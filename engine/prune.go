@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -19,7 +21,7 @@ type filter struct {
 	from, to int64 // event times that can meet the terms, both inclusive
 	equals   []equality
 	needed   []*source // must not be NULL
-	contains []string  // parts that the record's text must have
+	contains []containment
 	bitmaps  bool
 }
 
@@ -28,6 +30,35 @@ type equality struct {
 	src    *source
 	values []string
 }
+
+// containment demands that a text is in a record, or with a source that is a map in
+// one of its keys and values or in the text that they make together.
+type containment struct {
+	src  *source
+	text string
+}
+
+// fragments returns the pieces of a text that each lie within one token of a record
+// when they are in it, if the text is: for a map also when its keys and values are
+// written otherwise, as {k=v} and with escapes resolved. Pieces of one byte tell
+// little, and very many of them cost more than they save.
+func (c *containment) fragments() []string {
+	seams := "\"{}[]:, \t\r\n"
+	if c.src.kind == mapSource {
+		seams += "=\\/\uFFFD"
+	}
+	var out []string
+	for _, s := range strings.FieldsFunc(c.text, func(r rune) bool { return strings.ContainsRune(seams, r) || r < ' ' || r == 0x7f }) {
+		if len(s) > 1 {
+			out = append(out, s)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b string) int { return len(b) - len(a) })
+	return out[:min(len(out), fragmentsMax)]
+}
+
+// fragmentsMax is how many pieces of one text are searched for.
+const fragmentsMax = 3
 
 // equalityValuesMax is how many values of an IN list are looked up one by one in
 // every segment; longer lists are left to the scan.
@@ -52,9 +83,9 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		switch {
 		case isEventTime(src):
 			f.bound(term)
-		case src.kind == recordSource && term.Op == plan.Contains && term.Values != nil && term.Values.Len == 1:
+		case (src.kind == recordSource || src.kind == mapSource) && term.Op == plan.Contains && term.Values != nil && term.Values.Len == 1:
 			leaf, j := term.Values.Leaf(0)
-			f.contains = append(f.contains, leaf.Str[j])
+			f.contains = append(f.contains, containment{src, leaf.Str[j]})
 		case src.isText() && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
 			e := equality{src: src}
 			for i := range term.Values.Len {
@@ -68,18 +99,55 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 }
 
 // rowsContaining narrows the candidate rows of a segment (nil: all) to those whose
-// records may have all the parts that the terms want.
-func rowsContaining(ctx context.Context, r *segment.Reader, parts []string, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
-	for _, part := range parts {
-		bits, ok, err := r.Containing(ctx, part)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			rows = intersect(rows, roaring.FromDense(bits, false))
+// records may have all the texts that the terms want.
+func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
+	for i := range texts {
+		c := &texts[i]
+		for _, part := range c.fragments() {
+			if rows != nil && rows.IsEmpty() {
+				return rows, nil
+			}
+			var found *roaring.Bitmap
+			var err error
+			if c.src.kind == mapSource {
+				found, err = c.src.rowsWith(ctx, r, part)
+			} else {
+				var bits column.Bits
+				var ok bool
+				if bits, ok, err = r.Containing(ctx, part); ok {
+					found = roaring.FromDense(bits, false)
+				}
+			}
+			if err != nil {
+				return nil, err
+			}
+			if found != nil {
+				rows = intersect(rows, found)
+			}
 		}
 	}
 	return rows, nil
+}
+
+// rowsWith returns the rows that may have a part of a token at the places of a source;
+// nil when that cannot be told. An escape may stand for any character.
+func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string) (*roaring.Bitmap, error) {
+	all := roaring.New()
+	for _, place := range s.places {
+		p, there, err := r.Lookup(ctx, place)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			continue
+		}
+		bits, ok, err := r.ContainingBelow(ctx, p, part, `\u`)
+		if err != nil || !ok {
+			return nil, err
+		}
+		all.Or(roaring.FromDense(bits, false))
+	}
+	return all, nil
 }
 
 // isText reports whether a source gives the texts of scalars at its places, so that

@@ -236,9 +236,9 @@ type unit struct {
 	first      uint64
 	rows       int
 	candidates *roaring.Bitmap
-	// contains are parts that records must have. They are searched for when the
+	// contains are texts that records must have. They are searched for when the
 	// candidates are asked for: units are read side by side, a scan is prepared by one.
-	contains []string
+	contains []containment
 	search   sync.Once
 	// partial says that candidates leave out rows for another reason than the terms,
 	// so that what is known of the whole unit does not hold.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -25,32 +26,77 @@ func (r *Reader) Containing(ctx context.Context, text string) (rows column.Bits,
 	if err != nil {
 		return nil, false, err
 	}
-	s, err := r.structure(ctx, d)
+	rows, err = r.searched(ctx, d, [][]byte{[]byte(text)}, func(uint32) bool { return true })
+	return rows, err == nil, err
+}
+
+// ContainingBelow returns a bitmap of the rows that may have any of texts in a key or
+// a value at p or below it, as the record has it: escapes are not resolved. ok is
+// false when a text may reach over several tokens.
+func (r *Reader) ContainingBelow(ctx context.Context, p PathID, texts ...string) (rows column.Bits, ok bool, err error) {
+	var list [][]byte
+	for _, text := range texts {
+		if text == "" || strings.ContainsAny(text, separators) {
+			return nil, false, nil
+		}
+		list = append(list, []byte(text))
+	}
+	d, err := r.directory(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	f := search{r: r, ctx: ctx, d: d, s: s, text: []byte(text), rows: column.NewBits(r.rows)}
-	if err := f.literals(); err != nil {
-		return nil, false, err
-	}
-	for i := range d.columns {
-		if err := ctx.Err(); err != nil {
+	n := uint32(p)
+	if p&invented != 0 {
+		at, err := r.inventedPath(p)
+		if err != nil {
 			return nil, false, err
 		}
-		if err := f.column(i); err != nil {
-			return nil, false, err
-		}
+		n = at.node
+	} else if int(n) >= len(d.parent) {
+		return nil, false, fmt.Errorf("path %d is not of this segment", p)
 	}
-	return f.rows, true, nil
+	// Values above may be kept as text, with what is at p inside.
+	above := map[uint32]bool{}
+	for m := n; m != 0; {
+		m = d.parent[m]
+		above[m] = true
+	}
+	rows, err = r.searched(ctx, d, list, func(node uint32) bool { return node >= n && node < d.last[n] || above[node] })
+	return rows, err == nil, err
 }
 
-// search looks for a text in a segment.
+// searched finds the rows that have one of texts in a literal, or in a value of the
+// columns of the nodes that within says.
+func (r *Reader) searched(ctx context.Context, d *directory, texts [][]byte, within func(node uint32) bool) (column.Bits, error) {
+	s, err := r.structure(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	f := search{r: r, ctx: ctx, d: d, s: s, texts: texts, rows: column.NewBits(r.rows)}
+	if err := f.literals(); err != nil {
+		return nil, err
+	}
+	for i := range d.columns {
+		if !within(d.columns[i].node) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := f.column(i); err != nil {
+			return nil, err
+		}
+	}
+	return f.rows, nil
+}
+
+// search looks for texts in a segment.
 type search struct {
 	r     *Reader
 	ctx   context.Context
 	d     *directory
 	s     *structure
-	text  []byte
+	texts [][]byte
 	rows  column.Bits
 	codes []uint32
 	found []uint32 // ordinals of values in the row block
@@ -62,7 +108,7 @@ func (f *search) literals() error {
 	hit := make([]bool, len(f.s.edges))
 	some := false
 	for i := range f.s.edges {
-		hit[i] = strings.Contains(f.s.literal(&f.s.edges[i]), string(f.text))
+		hit[i] = f.in([]byte(f.s.literal(&f.s.edges[i])))
 		some = some || hit[i]
 	}
 	if !some {
@@ -104,7 +150,7 @@ func (f *search) column(i int) error {
 			return err
 		}
 		for _, e := range t.entries {
-			has = append(has, bytes.Contains(e, f.text))
+			has = append(has, f.in(e))
 			some = some || has[len(has)-1]
 		}
 	} else {
@@ -113,12 +159,12 @@ func (f *search) column(i int) error {
 			if err != nil {
 				return err
 			}
-			if !bytes.Contains(t.data, f.text) {
+			if !f.in(t.data) {
 				has = append(has, make([]bool, len(t.ends))...)
 				continue
 			}
 			for k := range t.ends {
-				has = append(has, bytes.Contains(t.at(k), f.text))
+				has = append(has, f.in(t.at(k)))
 				some = some || has[len(has)-1]
 			}
 		}
@@ -166,34 +212,56 @@ func (f *search) plain(i int, c *dirColumn) error {
 			}
 			end := min(starts[b+1], det.ends[k])
 			all.reset()
-			if err = v.open(page, int(det.ends[k]-first)); err == nil && v.mayContain(f.text) {
+			if err = v.open(page, int(det.ends[k]-first)); err == nil && slices.ContainsFunc(f.texts, v.mayContain) {
 				err = v.all(&all, int(at-first), int(end-first))
 			}
 			release()
 			if err != nil {
 				return f.r.damaged(f.d.block(c.page+uint32(k)), fmt.Errorf("column %s: %w", f.d.name(c), err))
 			}
-			for from := 0; from < len(all.data); {
-				n := bytes.Index(all.data[from:], f.text)
-				if n < 0 {
-					break
-				}
-				// The value in which it begins; it may as well reach into the next one.
-				value, start := pageOf(all.ends, uint32(from+n))
-				if from+n+len(f.text) <= int(all.ends[value]) {
-					f.found = append(f.found, at-starts[b]+uint32(value))
-					from = int(all.ends[value])
-				} else {
-					from = max(from+n+1, int(start))
-				}
+			for _, text := range f.texts {
+				f.places(&all, at-starts[b], text)
 			}
 			at = end
+		}
+		if len(f.texts) > 1 {
+			slices.Sort(f.found)
+			f.found = slices.Compact(f.found)
 		}
 		if err := f.mark(i, b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// places notes the values that have text in them; the first of all has the ordinal
+// first in its row block.
+func (f *search) places(all *texts, first uint32, text []byte) {
+	for from := 0; from < len(all.data); {
+		n := bytes.Index(all.data[from:], text)
+		if n < 0 {
+			return
+		}
+		// The value in which it begins; it may as well reach into the next one.
+		value, start := pageOf(all.ends, uint32(from+n))
+		if from+n+len(text) <= int(all.ends[value]) {
+			f.found = append(f.found, first+uint32(value))
+			from = int(all.ends[value])
+		} else {
+			from = max(from+n+1, int(start))
+		}
+	}
+}
+
+// in reports whether some text of the search is in b.
+func (f *search) in(b []byte) bool {
+	for _, text := range f.texts {
+		if bytes.Contains(b, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // mark sets the rows of a block that have the values found of a column.

@@ -2,10 +2,8 @@ package plan
 
 import (
 	"slices"
-	"unicode/utf8"
 
 	"github.com/cairndb/cairn/segment/column"
-	"github.com/cairndb/cairn/sql/fn"
 )
 
 // optimizer improves the plans of one statement.
@@ -469,7 +467,12 @@ var termOps = map[CmpOp]Op{CmpEq: Eq, CmpNe: NotEq, CmpLt: Less, CmpLe: LessEq, 
 // term returns the terms that follow from one conjunct.
 func (n *TableScan) term(c Expr) []Term {
 	switch x := c.(type) {
+	case *Higher:
+		return n.matchTerms(x)
 	case *Compare:
+		if t := n.positionTerms(x); t != nil {
+			return t
+		}
 		if t, ok := n.compared(x.Op, x.L, x.R); ok {
 			return t
 		}
@@ -610,76 +613,4 @@ func (n *TableScan) truncated(op CmpOp, l Expr, k *Const) []Term {
 		return []Term{from}
 	}
 	return nil
-}
-
-// likeTerm returns what a LIKE asks of the text: how it begins, ends, or what it
-// contains.
-func (n *TableScan) likeTerm(l *Like) []Term {
-	p, ok := n.path(l.X)
-	pattern, constant := l.Pattern.(*Const)
-	if !ok || !constant || pattern.null() || l.Fold {
-		return nil
-	}
-	escape := fn.NoEscape
-	if l.Escape != nil {
-		e, ok := l.Escape.(*Const)
-		if !ok || e.null() || len([]rune(e.Value.Str[0])) != 1 {
-			return nil
-		}
-		escape = []rune(e.Value.Str[0])[0]
-	}
-	pieces, ok := likePieces(pattern.Value.Str[0], escape)
-	if !ok {
-		return nil
-	}
-	term := func(op Op, s string) Term {
-		return Term{p, op, &column.Vector{Type: p.Type, Len: 1, Str: []string{s}}}
-	}
-	if len(pieces) == 1 {
-		return []Term{term(Eq, pieces[0])}
-	}
-	var out []Term
-	if s := pieces[0]; s != "" {
-		out = append(out, term(Prefix, s))
-	}
-	for _, s := range pieces[1 : len(pieces)-1] {
-		if s != "" {
-			out = append(out, term(Contains, s))
-		}
-	}
-	if s := pieces[len(pieces)-1]; s != "" {
-		out = append(out, term(Suffix, s))
-	}
-	if len(out) == 0 {
-		out = append(out, Term{Path: p, Op: NotNull})
-	}
-	return out
-}
-
-// likePieces returns the text before, between and after the % of a pattern; ok
-// is false when there is a _ or a wrong escape.
-func likePieces(pattern string, escape rune) (pieces []string, ok bool) {
-	if !utf8.ValidString(pattern) {
-		return nil, false
-	}
-	var piece []rune
-	escaped := false
-	for _, r := range pattern {
-		switch {
-		case escaped:
-			if r != '%' && r != '_' && r != escape {
-				return nil, false
-			}
-			piece, escaped = append(piece, r), false
-		case r == escape:
-			escaped = true
-		case r == '_':
-			return nil, false
-		case r == '%':
-			pieces, piece = append(pieces, string(piece)), nil
-		default:
-			piece = append(piece, r)
-		}
-	}
-	return append(pieces, string(piece)), !escaped
 }

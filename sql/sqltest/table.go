@@ -274,6 +274,9 @@ func meets(v *column.Vector, i int, t plan.Term) bool {
 	case plan.Suffix:
 		return strings.HasSuffix(v.Str[i], t.Values.Str[0])
 	case plan.Contains:
+		if v.Str == nil {
+			return true // of a map
+		}
 		return strings.Contains(v.Str[i], t.Values.Str[0])
 	}
 	return false
