@@ -7,6 +7,7 @@ import (
 
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/retention"
 )
 
 // Status is what became of one record.
@@ -70,6 +71,17 @@ func (s *Store) Append(ctx context.Context, records [][]byte) ([]Verdict, error)
 		return nil, err
 	}
 	defer done()
+	if p, _ := s.policy(); p.Kind != retention.Ordinary {
+		return nil, failf(ErrRefused, "store %s is built in: what it holds comes from the lake itself, nothing was kept", s.Name())
+	}
+	return s.append(ctx, records)
+}
+
+// append is Append for callers of which the lake waits.
+func (s *Store) append(ctx context.Context, records [][]byte) ([]Verdict, error) {
+	if err := s.takes(false); err != nil {
+		return nil, err
+	}
 	var size int64
 	for _, r := range records {
 		size += int64(len(r))

@@ -234,6 +234,9 @@ func (c *checker) checkNumbers(sn *snapshot) {
 	for _, seg := range sn.segments {
 		runs = append(runs, run{seg.cat.First, seg.cat.End()})
 	}
+	for _, d := range sn.dropped {
+		runs = append(runs, run{d.First, d.End})
+	}
 	for _, v := range sn.views {
 		runs = append(runs, run{v.First(), v.First() + uint64(len(v.Rows()))})
 	}

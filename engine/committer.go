@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/wal"
 )
 
@@ -150,7 +152,9 @@ type storeGroup struct {
 	store *Store
 	first uint64
 	rows  []memtable.Row
-	byID  map[event.Identity][]int32 // positions in rows
+	// tooOld is the line behind which events are not taken.
+	tooOld retention.Horizon
+	byID   map[event.Identity][]int32 // positions in rows
 }
 
 // gather decides about every record of the calls: a duplicate, or stored under
@@ -164,7 +168,7 @@ func (l *Lake) gather(calls []*commitRequest) (*commitGroup, error) {
 		}
 		sg := g.stores[c.store]
 		if sg == nil {
-			sg = &storeGroup{store: c.store, first: c.store.mu.next, byID: make(map[event.Identity][]int32, len(c.rows))}
+			sg = &storeGroup{store: c.store, first: c.store.mu.next, byID: make(map[event.Identity][]int32, len(c.rows)), tooOld: c.store.tooOld()}
 			g.stores[c.store] = sg
 			g.order = append(g.order, sg)
 		}
@@ -187,6 +191,9 @@ func (l *Lake) gather(calls []*commitRequest) (*commitGroup, error) {
 // decide finds out what one record is and takes it up unless it is a duplicate.
 func (sg *storeGroup) decide(ctx context.Context, sn *snapshot, row *memtable.Row) (Verdict, error) {
 	v := Verdict{Status: Stored}
+	if sg.tooOld.Expired(row.Time) {
+		return Verdict{Status: Refused, Reason: reasonExpired, Detail: reasonExpired + " of store " + sg.store.Name()}, nil
+	}
 	for _, i := range sg.byID[row.ID] {
 		v.Status = Conflict
 		if sg.rows[i].Leaf == row.Leaf {
@@ -239,6 +246,11 @@ func (l *Lake) logGroup(g *commitGroup) error {
 	for _, sg := range g.order {
 		sg.store.take(sg.rows, pos.File)
 		sg.store.tree.grow(sg.rows)
+		newest := int64(math.MinInt64)
+		for i := range sg.rows {
+			newest = max(newest, sg.rows[i].Time)
+		}
+		sg.store.witness(newest)
 	}
 	return nil
 }

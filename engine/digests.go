@@ -202,6 +202,9 @@ func (s *Store) digest(ctx context.Context, due bool) (*digest.Signed, error) {
 	l := s.lake
 	l.digests.Lock()
 	defer l.digests.Unlock()
+	if s.gone.Load() {
+		return nil, failf(ErrNotFound, "store %s was deleted", s.Name())
+	}
 	if due && !s.digestDue() {
 		return nil, nil // somebody was faster
 	}
@@ -289,6 +292,9 @@ func (s *Store) Prove(ctx context.Context, seq uint64) (*proof.Receipt, error) {
 		return nil, err
 	}
 	defer done()
+	if err := s.readable(); err != nil {
+		return nil, err
+	}
 	if n := s.Events(); seq >= n {
 		return nil, failf(ErrNotFound, "proving event %d of store %s: numbers run from 0 to below %d", seq, s.Name(), n)
 	}

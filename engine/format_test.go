@@ -154,7 +154,27 @@ func TestChooseRun(t *testing.T) {
 			first = append(first, next)
 			next += uint64(s.rows)
 		}
-		from, to := chooseRun(len(c.segs), 100, func(i int) (uint64, int, bool) { return first[i], c.segs[i].rows, true })
+		from, to := chooseRun(len(c.segs), 100, 0, func(i int) candidate { return candidate{first: first[i], rows: c.segs[i].rows, ok: true} })
+		if from != c.from || to != c.to {
+			t.Errorf("%s: %d to %d, want %d to %d", c.name, from, to, c.from, c.to)
+		}
+	}
+}
+
+// TestChooseRunApart keeps events far apart in segments apart.
+func TestChooseRunApart(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		times    [][2]int64
+		from, to int
+	}{
+		{"near", [][2]int64{{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, 6}, {6, 7}, {7, 8}}, 0, 8},
+		{"one far away", [][2]int64{{0, 1}, {1, 2}, {2, 3}, {300, 400}, {4, 5}, {5, 6}, {6, 7}, {7, 8}}, 0, 3},
+		{"within the widest", [][2]int64{{0, 1}, {1, 2}, {2, 3}, {0, 400}, {4, 5}, {5, 6}, {6, 7}, {7, 8}}, 0, 8},
+	} {
+		from, to := chooseRun(len(c.times), 100, 10, func(i int) candidate {
+			return candidate{first: uint64(i), rows: 1, min: c.times[i][0], max: c.times[i][1], ok: true}
+		})
 		if from != c.from || to != c.to {
 			t.Errorf("%s: %d to %d, want %d to %d", c.name, from, to, c.from, c.to)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/retention"
 )
 
 // ImportOptions say what to import and where to.
@@ -108,6 +109,12 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 		}
 	case schema != nil && schema != store.schema:
 		return nil, failf(ErrConflict, "store %q holds %s, not %s: import into another store", store.Name(), store.schema.Name, schema.Name)
+	}
+	if p, _ := store.policy(); p.Kind != retention.Ordinary {
+		return nil, failf(ErrRefused, "store %s is built in: what it holds comes from the lake itself, import into another store", store.Name())
+	}
+	if err := store.takes(true); err != nil {
+		return nil, err
 	}
 	imp := newImporter(ctx, l, store, opts)
 	err = imp.run()

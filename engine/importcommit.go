@@ -227,6 +227,7 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 		s.mu.active = l.newMem(s.mu.next)
 		s.mu.Unlock()
 		s.tree.become(grown)
+		s.witness(cat.MaxTime)
 		if s.digestDue() {
 			l.digests.poke()
 		}

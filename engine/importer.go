@@ -17,6 +17,7 @@ import (
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/logfile"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
 )
 
@@ -73,6 +74,8 @@ type importer struct {
 	opts    ImportOptions
 	workers int
 	started time.Time
+	// tooOld is the line behind which events are not taken, as it was at the start.
+	tooOld retention.Horizon
 
 	files []*importFile // those to read, in order
 
@@ -152,6 +155,7 @@ type note struct {
 func newImporter(ctx context.Context, l *Lake, s *Store, opts ImportOptions) *importer {
 	imp := &importer{ctx: ctx, lake: l, store: s, opts: opts, started: time.Now(), reasons: make(map[string]*ImportReason)}
 	imp.changed = sync.NewCond(&imp.mu)
+	imp.tooOld = s.tooOld()
 	imp.workers = opts.Workers
 	if imp.workers <= 0 {
 		imp.workers = l.opts.Workers
@@ -401,7 +405,7 @@ func (imp *importer) readFile(c *chunk, f *importFile, finish func(*chunk)) *chu
 		if c.full(imp.lake.opts.SegmentRows) && !flush() {
 			return nil
 		}
-		n, added := c.add(cf, f, cur, buf, offset)
+		n, added := c.add(cf, f, cur, buf, offset, &imp.tooOld)
 		if added {
 			rows++
 		}
@@ -467,12 +471,18 @@ func (c *chunk) note(cf *chunkFile, n note) {
 
 // add takes the record at the cursor, or notes why it is not taken. It returns
 // the record's length, as far as it is known, and whether there is a row for it.
-func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byte, offset int64) (n int, added bool) {
+func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byte, offset int64, tooOld *retention.Horizon) (n int, added bool) {
 	sh := c.sh
 	n, err := sh.add(buf)
 	if err == nil {
 		cur.Advance(n)
 		row := len(sh.ids) - 1
+		if tooOld.Expired(sh.times[row]) {
+			detail := "event time " + timeText(sh.times[row])
+			sh.undo()
+			c.note(cf, note{file: f, path: f.Path, offset: offset, reason: reasonExpired, detail: detail})
+			return n, false
+		}
 		for old := c.known.find(sh.ids[:row], &sh.ids[row]); old >= 0; old = c.known.before(old) {
 			if sh.leaves[old] == sh.leaves[row] {
 				sh.undo()

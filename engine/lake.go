@@ -16,6 +16,7 @@ import (
 	"github.com/cairndb/cairn/engine/crypt"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/wal"
 )
@@ -36,6 +37,7 @@ type Lake struct {
 
 	digests   digests
 	publisher publisher
+	retain    retainer
 	temp      *tempFiles
 	// foundDamage is what a read-only opening has passed over.
 	foundDamage []Problem
@@ -54,6 +56,7 @@ type Lake struct {
 		head        catalog.Head
 		nextSegment uint64            // the next number to give out; head has the durable one
 		ends        map[uint32]uint64 // the durable ends of logs, by store
+		goneBytes   uint64            // that deleted stores have taken
 	}
 
 	// logged is held from before events go into the log until they are in a
@@ -103,6 +106,7 @@ type Store struct {
 	// schema says which records the store takes and how queries see them.
 	schema *event.Table
 	tree   *tree
+	gone   atomic.Bool // the store was deleted for good
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -113,6 +117,9 @@ type Store struct {
 		active   *mem
 		next     uint64        // the next sequence number
 		grown    chan struct{} // closed when next has grown; nil when nobody waits
+		policy   retention.Policy
+		holds    []retention.Hold
+		dropped  []catalog.Dropped // ranges that have left, in order, none beside another
 	}
 }
 
@@ -144,6 +151,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.garbage.init()
 	l.digests.init()
 	l.publisher.init()
+	l.retain.init()
 	for _, text := range opts.Publish {
 		t, err := parseTarget(text)
 		if err != nil {
@@ -170,6 +178,9 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	}
 	if opts.DigestInterval > 0 {
 		l.start(l.digestLoop)
+	}
+	if opts.RetainInterval > 0 {
+		l.start(l.retainLoop)
 	}
 	if len(l.publisher.targets) > 0 {
 		l.start(l.publishLoop)
@@ -232,6 +243,7 @@ func (l *Lake) Close() error {
 	}
 	l.calls.closed = true
 	l.calls.Unlock()
+	l.retain.cancel()
 	l.endRows()
 	l.calls.Lock()
 	for l.calls.running > 0 {
@@ -280,6 +292,12 @@ func (l *Lake) noteEnds() error {
 			end.Put(b)
 			some = true
 		}
+	}
+	l.cat.Lock()
+	defer l.cat.Unlock()
+	if c := l.clockRecord(); l.timed() && *c != l.retain.saved {
+		c.Put(b)
+		some = true
 	}
 	if !some {
 		return nil
@@ -386,7 +404,8 @@ func (l *Lake) FS() vfs.FS { return l.opts.FS }
 // CreateStore makes an event data store. The name is a letter or digit followed
 // by letters, digits, and any of "_-.", and must not look like an ID; names are
 // compared without regard to case. A name that is taken is an [ErrConflict]. The
-// store holds CloudTrail events.
+// store holds CloudTrail events, and keeps them for ever until [Lake.UpdateStore] gives it a
+// retention period; [Lake.MakeStore] makes one with a period.
 func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
 	return l.CreateStoreOf(ctx, name, event.CloudTrail)
 }
@@ -407,27 +426,14 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 	}
 	l.cat.Lock()
 	defer l.cat.Unlock()
-	if l.storeCalled(name) != nil {
-		return nil, failf(ErrConflict, "store %q exists already", name)
-	}
-	rec := catalog.Store{Number: l.cat.head.NextStore, Name: name, Created: l.opts.Clock().UnixMicro(), Schema: schema.Number}
-	if rec.ID, err = newUUID(l.opts.Rand); err != nil {
-		return nil, fmt.Errorf("making an ID for store %q: %w", name, err)
-	}
-	err = l.change(func(b *lsm.Batch, head *catalog.Head) {
-		head.NextStore++
-		rec.Put(b)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("making store %q: %w", name, err)
-	}
-	return l.addStore(rec), nil
+	return l.makeStore(name, schema, nil)
 }
 
 // addStore makes a store known.
-func (l *Lake) addStore(rec catalog.Store) *Store {
+func (l *Lake) addStore(rec catalog.Store, p retention.Policy) *Store {
 	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema), tree: newTree()}
 	s.mu.active = l.newMem(0)
+	s.mu.policy = p
 	l.stores.Lock()
 	defer l.stores.Unlock()
 	l.stores.byNumber[rec.Number] = s
@@ -488,7 +494,7 @@ func (s *Store) Schema() *event.Table { return s.schema }
 func (s *Store) Created() time.Time { return time.UnixMicro(s.rec.Created).UTC() }
 
 // Events returns the number of events in the store; sequence numbers run from 0
-// to one below it.
+// to one below it. Those that have expired count.
 func (s *Store) Events() uint64 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -16,6 +16,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/segment/column"
@@ -68,6 +69,9 @@ func (s *Store) Lookup(ctx context.Context, req LookupRequest) (*LookupResult, e
 		return nil, err
 	}
 	defer done()
+	if err := s.readable(); err != nil {
+		return nil, err
+	}
 	k, err := newLookup(req)
 	if err != nil {
 		return nil, fmt.Errorf("looking up events: %w", err)
@@ -75,6 +79,7 @@ func (s *Store) Lookup(ctx context.Context, req LookupRequest) (*LookupResult, e
 	k.filter.bitmaps = !s.lake.opts.NoBitmaps
 	sn := s.snapshot()
 	defer sn.release()
+	k.horizon = &sn.horizon
 	out, err := k.run(ctx, sn)
 	if err != nil {
 		return nil, fmt.Errorf("looking up events in store %s: %w", s.Name(), err)
@@ -93,6 +98,8 @@ type lookup struct {
 	sum    uint64 // of the request, for tokens
 	before place  // only events before this in the order of results
 	page   places
+	// horizon is the line behind which events have expired.
+	horizon *retention.Horizon
 }
 
 // place is an event's place in the order of results: newest first, the later
@@ -319,12 +326,12 @@ func (u *lookupUnit) fault(err error) error {
 func (k *lookup) run(ctx context.Context, sn *snapshot) (*LookupResult, error) {
 	var units []lookupUnit
 	for _, seg := range sn.segments {
-		if !k.filter.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) && seg.cat.MinTime <= k.before.time {
+		if !k.filter.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) && k.horizon.Of(seg.cat.MinTime, seg.cat.MaxTime) != retention.All && seg.cat.MinTime <= k.before.time {
 			units = append(units, lookupUnit{seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), max: seg.cat.MaxTime})
 		}
 	}
 	for _, v := range sn.views {
-		if lo, hi := v.Times(); k.filter.outsideTime(lo, hi) {
+		if lo, hi := v.Times(); k.filter.outsideTime(lo, hi) || k.horizon.Of(lo, hi) == retention.All {
 			continue
 		}
 		chunks, err := v.Chunks(ctx)
@@ -410,7 +417,7 @@ func (k *lookup) block(ctx context.Context, r *segment.Reader, number int, u *lo
 			leaf, j := times.Leaf(i)
 			p.time = leaf.I64[j]
 		}
-		if p.time < k.filter.from || p.time > k.filter.to || !p.after(k.before) {
+		if k.horizon.Expired(p.time) || p.time < k.filter.from || p.time > k.filter.to || !p.after(k.before) {
 			continue
 		}
 		if len(k.page) > k.limit && p.after(k.page[0]) {
@@ -556,6 +563,9 @@ func (s *Store) Record(ctx context.Context, seq uint64) ([]byte, error) {
 		return nil, err
 	}
 	defer done()
+	if err := s.readable(); err != nil {
+		return nil, err
+	}
 	sn := s.snapshot()
 	defer sn.release()
 	return sn.record(ctx, seq)

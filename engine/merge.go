@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cairndb/cairn/engine/catalog"
@@ -98,9 +99,11 @@ func (l *Lake) mergeLoop() {
 func (l *Lake) mergeCandidates(s *Store) []*sealed {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	from, to := chooseRun(len(s.mu.segments), l.opts.SegmentRows, func(i int) (first uint64, rows int, usable bool) {
+	// Events far apart are not brought together: a segment leaves with its newest event.
+	apart := s.mu.policy.SpanMax().Microseconds()
+	from, to := chooseRun(len(s.mu.segments), l.opts.SegmentRows, apart, func(i int) candidate {
 		c := &s.mu.segments[i].cat
-		return c.First, int(c.Rows), !l.merger.bad[c.Number]
+		return candidate{c.First, int(c.Rows), c.MinTime, c.MaxTime, !l.merger.bad[c.Number]}
 	})
 	if to == from {
 		return nil
@@ -112,22 +115,33 @@ func (l *Lake) mergeCandidates(s *Store) []*sealed {
 	return run
 }
 
+// candidate is a segment that may be merged.
+type candidate struct {
+	first    uint64
+	rows     int
+	min, max int64 // event times
+	ok       bool
+}
+
 // chooseRun picks which of n segments, described by at, to merge into one of at
-// most limit rows: from ≤ i < to; from = to when none.
+// most limit rows: from ≤ i < to; from = to when none. Unless apart is 0, the event times
+// of a run are not further apart than that, or than those of one of its segments.
 //
 //   - mergeFanIn neighbours of similar size, the smallest such run first; or
 //   - a closed run: two or more neighbours that fit into one segment and that can
 //     never grow, because what stands on either side does not fit as well. The
 //     last segments of a store are never closed: more will follow.
-func chooseRun(n, limit int, at func(i int) (first uint64, rows int, usable bool)) (from, to int) {
-	type seg struct {
-		first uint64
-		rows  int
-		ok    bool
-	}
-	segs := make([]seg, n)
+func chooseRun(n, limit int, apart int64, at func(i int) candidate) (from, to int) {
+	segs := make([]candidate, n)
 	for i := range segs {
-		segs[i].first, segs[i].rows, segs[i].ok = at(i)
+		segs[i] = at(i)
+	}
+	near := func(from, to int) bool {
+		low, high, widest := segs[from].min, segs[from].max, apart
+		for _, s := range segs[from:to] {
+			low, high, widest = min(low, s.min), max(high, s.max), max(widest, s.max-s.min)
+		}
+		return apart == 0 || high-low <= widest
 	}
 	adjacent := func(i int) bool { // i follows i-1 without a gap
 		return i > 0 && segs[i].ok && segs[i-1].ok && segs[i-1].first+uint64(segs[i-1].rows) == segs[i].first
@@ -140,7 +154,7 @@ func chooseRun(n, limit int, at func(i int) (first uint64, rows int, usable bool
 			sum += segs[j].rows
 			largest = max(largest, segs[j].rows)
 		}
-		if ok && sum <= limit && largest*mergeFanIn <= mergeSimilar*sum && (best == 0 || sum < best) {
+		if ok && sum <= limit && near(i, i+mergeFanIn) && largest*mergeFanIn <= mergeSimilar*sum && (best == 0 || sum < best) {
 			best, from, to = sum, i, i+mergeFanIn
 		}
 	}
@@ -149,7 +163,7 @@ func chooseRun(n, limit int, at func(i int) (first uint64, rows int, usable bool
 	}
 	for i := 0; i < n; {
 		sum, j := segs[i].rows, i+1
-		for j < n && adjacent(j) && sum+segs[j].rows <= limit {
+		for j < n && adjacent(j) && sum+segs[j].rows <= limit && near(i, j+1) {
 			sum += segs[j].rows
 			j++
 		}
@@ -214,6 +228,10 @@ func (l *Lake) merge(sh *shredder, s *Store, run []*sealed) error {
 	}
 	l.cat.Lock()
 	defer l.cat.Unlock()
+	if !s.has(run) {
+		l.drop(number)
+		return nil // they have expired and left meanwhile
+	}
 	err = l.change(func(b *lsm.Batch, head *catalog.Head) {
 		for _, seg := range run {
 			seg.cat.Remove(b)
@@ -242,4 +260,16 @@ func (l *Lake) merge(sh *shredder, s *Store, run []*sealed) error {
 		seg.release()
 	}
 	return nil
+}
+
+// has reports whether all segments of a run are still in the store.
+func (s *Store) has(run []*sealed) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, seg := range run {
+		if !slices.Contains(s.mu.segments, seg) {
+			return false
+		}
+	}
+	return true
 }

@@ -62,6 +62,12 @@ type Options struct {
 	// Clock tells the time of stores' creation, ages and now() in queries;
 	// time.Now when nil.
 	Clock func() time.Time
+	// RunTime tells how long the lake has been open, by a clock that cannot be set:
+	// evidence that time has passed (engine/retention); nil for the machine's.
+	RunTime func() time.Duration
+	// RetainInterval is how often expired segments are looked for, to be dropped; a minute
+	// when 0, only on demand (Lake.Retain) when negative.
+	RetainInterval time.Duration
 	// Logger hears of background work and of damage; nothing is logged when nil.
 	Logger *slog.Logger
 	// Rand is the source of store IDs; crypto/rand when nil.
@@ -144,6 +150,13 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.Clock == nil {
 		c.Clock = time.Now
+	}
+	if c.RunTime == nil {
+		began := time.Now()
+		c.RunTime = func() time.Duration { return time.Since(began) }
+	}
+	if c.RetainInterval == 0 {
+		c.RetainInterval = retainInterval
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/proof"
@@ -546,6 +547,7 @@ func TestKeepTiles(t *testing.T) {
 	s.mu.Lock()
 	gone := s.mu.segments[:2]
 	s.mu.segments = s.mu.segments[2:]
+	s.mu.dropped = []catalog.Dropped{{Store: s.rec.Number, First: 0, End: 600}}
 	s.mu.Unlock()
 	defer func() {
 		for _, g := range gone {

@@ -14,6 +14,7 @@ import (
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/wal"
 )
 
@@ -302,8 +303,11 @@ func (r *recovery) comparePosition() error {
 	for _, end := range r.state.Ends {
 		r.lake.cat.ends[end.Store] = end.Next
 		next := uint64(0)
+		if dropped := r.state.DroppedOf(end.Store); len(dropped) > 0 {
+			next = dropped[len(dropped)-1].End
+		}
 		if segments := r.state.SegmentsOf(end.Store); len(segments) > 0 {
-			next = segments[len(segments)-1].End()
+			next = max(next, segments[len(segments)-1].End())
 		}
 		if runs := r.runs[end.Store]; len(runs) > 0 {
 			last := runs[len(runs)-1]
@@ -362,14 +366,19 @@ func (r *recovery) replayGroup(pos wal.Position, g group) error {
 	for i := range r.state.Stores {
 		known = known || r.state.Stores[i].Number == g.store
 	}
+	for i := range r.state.Gone {
+		if r.state.Gone[i].Store == g.store {
+			return nil // deleted for good since
+		}
+	}
 	if !known {
 		return at(fmt.Errorf("it has events of store %d, which does not exist", g.store))
 	}
-	segments := r.state.SegmentsOf(g.store)
+	segments, dropped := r.state.SegmentsOf(g.store), r.state.DroppedOf(g.store)
 	var ev event.Event
 	for i, raw := range g.records {
 		seq := g.first + uint64(i)
-		if covered(segments, seq) {
+		if covered(segments, seq) || droppedAt(dropped, seq) != nil {
 			continue
 		}
 		runs := r.runs[g.store]
@@ -461,12 +470,17 @@ func (r *recovery) install() error {
 		if event.TableNumbered(rec.Schema) == nil {
 			return &CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf("schema %d is not known to this program", rec.Schema)}
 		}
-		s := l.addStore(rec)
+		s := l.addStore(rec, retention.Policy{})
 		s.tree = r.trees[rec.Number]
 		runs := r.runs[rec.Number]
 		segments := r.state.SegmentsOf(rec.Number)
+		s.mu.dropped = r.state.DroppedOf(rec.Number)
+		left := s.mu.dropped
 		var next uint64
 		for i, j := 0, 0; i < len(segments) || j < len(runs); {
+			for len(left) > 0 && left[0].First == next {
+				next, left = left[0].End, left[1:]
+			}
 			var from, to uint64
 			if j == len(runs) || i < len(segments) && segments[i].First < runs[j].First() {
 				from, to = segments[i].First, segments[i].End()
@@ -486,6 +500,17 @@ func (r *recovery) install() error {
 			}
 			next = to
 		}
+		for len(left) > 0 && left[0].First == next {
+			next, left = left[0].End, left[1:]
+		}
+		if len(left) > 0 {
+			err := r.damage(&CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf(
+				"events %d to %d were dropped, but those before are missing from %d on", left[0].First, left[0].End-1, next)})
+			if err != nil {
+				return err
+			}
+			next = left[len(left)-1].End
+		}
 		s.mu.next = next
 		// The last run goes on growing unless it is full.
 		if n := len(s.mu.frozen); n > 0 {
@@ -501,5 +526,8 @@ func (r *recovery) install() error {
 			l.sealer.add(len(s.mu.frozen))
 		}
 	}
-	return nil
+	for i := range r.state.Gone {
+		l.cat.goneBytes += r.state.Gone[i].StoredBytes
+	}
+	return r.installRetention()
 }

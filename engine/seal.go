@@ -260,10 +260,18 @@ func withSegment(list []*sealed, add *sealed) []*sealed {
 type garbage struct {
 	sync.Mutex
 	numbers []uint64
+	flush   bool // the space is to be free soon
 	wake    chan struct{}
 }
 
 func (g *garbage) init() { g.wake = make(chan struct{}, 1) }
+
+// flushAfter asks for the space of the segments that are removed next.
+func (g *garbage) flushAfter() {
+	g.Lock()
+	defer g.Unlock()
+	g.flush = true
+}
 
 // drop has the blocks of a segment removed in the background. What is not
 // removed when the lake is closed is swept at the next opening.
@@ -288,12 +296,20 @@ func (l *Lake) collectLoop() {
 		l.garbage.Lock()
 		numbers := l.garbage.numbers
 		l.garbage.numbers = nil
+		flush := l.garbage.flush
+		l.garbage.flush = false
 		l.garbage.Unlock()
 		b := l.db.Batch()
 		for _, n := range numbers {
 			b.DropSegment(n)
 		}
-		if err := b.Commit(); err != nil {
+		err := b.Commit()
+		if err == nil && flush {
+			// The files of a deleted range go when its deletion is in a table, and not
+			// before: without this, whenever the catalogue has filled a memtable.
+			err = l.db.Flush()
+		}
+		if err != nil {
 			l.opts.Logger.Warn("segments out of use stay until the next opening", "error", l.writeErr(err))
 		}
 	}

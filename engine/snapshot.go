@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cairndb/cairn/engine/catalog"
+	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
 )
@@ -28,6 +31,8 @@ type sealed struct {
 	appended bool
 
 	bytesRead atomic.Int64 // of blocks, for EXPLAIN ANALYZE
+
+	shown shown
 
 	refs     atomic.Int64
 	replaced atomic.Bool
@@ -128,14 +133,21 @@ type snapshot struct {
 	segments []*sealed        // in order of sequence numbers
 	views    []*memtable.View // none empty, in order of sequence numbers
 	next     uint64
-	once     sync.Once
+	// horizon is the line behind which events have expired, dropped what has left.
+	horizon retention.Horizon
+	dropped []catalog.Dropped
+	once    sync.Once
 }
 
 // snapshot returns the store as it is now.
 func (s *Store) snapshot() *snapshot {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	sn := &snapshot{store: s, segments: s.mu.segments, next: s.mu.next}
+	sn := &snapshot{store: s, segments: s.mu.segments, next: s.mu.next, dropped: s.mu.dropped}
+	sn.horizon = retention.Horizon{Cutoff: math.MinInt64}
+	if p := s.mu.policy; p.Days != retention.Forever {
+		sn.horizon = p.Horizon(s.lake.retain.clock.Seen(), s.mu.holds)
+	}
 	for _, seg := range sn.segments {
 		seg.retain()
 	}
@@ -183,13 +195,25 @@ func (sn *snapshot) record(ctx context.Context, seq uint64) ([]byte, error) {
 			return nil, err
 		}
 		rec, err := r.Record(ctx, int(seq-seg.cat.First), nil)
+		if err == nil && sn.horizon.Of(seg.cat.MinTime, seg.cat.MaxTime) != retention.None {
+			var ev event.Event
+			if err = event.Parse(rec, &ev); err == nil && sn.horizon.Expired(ev.Time) {
+				return nil, sn.expiredErr(seq)
+			}
+		}
 		if err != nil {
 			return nil, seg.fault(fmt.Errorf("reading record %d: %w", seq, err))
 		}
 		return rec, nil
 	}
 	if v := sn.viewOf(seq); v != nil {
+		if sn.horizon.Expired(v.Rows()[seq-v.First()].Time) {
+			return nil, sn.expiredErr(seq)
+		}
 		return append([]byte(nil), v.Rows()[seq-v.First()].Raw...), nil
+	}
+	if d := droppedAt(sn.dropped, seq); d != nil {
+		return nil, sn.goneErr(seq, d)
 	}
 	return nil, failf(ErrNotFound, "store %s has no record %d: numbers run from 0 to below %d", sn.store.Name(), seq, sn.next)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/segment"
@@ -20,6 +21,8 @@ type Stats struct {
 	Dir    string
 	Format int
 	Stores []StoreStats
+	// FreedBytes is what dropped events and deleted stores have taken on disk.
+	FreedBytes int64
 	// WALBytes is the size of the WAL files, DiskBytes that of all files of the
 	// lake.
 	WALBytes, DiskBytes int64
@@ -31,7 +34,11 @@ type Stats struct {
 type StoreStats struct {
 	ID, Name string
 	Created  time.Time
-	Events   int64
+	// Events are those in sight, ExpiredEvents those that have expired and are still on
+	// disk; the sizes are of both.
+	Events, ExpiredEvents int64
+	// Dropped is what has left.
+	Dropped  DroppedStats
 	RawBytes int64 // the records as they arrived
 	// StoredBytes is what the sealed events take on disk, indexes included.
 	StoredBytes int64
@@ -72,11 +79,15 @@ func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
 	if out.DiskBytes, err = diskBytes(l.base, l.dir); err != nil {
 		return nil, fmt.Errorf("measuring the lake's files: %w", err)
 	}
+	l.cat.Lock()
+	out.FreedBytes = int64(l.cat.goneBytes)
+	l.cat.Unlock()
 	for _, s := range l.Stores() {
 		st, err := s.stats(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("reading the sizes of store %s: %w", s.Name(), err)
 		}
+		out.FreedBytes += int64(st.Dropped.Bytes)
 		out.Stores = append(out.Stores, *st)
 	}
 	return out, nil
@@ -85,11 +96,16 @@ func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
 func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
 	sn := s.snapshot()
 	defer sn.release()
-	st := &StoreStats{ID: s.ID(), Name: s.Name(), Created: s.Created(), Events: int64(sn.next), Segments: len(sn.segments)}
+	st := &StoreStats{ID: s.ID(), Name: s.Name(), Created: s.Created(), Segments: len(sn.segments), Dropped: s.Retention().Dropped}
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	columns, structures := map[string]int64{}, map[string]int64{}
 	for _, seg := range sn.segments {
 		c := &seg.cat
+		rows, none, err := sn.visible(ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		st.Events += shownRows(int64(c.Rows), rows, none)
 		st.SealedEvents += int64(c.Rows)
 		st.SealedRawBytes += int64(c.RawBytes)
 		st.StoredBytes += int64(c.StoredBytes)
@@ -102,15 +118,32 @@ func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
 	for _, v := range sn.views {
 		st.MemtableEvents += int64(len(v.Rows()))
 		st.MemtableBytes += v.Bytes()
+		for i := range v.Rows() {
+			if !sn.horizon.Expired(v.Rows()[i].Time) {
+				st.Events++
+			}
+		}
 		lo, hi := v.Times()
 		first, last = min(first, lo), max(last, hi)
 	}
 	st.RawBytes += st.MemtableBytes
-	if st.Events > 0 {
+	st.ExpiredEvents = st.SealedEvents + st.MemtableEvents - st.Events
+	if st.SealedEvents+st.MemtableEvents > 0 {
 		st.First, st.Last = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
 	}
 	st.Columns, st.Structures = largestFirst(columns), largestFirst(structures)
 	return st, nil
+}
+
+// shownRows is how many of a segment's rows are in sight.
+func shownRows(all int64, rows *roaring.Bitmap, none bool) int64 {
+	switch {
+	case none:
+		return 0
+	case rows != nil:
+		return int64(rows.GetCardinality())
+	}
+	return all
 }
 
 // sizes adds the bytes of a segment by column and by structure.

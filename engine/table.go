@@ -11,6 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
@@ -56,6 +57,9 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 	if s == nil {
 		return nil, nil
 	}
+	if err := s.readable(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.snap[s] == nil {
@@ -74,7 +78,7 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 func (c *queryCatalog) TableNames(context.Context) ([]string, error) {
 	var names []string
 	for _, s := range c.lake.Stores() {
-		if c.fixed && c.snap[s] == nil {
+		if c.fixed && c.snap[s] == nil || s.readable() != nil {
 			continue
 		}
 		names = append(names, s.Name())
@@ -118,7 +122,9 @@ func (t *table) Columns() []plan.Column {
 func (t *table) RowCount() int64 {
 	var n int64
 	for _, seg := range t.snap.segments {
-		n += int64(seg.cat.Rows)
+		if t.snap.horizon.Of(seg.cat.MinTime, seg.cat.MaxTime) != retention.All {
+			n += int64(seg.cat.Rows)
+		}
 	}
 	for _, v := range t.snap.views {
 		n += int64(len(v.Rows()))
@@ -156,11 +162,18 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 	if err := f.init(t.schema, req.Terms); err != nil {
 		return nil, err
 	}
-	s.pruning.Segments = len(t.snap.segments)
 	for _, seg := range t.snap.segments {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		visible, none, err := t.snap.visible(ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		if none {
+			continue // expired: as if it were not there
+		}
+		s.pruning.Segments++
 		if seg.cat.End() <= t.from || f.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) {
 			s.pruning.SegmentsByTime++
 			continue
@@ -174,9 +187,14 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			continue
 		}
 		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, contains: f.contains, base: seg.bytesRead.Load()}
-		s.pruning.Rows += int64(u.rows)
-		if rows != nil {
-			s.pruning.RowsByBitmap += int64(u.rows) - int64(rows.GetCardinality())
+		there := int64(u.rows)
+		if visible != nil {
+			u.partial, u.candidates = true, intersect(rows, visible)
+			there = int64(visible.GetCardinality())
+		}
+		s.pruning.Rows += there
+		if u.candidates != nil {
+			s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
 		}
 		u.leaveOut(t.from)
 		s.add(u)
@@ -192,8 +210,9 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			return nil, err
 		}
 		for _, c := range chunks {
-			if v.First()+uint64(c.To) > t.from && !f.outsideTime(c.MinTime, c.MaxTime) {
-				u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From}
+			visible, none := t.snap.visibleIn(v, c)
+			if !none && v.First()+uint64(c.To) > t.from && !f.outsideTime(c.MinTime, c.MaxTime) {
+				u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, candidates: visible, partial: visible != nil}
 				u.leaveOut(t.from)
 				s.add(u)
 			}

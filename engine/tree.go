@@ -174,7 +174,10 @@ func openTree(key, value []byte) ([]byte, error) {
 	return body[1:], nil
 }
 
-func putTile(w lsm.Writer, store uint32, id proof.TileID, hashes []proof.Hash) {
+// tileWriter takes tiles that are to be stored.
+type tileWriter interface{ Set(key, value []byte) }
+
+func putTile(w tileWriter, store uint32, id proof.TileID, hashes []proof.Hash) {
 	value := make([]byte, 1, 1+len(hashes)*proof.HashSize+8)
 	value[0] = treeVersion
 	for i := range hashes {
@@ -284,12 +287,30 @@ func (t *treeTiles) Tile(id proof.TileID, width int) ([]proof.Hash, error) {
 // have left the store.
 func (t *treeTiles) leaves(id proof.TileID, width int) ([]proof.Hash, error) {
 	from := id.Index * proof.TileWidth
+	to := from + uint64(width)
 	out := make([]proof.Hash, 0, width)
-	err := t.sn.leaves(t.ctx, from, from+uint64(width), func(leaf [32]byte) { out = append(out, leaf) })
-	if errors.Is(err, ErrNotFound) {
-		return t.stored.Tile(id, width)
+	for seq := from; seq < to; seq = from + uint64(len(out)) {
+		end := to
+		if d := droppedAt(t.sn.dropped, seq); d != nil {
+			end = min(to, d.End)
+			kept, err := t.stored.Tile(id, int(end-from))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, kept[seq-from:]...)
+			continue
+		}
+		for i := range t.sn.dropped {
+			if first := t.sn.dropped[i].First; first > seq {
+				end = min(end, first)
+				break
+			}
+		}
+		if err := t.sn.leaves(t.ctx, seq, end, func(leaf [32]byte) { out = append(out, leaf) }); err != nil {
+			return nil, err
+		}
 	}
-	return out, err
+	return out, nil
 }
 
 // leaves computes the leaf hashes of a range of events, in order.
@@ -328,7 +349,7 @@ func (sn *snapshot) leaves(ctx context.Context, from, to uint64, fn func(leaf [3
 // events from first to end-1 have left the store: those at the ends of the range,
 // which have leaves of events that stay, and those in which one of the sizes lies
 // that are to remain provable, such as those of digests.
-func (t *treeTiles) keepTiles(w lsm.Writer, first, end uint64, sizes []uint64) error {
+func (t *treeTiles) keepTiles(w tileWriter, first, end uint64, sizes []uint64) error {
 	want := map[uint64]bool{}
 	for _, at := range append([]uint64{first, end}, sizes...) {
 		if at >= first && at <= end && at%proof.TileWidth != 0 {

@@ -77,6 +77,10 @@ func (r *recovery) recoverTree(db *lsm.DB, rec catalog.Store) (*tree, error) {
 		m := runs[len(runs)-1]
 		next = max(next, m.First()+uint64(m.Len()))
 	}
+	dropped := r.state.DroppedOf(rec.Number)
+	if n := len(dropped); n > 0 {
+		next = max(next, dropped[n-1].End)
+	}
 	if signed.Size > next {
 		return nil, &CorruptionError{Store: rec.Name, Place: "events", Err: fmt.Errorf(
 			"digest %d of %s is signed for %d events, there are %d: events %d to %d are missing",
@@ -122,6 +126,8 @@ func (r *recovery) recoverTree(db *lsm.DB, rec catalog.Store) (*tree, error) {
 func (r *recovery) eachLeaf(db *lsm.DB, rec catalog.Store, from, to uint64, fn func(leaf [32]byte) error) error {
 	ctx := context.Background()
 	segments, runs := r.state.SegmentsOf(rec.Number), r.runs[rec.Number]
+	dropped := r.state.DroppedOf(rec.Number)
+	kept := storedTiles{db: db, store: rec.Number, name: rec.Name}
 	for seq := from; seq < to; {
 		for len(segments) > 0 && segments[0].End() <= seq {
 			segments = segments[1:]
@@ -158,6 +164,16 @@ func (r *recovery) eachLeaf(db *lsm.DB, rec catalog.Store, from, to uint64, fn f
 					return err
 				}
 			}
+		case droppedAt(dropped, seq) != nil:
+			// Only the few that share a tile with events behind the last digest.
+			leaf, err := kept.leaf(seq)
+			if err != nil {
+				return err
+			}
+			if err := fn(leaf); err != nil {
+				return err
+			}
+			seq++
 		default:
 			return &CorruptionError{Store: rec.Name, Place: "events", Err: fmt.Errorf("event %d is neither in a segment nor in the log", seq)}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -208,6 +209,10 @@ func (v *verification) store(s *Store) error {
 	defer release()
 	k.t = t
 	head := t.tree.grown.Head()
+	for _, d := range t.sn.dropped {
+		v.leave(fmt.Sprintf("events %d to %d of store %s: they had expired and were dropped by %s; the tree has kept what the proofs of the others need",
+			d.First, d.End-1, s.Name(), time.UnixMicro(d.At).UTC().Format(time.DateTime)))
+	}
 	k.out.Events, k.out.Root = head.Size, head.Root
 	k.addOutside(head)
 	if n := head.Size - min(head.Size, k.out.SignedEvents); n > 0 {
@@ -392,6 +397,10 @@ func (k *storeVerification) full() error {
 			k.wrong("events", "%v; events from %d on could not be verified", h.err, h.first)
 			return errStop
 		}
+		if err := k.fillDropped(&tree, h.first, full, func() uint64 { return nextHead(heads) }, check); err != nil {
+			k.wrong("tree", "%v", err)
+			return errStop
+		}
 		if h.first != tree.Size() {
 			k.wrong("events", "events %d to %d are missing", tree.Size(), h.first-1)
 			return errStop
@@ -426,6 +435,9 @@ func (k *storeVerification) full() error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := k.fillDropped(&tree, k.out.Events, full, func() uint64 { return nextHead(heads) }, check); err != nil {
+		k.wrong("tree", "%v", err)
 	}
 	for level := uint8(1); level < proof.Levels; level++ {
 		if id, hashes := tree.Edge(level); len(hashes) > 0 && tree.Size() == k.out.Events {
@@ -506,11 +518,18 @@ func (k *storeVerification) runs(fn func(*hashed) error) error {
 	}()
 	var runs []*hashed // memtables may lie between segments
 	next := uint64(0)
+	skip := func() { // what has left is not waited for
+		for d := droppedAt(sn.dropped, next); d != nil; d = droppedAt(sn.dropped, next) {
+			next = d.End
+		}
+	}
 	take := func(force bool) error {
+		skip()
 		for i := 0; i < len(runs); i++ {
 			if h := runs[i]; force || h.first == next {
 				runs = append(runs[:i], runs[i+1:]...)
 				next = h.first + uint64(len(h.leaves))
+				skip()
 				if err := fn(h); err != nil {
 					return err
 				}
@@ -557,4 +576,44 @@ func hashSegment(ctx context.Context, seg *sealed) *hashed {
 	}
 	h.err = err
 	return h
+}
+
+// nextHead returns the size of the first head that is still to be compared.
+func nextHead(heads []signedHead) uint64 {
+	if len(heads) == 0 {
+		return math.MaxUint64
+	}
+	return heads[0].Size
+}
+
+// fillDropped lets a tree grow up to a size by events that have left the store: whole
+// tiles by their roots in the tile above, others by the leaves that were kept.
+func (k *storeVerification) fillDropped(tree *proof.Tree, to uint64, full func(proof.TileID, []proof.Hash) bool, head func() uint64, check func()) error {
+	for tree.Size() < to {
+		at := tree.Size()
+		d := droppedAt(k.t.sn.dropped, at)
+		if d == nil {
+			return nil // they are missing, and the caller says so
+		}
+		if err := k.ctx.Err(); err != nil {
+			return err
+		}
+		if at%proof.TileWidth == 0 && min(to, d.End)-at >= proof.TileWidth && head() >= at+proof.TileWidth {
+			above := proof.TileID{Level: 1, Index: at / proof.TileWidth / proof.TileWidth}
+			place := int(at / proof.TileWidth % proof.TileWidth)
+			hashes, err := k.t.Tile(above, place+1)
+			if err != nil {
+				return err
+			}
+			tree.AppendTile(hashes[place], full)
+		} else {
+			hashes, err := k.t.leaves(proof.TileID{Index: at / proof.TileWidth}, int(at%proof.TileWidth)+1)
+			if err != nil {
+				return err
+			}
+			tree.Append(hashes[at%proof.TileWidth], full)
+		}
+		check()
+	}
+	return nil
 }

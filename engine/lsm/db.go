@@ -585,6 +585,14 @@ func (w Writer) Delete(key []byte) {
 	}
 }
 
+// DeletePrefix removes all records whose keys begin with prefix.
+func (w Writer) DeletePrefix(prefix []byte) {
+	start := w.space.key(prefix)
+	if err := w.b.DeleteRange(start, prefixEnd(start), nil); err != nil {
+		panic(err)
+	}
+}
+
 // DropSegment removes all blocks of a segment.
 func (b *Batch) DropSegment(number uint64) {
 	start, end := segmentRange(number)

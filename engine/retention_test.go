@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/event"
+)
+
+// testRetention is a lake whose times a test sets.
+type testRetention struct {
+	t     *testing.T
+	fs    vfs.FS
+	wall  atomic.Int64 // microseconds
+	run   atomic.Int64
+	opts  Options
+	lake  *Lake
+	admin context.Context
+}
+
+var retentionStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+func newRetention(t *testing.T, o Options) *testRetention {
+	r := &testRetention{t: t, fs: vfs.NewMem(), opts: o}
+	r.wall.Store(retentionStart.UnixMicro())
+	r.opts.FS = r.fs
+	r.opts.Clock = func() time.Time { return time.UnixMicro(r.wall.Load()).UTC() }
+	r.opts.RunTime = func() time.Duration { return time.Duration(r.run.Load()) * time.Microsecond }
+	r.opts.RetainInterval = -1
+	r.opts.DigestInterval = -1
+	r.admin = WithActor(context.Background(), Actor{Kind: "OSUser", Name: "alice", Address: "192.0.2.7", Agent: "test",
+		Permissions: []string{PermissionManage, PermissionBypassGovernance, PermissionReleaseHold}})
+	r.open()
+	t.Cleanup(func() {
+		if err := r.lake.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func (r *testRetention) open() {
+	r.t.Helper()
+	var err error
+	if r.lake, err = Open("lake", &r.opts); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *testRetention) reopen() {
+	r.t.Helper()
+	if err := r.lake.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.open()
+}
+
+// pass lets true time pass while the lake is open.
+func (r *testRetention) pass(d time.Duration) {
+	r.wall.Add(d.Microseconds())
+	r.run.Add(d.Microseconds())
+}
+
+func (r *testRetention) retain() (segments int, bytes uint64) {
+	r.t.Helper()
+	report, err := r.lake.Retain(context.Background())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return report.Segments, report.Bytes
+}
+
+// at is the record of an event at a time.
+func at(i int, when time.Time) []byte {
+	return fmt.Appendf(nil, `{"eventVersion":"1.08","eventTime":"%s","eventSource":"s3.amazonaws.com","eventName":"%s","awsRegion":"eu-west-1","requestParameters":{"key":"k/%d"},"eventID":"%08x-0000-4000-8000-%012x","readOnly":true}`,
+		when.UTC().Format("2006-01-02T15:04:05.000Z"), [...]string{"GetObject", "PutObject"}[i%2], i, i, i)
+}
+
+func (r *testRetention) number(query string) int64 {
+	r.t.Helper()
+	rows, err := r.lake.Query(context.Background(), query)
+	if err != nil {
+		r.t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	b, err := rows.Next()
+	if err != nil {
+		r.t.Fatalf("%s: %v", query, err)
+	}
+	leaf, j := b.Cols[0].Leaf(0)
+	return leaf.I64[j]
+}
+
+// sound demands that check and verify find nothing wrong.
+func (r *testRetention) sound() {
+	r.t.Helper()
+	ctx := context.Background()
+	c, err := r.lake.Check(ctx, CheckOptions{})
+	if err != nil || len(c.Problems) > 0 {
+		r.t.Fatalf("check: %v, %v", err, c)
+	}
+	for _, full := range []bool{false, true} {
+		v, err := r.lake.Verify(ctx, VerifyOptions{Full: full})
+		if err != nil || len(v.Problems) > 0 {
+			r.t.Fatalf("verify (full %v): %v, %+v", full, err, v)
+		}
+	}
+}
+
+// agree demands that every way to see the events of a store agrees on which there are.
+func (r *testRetention) agree(s *Store, want map[uint64]bool) {
+	r.t.Helper()
+	ctx := context.Background()
+	n := int64(len(want))
+	for _, q := range []string{
+		"SELECT count(*) FROM %s", "SELECT count(eventID) FROM %s", "SELECT count(distinct eventID) FROM %s",
+		"SELECT sum(n) FROM (SELECT eventName, count(*) AS n FROM %s GROUP BY 1) t",
+		"SELECT sum(n) FROM (SELECT readOnly, count(*) AS n FROM %s GROUP BY 1) t",
+		"SELECT count(*) FROM (SELECT eventTime FROM %s ORDER BY eventTime DESC LIMIT 1000000) t",
+		"SELECT count(*) FROM %s WHERE eventJson LIKE '%%k/%%'",
+		"SELECT count(*) FROM %s WHERE eventSource = 's3.amazonaws.com'",
+	} {
+		q = fmt.Sprintf(q, s.Name())
+		if n == 0 && strings.Contains(q, "sum") {
+			continue
+		}
+		if got := r.number(q); got != n {
+			r.t.Fatalf("%s: %d, want %d", q, got, n)
+		}
+	}
+	for seq := range s.Events() {
+		rec, err := s.Record(ctx, seq)
+		if want[seq] && err != nil || !want[seq] && !errors.Is(err, ErrNotFound) {
+			r.t.Fatalf("record %d: %v, want it to be there: %v", seq, err, want[seq])
+		}
+		if want[seq] {
+			var ev event.Event
+			if err := event.Parse(rec, &ev); err != nil {
+				r.t.Fatal(err)
+			}
+			found, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"EventId": string(ev.ID)}})
+			if err != nil || len(found.Events) != 1 {
+				r.t.Fatalf("lookup of event %d: %v, %v", seq, found, err)
+			}
+		}
+	}
+	if found, err := s.Lookup(ctx, LookupRequest{Limit: LookupLimitMax}); err != nil || int64(len(found.Events)) != n {
+		r.t.Fatalf("lookup finds %d events, %v, want %d", len(found.Events), err, n)
+	}
+	stats, err := r.lake.Stats(ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, st := range stats.Stores {
+		if st.Name == s.Name() && st.Events != n {
+			r.t.Fatalf("stats: %d events, want %d", st.Events, n)
+		}
+	}
+}
+
+// TestExpiry lets a store of thirty days lose its events day by day, in segments and in
+// the memtable, with and without reopening.
+func TestExpiry(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 64, MemtableRows: 16, MemtableAge: -1, NoMerge: true})
+	ctx := r.admin
+	s, err := r.lake.MakeStore(ctx, NewStore{Name: "events", Days: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := 24 * time.Hour
+	var times []time.Time
+	var batch [][]byte
+	for i := range 200 { // five a day over forty days, the last ten days of them in the past
+		when := retentionStart.Add(-29*day + time.Duration(i)*day/5)
+		if when.After(retentionStart) {
+			break
+		}
+		times = append(times, when)
+		batch = append(batch, at(i, when))
+	}
+	appendTest(t, s, batch)
+	want := func(cut time.Time) map[uint64]bool {
+		m := map[uint64]bool{}
+		for i, when := range times {
+			if !when.Before(cut) {
+				m[uint64(i)] = true
+			}
+		}
+		return m
+	}
+	r.agree(s, want(retentionStart.Add(-30*day)))
+	var freed int
+	for d := 1; d <= 31; d++ {
+		r.pass(day)
+		now := retentionStart.Add(time.Duration(d) * day)
+		r.agree(s, want(now.Add(-30*day)))
+		n, _ := r.retain()
+		freed += n
+		r.agree(s, want(now.Add(-30*day)))
+		if d%5 == 0 {
+			r.reopen()
+			if s, err = r.lake.Store("events"); err != nil {
+				t.Fatal(err)
+			}
+			r.agree(s, want(now.Add(-30*day)))
+			r.sound()
+		}
+		// None late by more than a segment: whatever is left has an event in sight.
+		sn := s.snapshot()
+		for _, seg := range sn.segments {
+			if seg.cat.MaxTime < now.Add(-30*day).UnixMicro() {
+				t.Fatalf("day %d: segment %d is still there", d, seg.cat.Number)
+			}
+		}
+		sn.release()
+	}
+	if freed < len(times)/16 {
+		t.Errorf("%d segments went", freed)
+	}
+	if got := s.Retention().Dropped; got.Events != uint64(len(times)) || got.Bytes == 0 {
+		t.Errorf("dropped: %+v, there were %d", got, len(times))
+	}
+	r.sound()
+	// It goes on: what comes has the next numbers, and can be proved.
+	appendTest(t, s, [][]byte{at(1000, retentionStart.Add(30*day)), at(1001, retentionStart.Add(30*day))})
+	if _, err := s.Prove(ctx, uint64(len(times))); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Prove(ctx, 0); !errors.Is(err, ErrNotFound) {
+		t.Errorf("proving an event that has left: %v", err)
+	}
+	r.reopen()
+	r.sound()
+	if n := r.number("SELECT count(*) FROM cairn_audit WHERE eventData.eventName = 'ExpireEvents'"); n == 0 {
+		t.Error("the audit store tells of no expired events")
+	}
+}
