@@ -1,15 +1,17 @@
 // Command cairn-verify checks what a Cairn lake has given out, without the lake and
-// without trusting it: receipts of single events, and files of digests and
-// checkpoints. It reads the files that it is given, writes to standard output, and
+// without trusting it: bundles that were exported, receipts of single
+// events, and files of digests and checkpoints. It reads the files that it is given, writes to standard output, and
 // does nothing else; it imports the packages proof, digest and archive only, so that
 // it can be read through in an hour.
 //
+//	cairn-verify BUNDLE [--key FILE]…
 //	cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)…
 //	cairn-verify digests FILE --key FILE…
 //	cairn-verify checkpoint FILE --key FILE…
 //
 // A key file has what "cairn key export-public" prints, in any of its forms. It must
-// have come another way than what is checked by it. Every line of the answer says
+// have come another way than what is checked by it; a bundle that is verified without one
+// is verified by the keys inside it, which the answer says. Every line of the answer says
 // what was verified, or what was not and why; --json says the same for programs.
 //
 // The exit status is 0 when everything that was asked for has been verified, 1 when
@@ -47,6 +49,7 @@ const (
 const fileMax = 1 << 30
 
 const usage = `usage:
+  cairn-verify BUNDLE [--key FILE]...
   cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)...
   cairn-verify digests FILE --key FILE...
   cairn-verify checkpoint FILE --key FILE...
@@ -60,6 +63,7 @@ type answer struct {
 	Verified    []string `json:"verified"`
 	NotVerified []string `json:"notVerified"`
 	Problems    []string `json:"problems"`
+	Bundle      *bundle  `json:"bundle,omitempty"`
 }
 
 func (a *answer) verified(format string, args ...any) {
@@ -89,11 +93,13 @@ type command struct {
 	keys, checkpoints, witness list
 	json                       bool
 
-	ring *digest.Ring
+	ring   *digest.Ring
+	errOut io.Writer
 }
 
 func run(args []string, out, errOut io.Writer) int {
 	c, err := parse(args)
+	c.errOut = errOut
 	var a *answer
 	if err == nil {
 		a, err = c.verify()
@@ -143,6 +149,9 @@ func (a *answer) print(out io.Writer, asJSON bool) error {
 	for _, s := range a.Problems {
 		fmt.Fprintf(out, "PROBLEM:      %s\n", printable(s))
 	}
+	if a.Bundle != nil {
+		fmt.Fprintln(out, printable(a.Bundle.figures()))
+	}
 	_, err := fmt.Fprintln(out, a.Result)
 	return err
 }
@@ -183,8 +192,13 @@ func parse(args []string) (*command, error) {
 	}
 	switch c.kind {
 	case "receipt", "digests", "checkpoint":
+	case "bundle":
 	default:
-		return c, usageError{fmt.Errorf("%q cannot be verified", c.kind)}
+		// A directory may be named alone.
+		if info, err := os.Stat(c.kind); err != nil || !info.IsDir() || len(files) > 0 {
+			return c, usageError{fmt.Errorf("%q cannot be verified: it is neither a bundle's directory nor one of receipt, digests, checkpoint", c.kind)}
+		}
+		c.kind, files = "bundle", []string{c.kind}
 	}
 	if len(files) != 1 {
 		return c, usageError{fmt.Errorf("%d files are named, one can be verified", len(files))}
@@ -195,6 +209,12 @@ func parse(args []string) (*command, error) {
 	}
 	if c.kind != "receipt" && len(c.checkpoints) > 0 {
 		return c, usageError{errors.New("--checkpoint goes with a receipt")}
+	}
+	if c.kind == "bundle" {
+		if len(c.witness) > 0 {
+			return c, usageError{errors.New("--witness goes with a receipt or a checkpoint: try tree/checkpoint.note of the bundle")}
+		}
+		return c, nil
 	}
 	if len(c.keys) == 0 && (c.kind != "receipt" || len(c.checkpoints) == 0) {
 		return c, usageError{errors.New("nothing is trusted: give the lake's public key by --key, or a checkpoint that you trust by --checkpoint")}
@@ -229,11 +249,14 @@ func (c *command) verify() (*answer, error) {
 		}
 		c.ring = c.ring.Merge(r)
 	}
+	a := &answer{}
+	if c.kind == "bundle" {
+		return a, c.bundle(a)
+	}
 	text, err := read(c.file)
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{}
 	switch c.kind {
 	case "receipt":
 		err = c.receipt(a, text)

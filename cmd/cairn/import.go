@@ -16,22 +16,44 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	var opts engine.ImportOptions
-	var rejects, schema string
+	var rejects, schema, key string
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
 		Short: "Read log files into a store",
 		Long: `Import reads log files, directories with everything below them, and glob patterns
 into a store. It recognises by content, not by name: CloudTrail log files
 ({"Records":[…]}), JSON arrays, JSON lines and single objects; plain, gzip or zstd.
+A directory or bucket URL with a bundle that "cairn export" has made is verified, by --key or
+its own keys, and taken back whole, in the order that its store had.
 
 It can be ended at any moment and run again: it goes on where it was, and the result is
 that of one clean run. A record or file that cannot be taken is counted in the table at
 the end, with its reason, and never ends the import; --rejects keeps each with its place.`,
 		Example: `  cairn import ./AWSLogs
   cairn import 'logs/*.json.gz' more/ --store payments
-  cairn import ./AWSLogs --rejects rejects.ndjson`,
+  cairn import ./AWSLogs --rejects rejects.ndjson
+  cairn import ./bundle --dir ./new-lake`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 && isBundle(args[0]) {
+				o := engine.ImportBundleOptions{}
+				if c.Flags().Changed("store") {
+					o.Store = opts.Store
+				}
+				if key != "" {
+					b, err := os.ReadFile(key)
+					if err == nil {
+						o.Keys, err = engine.ParseKeys(b)
+					}
+					if err != nil {
+						return fmt.Errorf("reading keys from %s: %w", key, err)
+					}
+				}
+				return p.importBundle(c.Context(), args[0], o)
+			}
+			if key != "" {
+				return usagef("--key goes with one bundle")
+			}
 			opts.Paths = args
 			if schema != "" {
 				var err error
@@ -44,6 +66,7 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 	}
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
 	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
+	cmd.Flags().StringVar(&key, "key", "", "of a bundle: a file with public keys that were kept elsewhere (cairn key export-public)")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
 	cmd.Flags().IntVar(&opts.Workers, "workers", 0, "how many goroutines read (default: one per CPU)")
 	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")

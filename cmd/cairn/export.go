@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/archive"
+	"github.com/cairndb/cairn/engine/bucket"
+)
+
+func (p *program) exportCommand() *cobra.Command {
+	opts := engine.ExportOptions{}
+	var out, from, to string
+	var formats []string
+	cmd := &cobra.Command{
+		Use:   "export --out DIR|BUCKET-URL",
+		Short: "Write events with their proofs as a bundle for offline audit",
+		Long: `Export writes a bundle: the events of a store in open formats, a signed manifest with the
+SHA-256 of every file, digests, checkpoint, proofs and public keys, and VERIFY.md, which
+tells an auditor how to check all of it with sha256sum, openssl and jq. cairn-verify does
+so without a lake; "cairn import" takes a bundle back.
+
+Formats: cloudtrail (log files as CloudTrail delivers them, the exact bytes of each record),
+jsonl (JSON lines), segments, parquet. Several, with commas, give further copies.
+
+With --from, --to or --where each record carries its own proof; else the leaves of all make
+the signed root. Cut short, the same command goes on. Repeated, it gives the same bytes. Give
+the auditor the public key another way: cairn key export-public.
+
+The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R`,
+		Example: `  cairn export --out ./bundle
+  cairn export --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --out ./january
+  cairn export --where "eventName = 'ConsoleLogin'" --format jsonl,parquet --out ./logins
+  cairn-verify ./bundle --key keys.pem`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if out == "" {
+				return usagef("export wants --out: a directory, or the URL of a bucket")
+			}
+			var err error
+			if opts.From, err = timeFlag("--from", from); err != nil {
+				return err
+			}
+			if opts.To, err = timeFlag("--to", to); err != nil {
+				return err
+			}
+			for _, f := range formats {
+				opts.Formats = append(opts.Formats, strings.ToLower(f))
+			}
+			return p.export(c.Context(), out, opts)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opts.Store, "store", engine.DefaultStore, "the store to export")
+	f.StringVar(&out, "out", "", "where to write the bundle: an empty directory, or the URL of a bucket")
+	f.StringVar(&from, "from", "", "only events from this time on (RFC 3339, or a date)")
+	f.StringVar(&to, "to", "", "only events before this time (RFC 3339, or a date)")
+	f.StringVar(&opts.Where, "where", "", "only events that meet this condition in SQL")
+	f.StringSliceVar(&formats, "format", []string{archive.CloudTrail}, "format of the records ("+strings.Join(archive.Formats, ", ")+"); more than one gives further copies")
+	f.IntVar(&opts.Workers, "workers", 0, "how many goroutines write (default: one per CPU)")
+	return cmd
+}
+
+// timeFlag reads a time, or a date, which is its first moment in UTC.
+func timeFlag(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, form := range []string{time.RFC3339Nano, time.DateOnly} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, usagef("%s %q is not a time such as 2026-03-01T12:00:00Z or 2026-03-01", name, text)
+}
+
+type exportResult struct {
+	Store      string  `json:"store"`
+	Events     uint64  `json:"events"`
+	Bytes      int64   `json:"bytes"`
+	Files      int     `json:"files"`
+	FileBytes  int64   `json:"fileBytes"`
+	Before     uint64  `json:"eventsWrittenBefore"`
+	Missing    uint64  `json:"eventsMissing"`
+	TreeSize   uint64  `json:"treeSize"`
+	Root       string  `json:"root"`
+	Digest     uint64  `json:"digest"`
+	Elapsed    float64 `json:"seconds"`
+	OutputPath string  `json:"out"`
+}
+
+func (p *program) export(ctx context.Context, out string, opts engine.ExportOptions) error {
+	to, closer, err := openBucket(ctx, out, false)
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	lake, err := p.open(true)
+	if err != nil {
+		return err
+	}
+	defer lake.Close()
+	bar := newProgress(p.err, false)
+	opts.Progress = func(pr engine.ExportProgress) {
+		bar.set(int64(pr.EventsDone), int64(pr.Events), "%s events  %s/s", count(int64(pr.EventsDone)), size(perSecond(pr.Bytes, pr.Elapsed)))
+	}
+	r, err := lake.Export(ctx, to, opts)
+	bar.finish()
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return fmt.Errorf("interrupted; what was written is kept, and the same command goes on from there")
+	}
+	if errors.Is(err, engine.ErrBadInput) {
+		return usageError{err}
+	}
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out})
+	}
+	fmt.Fprintf(p.out, "%s events (%s) of store %s in %s files (%s), proved against the tree of %s events that digest %d signed; %s, %s/s\n", count(int64(r.Events)), size(r.Bytes), r.Store,
+		count(int64(r.Files)), size(r.FileBytes), count(int64(r.Size)), r.Digest, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
+	if r.Before > 0 {
+		fmt.Fprintf(p.out, "%s of the events had been written by an earlier run\n", count(int64(r.Before)))
+	}
+	if r.Missing > 0 {
+		fmt.Fprintf(p.out, "%s events have left the store; their hashes are in the bundle\n", count(int64(r.Missing)))
+	}
+	_, err = fmt.Fprintf(p.out, "check it with: cairn-verify %s --key KEYS, or as its VERIFY.md says\n", out)
+	return err
+}
+
+// isBundle reports whether a path is a bundle, and not log files.
+func isBundle(path string) bool {
+	if bucket.IsURL(path) {
+		return true
+	}
+	_, err := os.Stat(path + "/" + archive.ManifestFile)
+	return err == nil
+}
+
+// importBundle takes a bundle back.
+func (p *program) importBundle(ctx context.Context, path string, opts engine.ImportBundleOptions) (err error) {
+	var from archive.Source
+	var closer io.Closer
+	if bucket.IsURL(path) {
+		from, closer, err = openBucket(ctx, path, true)
+	} else {
+		from, closer, err = archive.Dir(path)
+	}
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	lake, err := p.open(false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lake.Close()) }()
+	bar := newProgress(p.err, false)
+	opts.Progress = func(pr engine.ExportProgress) {
+		bar.set(int64(pr.EventsDone), int64(pr.Events), "%s events  %s/s", count(int64(pr.EventsDone)), size(perSecond(pr.Bytes, pr.Elapsed)))
+	}
+	r, err := lake.ImportBundle(ctx, from, opts)
+	bar.finish()
+	if err != nil && errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted; what was taken is kept, and the same command takes the rest")
+	}
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.printJSON(r)
+	}
+	t := newTextTable("outcome", "records", "first case")
+	t.right(1)
+	t.row("stored", count(int64(r.Stored)), "")
+	t.row("stored, in conflict with an event of the same ID", count(int64(r.Conflicts)), "")
+	t.row("duplicate", count(int64(r.Duplicates)), "")
+	for _, reason := range r.Reasons {
+		t.row("refused: "+reason.Reason, count(reason.Records), shorten(reason.Example, 100))
+	}
+	t.row("all records", count(int64(r.Events)), "")
+	if err := t.print(p.out); err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "\nread into store %s in %s: %s/s\n", r.Store, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
+	if r.Equal {
+		fmt.Fprintf(p.out, "the store has exactly the events of the bundle, in their order: its tree has the same root, %x\n", r.Root[:])
+		return nil
+	}
+	_, err = fmt.Fprintf(p.out, "the store is not the one that was exported: %s\n", r.EqualWhy)
+	return err
+}
