@@ -161,20 +161,20 @@ func FuzzRegexp(f *testing.F) {
 		}
 		start := time.Now()
 		last := 0
-		err = r.each(s, func(loc []int) bool {
+		err = r.each(&Context{}, s, func(loc []int) bool {
 			if loc[0] < last || loc[1] < loc[0] || loc[1] > len(s) {
 				t.Fatalf("%q in %q: match %v after %d", pattern, s, loc, last)
 			}
 			last = loc[1]
 			return time.Since(start) < 3*backtrackLimit
 		})
-		if found, findErr := r.find(s); err == nil && findErr == nil {
-			loc, _ := r.first(s)
+		if found, findErr := r.find(&Context{}, s); err == nil && findErr == nil {
+			loc, _ := r.first(&Context{}, s)
 			if found != (loc != nil) {
 				t.Fatalf("%q in %q: found %v, first %v", pattern, s, found, loc)
 			}
 		}
-		_, _ = r.replace(s, with)
+		_, _ = r.replace(&Context{}, s, with)
 	})
 }
 

@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -515,11 +516,13 @@ func sortWith(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaFun
 }
 
 // replaceWith is regexp_replace with a lambda of the groups of each match.
-func replaceWith(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
+func replaceWith(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
 	v, out := made[string](t, n)
 	groups := newBuilder(column.ArrayOf(column.VarcharType), n)
 	var outer []int32
 	matches := make([][][]int, n)
+	pace := pacer{c: c}
+	var full error
 	for i := range n {
 		if args[0].IsNull(i) || args[1].IsNull(i) {
 			v.SetNull(i)
@@ -530,7 +533,10 @@ func replaceWith(_ *Context, t *column.Type, args []*column.Vector, fns []Lambda
 		if err != nil {
 			return nil, err
 		}
-		err = r.each(s, func(loc []int) bool {
+		err = r.each(c, s, func(loc []int) bool {
+			if full = pace.keep(elementBytes * (1 + r.groups)); full != nil {
+				return false
+			}
 			matches[i] = append(matches[i], loc)
 			for g := 1; g <= r.groups; g++ {
 				if text, ok := groupText(s, loc, int64(g)); ok {
@@ -543,7 +549,7 @@ func replaceWith(_ *Context, t *column.Type, args []*column.Vector, fns []Lambda
 			outer = append(outer, int32(i))
 			return true
 		})
-		if err != nil {
+		if err := cmp.Or(err, full); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,10 @@ const paceBytes = 64 << 10
 // rowWork is what a row costs in a pacer's account besides its bytes.
 const rowWork = 16
 
+// elementBytes is what a text of an array that is a part of another text takes,
+// while the array grows.
+const elementBytes = 40
+
 // pacer lets long work ask now and then whether it is to go on. Its zero value
 // with a context is ready.
 type pacer struct {

@@ -468,7 +468,7 @@ func pairMet(n *pathNode, a, b jsonItem) int {
 		if err != nil {
 			return pathUnknown
 		}
-		found, err := re.find(a.raw)
+		found, err := re.find(&Context{}, a.raw)
 		if err != nil {
 			return pathUnknown
 		}

@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,9 +33,12 @@ type regex struct {
 	// literal is set when the expression is plain text.
 	literal   string
 	isLiteral bool
-	back      *regexp2.Regexp
-	groups    int
-	names     map[string]int
+	// back is the backtracking engine with its time limit, quick the same with
+	// backtrackPatience.
+	back, quick *regexp2.Regexp
+	behind      behind
+	groups      int
+	names       map[string]int
 }
 
 var regexes = boundedCache[string, *regex]{size: 1024}
@@ -68,8 +72,12 @@ func compileRegex(pattern string) (*regex, error) {
 	if err != nil {
 		return nil, bad(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
-	back.MatchTimeout = backtrackLimit
-	r := &regex{back: back, names: map[string]int{}}
+	quick, err := regexp2.Compile(translated, regexp2.None)
+	if err != nil {
+		return nil, bad(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	back.MatchTimeout, quick.MatchTimeout = backtrackLimit, backtrackPatience
+	r := &regex{back: back, quick: quick, names: map[string]int{}}
 	for _, n := range back.GetGroupNumbers() {
 		r.groups = max(r.groups, n)
 	}
@@ -205,39 +213,50 @@ func writeClass(b *strings.Builder, inside bool, class string) {
 	}
 }
 
+// matchFault is the error of the backtracking engine, or that of the query that
+// ended meanwhile.
 func matchFault(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "match timeout") {
+		return err
+	}
 	return sqlerr.New(sqlerr.ProgramLimit, sqlerr.Pos{}, "the regular expression took too long on one value: %v", backtrackLimit).
 		WithDetail("%v", err)
 }
 
-func (r *regex) find(s string) (bool, error) {
+func (r *regex) find(c *Context, s string) (bool, error) {
 	switch {
 	case r.isLiteral:
 		return strings.Contains(s, r.literal), nil
-	case r.linear != nil:
+	case r.linear != nil && len(s) < longText:
 		return r.linear.MatchString(s), nil
+	case r.linear != nil:
+		loc, err := r.searchLong(&pacer{c: c}, s, 0)
+		return loc != nil, err
 	}
-	ok, err := r.back.MatchString(s)
-	if err != nil {
-		return false, matchFault(err)
-	}
-	return ok, nil
+	ok, err := patiently(c, r.quick, r.back, func(re *regexp2.Regexp) (bool, error) { return re.MatchString(s) })
+	return ok, matchFault(err)
 }
 
 // first returns the byte ranges of the first match and its groups, nil when
 // there is none.
-func (r *regex) first(s string) ([]int, error) {
-	if r.linear != nil {
+func (r *regex) first(c *Context, s string) ([]int, error) {
+	switch {
+	case r.linear != nil && len(s) < longText:
 		return r.linear.FindStringSubmatchIndex(s), nil
+	case r.linear != nil:
+		return r.searchLong(&pacer{c: c}, s, 0)
 	}
 	var loc []int
-	err := r.each(s, func(l []int) bool { loc = l; return false })
+	err := r.each(c, s, func(l []int) bool { loc = l; return false })
 	return loc, err
 }
 
 // each calls f with the byte ranges of every match and its groups in order,
 // until it returns false.
-func (r *regex) each(s string, f func(loc []int) bool) error {
+func (r *regex) each(c *Context, s string, f func(loc []int) bool) error {
+	if r.linear != nil && len(s) >= longText {
+		return r.eachLong(c, s, f)
+	}
 	if r.linear != nil {
 		for _, loc := range r.linear.FindAllStringSubmatchIndex(s, -1) {
 			if !f(loc) {
@@ -253,8 +272,19 @@ func (r *regex) each(s string, f func(loc []int) bool) error {
 		offsets = append(offsets, i)
 	}
 	offsets = append(offsets, len(s))
-	m, err := r.back.FindRunesMatch(runes)
-	for ; m != nil && err == nil; m, err = r.back.FindNextMatch(m) {
+	next := func(after *regexp2.Match) (*regexp2.Match, error) {
+		if err := c.live(); err != nil {
+			return nil, err
+		}
+		return patiently(c, r.quick, r.back, func(re *regexp2.Regexp) (*regexp2.Match, error) {
+			if after == nil {
+				return re.FindRunesMatch(runes)
+			}
+			return re.FindNextMatch(after)
+		})
+	}
+	m, err := next(nil)
+	for ; m != nil && err == nil; m, err = next(m) {
 		loc := make([]int, 2*(r.groups+1))
 		for i := range loc {
 			loc[i] = -1
@@ -268,10 +298,7 @@ func (r *regex) each(s string, f func(loc []int) bool) error {
 			return nil
 		}
 	}
-	if err != nil {
-		return matchFault(err)
-	}
-	return nil
+	return matchFault(err)
 }
 
 func (r *regex) checkGroup(group int64) error {
@@ -359,7 +386,7 @@ func (r *regex) compileReplacement(s string) (replacement, error) {
 	return out, nil
 }
 
-func (r *regex) replace(s, with string) (string, error) {
+func (r *regex) replace(c *Context, s, with string) (string, error) {
 	rep, err := r.compileReplacement(with)
 	if err != nil {
 		return "", err
@@ -367,7 +394,7 @@ func (r *regex) replace(s, with string) (string, error) {
 	var out []byte
 	last := 0
 	tooBig := false
-	err = r.each(s, func(loc []int) bool {
+	err = r.each(c, s, func(loc []int) bool {
 		out = append(out, s[last:loc[0]]...)
 		for _, p := range rep {
 			if p.group < 0 {
@@ -392,7 +419,7 @@ func (r *regex) replace(s, with string) (string, error) {
 }
 
 // withRegex compiles the pattern of a function, which is its second argument.
-func withRegex[R payload](f func(r *regex, s string) (R, bool, error)) kernel {
+func withRegex[R payload](f func(c *Context, r *regex, s string) (R, bool, error)) kernel {
 	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		texts, mt := data[string](args[0])
 		patterns, mp := data[string](args[1])
@@ -411,7 +438,7 @@ func withRegex[R payload](f func(r *regex, s string) (R, bool, error)) kernel {
 			if err != nil {
 				return nil, err
 			}
-			x, ok, err := f(r, texts[i&mt])
+			x, ok, err := f(c, r, texts[i&mt])
 			if err != nil {
 				return nil, err
 			}
@@ -426,22 +453,22 @@ func withRegex[R payload](f func(r *regex, s string) (R, bool, error)) kernel {
 }
 
 // cached3 passes a compiled expression to a function of three arguments.
-func cached3[C, R payload](f func(r *regex, s string, c C) (R, bool, error)) kernel {
-	return try3(func(_ *Context, s, p string, c C) (R, bool, error) {
+func cached3[C, R payload](f func(c *Context, r *regex, s string, x C) (R, bool, error)) kernel {
+	return try3(func(c *Context, s, p string, x C) (R, bool, error) {
 		r, err := regexes.get(p, compileRegex)
 		if err != nil {
 			var zero R
 			return zero, false, err
 		}
-		return f(r, s, c)
+		return f(c, r, s, x)
 	})
 }
 
-func extractFirst(r *regex, s string, group int64) (string, bool, error) {
+func extractFirst(c *Context, r *regex, s string, group int64) (string, bool, error) {
 	if err := r.checkGroup(group); err != nil {
 		return "", false, err
 	}
-	loc, err := r.first(s)
+	loc, err := r.first(c, s)
 	if err != nil || loc == nil {
 		return "", false, err
 	}
@@ -451,7 +478,7 @@ func extractFirst(r *regex, s string, group int64) (string, bool, error) {
 
 // regexPosition returns the code point position of an occurrence at or after
 // start, -1 when there is none.
-func regexPosition(r *regex, s string, start, occurrence int64) (int64, error) {
+func regexPosition(c *Context, r *regex, s string, start, occurrence int64) (int64, error) {
 	if start < 1 || occurrence < 1 {
 		return 0, fault(sqlerr.InvalidArgument, "start and occurrence must be 1 or more")
 	}
@@ -460,7 +487,7 @@ func regexPosition(r *regex, s string, start, occurrence int64) (int64, error) {
 		return -1, nil
 	}
 	position := int64(-1)
-	err := r.each(s, func(loc []int) bool {
+	err := r.each(c, s, func(loc []int) bool {
 		if loc[0] < from {
 			return true
 		}
@@ -477,17 +504,17 @@ func addRegexps(l *library) {
 	family := "regexp"
 	l.scalar(Doc{Name: "regexp_like", Family: family, Signature: "regexp_like(string, pattern) → boolean",
 		Summary: "Tells whether a pattern is found anywhere in a string.", Example: `regexp_like('DeleteTrail', '^(Stop|Delete)')`, Result: "true"},
-		over("varchar, varchar", "boolean", withRegex(func(r *regex, s string) (int64, bool, error) {
-			ok, err := r.find(s)
+		over("varchar, varchar", "boolean", withRegex(func(c *Context, r *regex, s string) (int64, bool, error) {
+			ok, err := r.find(c, s)
 			return truth(ok), true, err
 		})))
 	l.scalar(Doc{Name: "regexp_extract", Family: family, Signature: "regexp_extract(string, pattern[, group]) → varchar",
 		Summary: "Gives the first match or one of its groups; NULL when there is none.",
 		Example: `regexp_extract('user/alice', 'user/(\w+)', 1)`, Result: "alice"},
-		over("varchar, varchar", "varchar", withRegex(func(r *regex, s string) (string, bool, error) { return extractFirst(r, s, 0) })),
+		over("varchar, varchar", "varchar", withRegex(func(c *Context, r *regex, s string) (string, bool, error) { return extractFirst(c, r, s, 0) })),
 		over("varchar, varchar, bigint", "varchar", cached3(extractFirst)))
 	all := func(groupAt func(args []*column.Vector, i int) int64) kernel {
-		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		return emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			r, err := regexes.get(strAt(args[1], i), compileRegex)
 			if err != nil {
 				return err
@@ -497,7 +524,12 @@ func addRegexps(l *library) {
 				return err
 			}
 			s := strAt(args[0], i)
-			err = r.each(s, func(loc []int) bool {
+			pace := pacer{c: c}
+			var full error
+			err = r.each(c, s, func(loc []int) bool {
+				if full = pace.keep(elementBytes); full != nil {
+					return false
+				}
 				if t, ok := groupText(s, loc, group); ok {
 					pushStr(out.Children[0], t)
 				} else {
@@ -506,7 +538,7 @@ func addRegexps(l *library) {
 				return true
 			})
 			pushEnd(out)
-			return err
+			return cmp.Or(err, full)
 		})
 	}
 	l.scalar(Doc{Name: "regexp_extract_all", Family: family, Signature: "regexp_extract_all(string, pattern[, group]) → array(varchar)",
@@ -515,53 +547,58 @@ func addRegexps(l *library) {
 		over("varchar, varchar, bigint", "array(varchar)", all(func(args []*column.Vector, i int) int64 { return intAt(args[2], i) })))
 	l.scalar(Doc{Name: "regexp_replace", Family: family, Signature: "regexp_replace(string, pattern[, replacement or lambda]) → varchar",
 		Summary: "Replaces or deletes every match; $1 and ${name} stand for groups.", Example: `regexp_replace('a1b2', '(\d)', '<$1>')`, Result: "a<1>b<2>"},
-		over("varchar, varchar", "varchar", withRegex(func(r *regex, s string) (string, bool, error) {
-			t, err := r.replace(s, "")
+		over("varchar, varchar", "varchar", withRegex(func(c *Context, r *regex, s string) (string, bool, error) {
+			t, err := r.replace(c, s, "")
 			return t, true, err
 		})),
-		over("varchar, varchar, varchar", "varchar", cached3(func(r *regex, s, with string) (string, bool, error) {
-			t, err := r.replace(s, with)
+		over("varchar, varchar, varchar", "varchar", cached3(func(c *Context, r *regex, s, with string) (string, bool, error) {
+			t, err := r.replace(c, s, with)
 			return t, true, err
 		})))
 	l.scalar(Doc{Name: "regexp_split", Family: family, Signature: "regexp_split(string, pattern) → array(varchar)",
 		Summary: "Cuts a string at every match.", Example: `regexp_split('a1b22c', '\d+')`, Result: "[a, b, c]"},
-		over("varchar, varchar", "array(varchar)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("varchar, varchar", "array(varchar)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			r, err := regexes.get(strAt(args[1], i), compileRegex)
 			if err != nil {
 				return err
 			}
 			s, last := strAt(args[0], i), 0
-			err = r.each(s, func(loc []int) bool {
+			pace := pacer{c: c}
+			var full error
+			err = r.each(c, s, func(loc []int) bool {
+				if full = pace.keep(elementBytes); full != nil {
+					return false
+				}
 				pushStr(out.Children[0], s[last:loc[0]])
 				last = loc[1]
 				return true
 			})
 			pushStr(out.Children[0], s[last:])
 			pushEnd(out)
-			return err
+			return cmp.Or(err, full)
 		})))
 	l.scalar(Doc{Name: "regexp_count", Family: family, Signature: "regexp_count(string, pattern) → bigint",
 		Summary: "Counts the matches.", Example: `regexp_count('a1b22', '\d+')`, Result: "2"},
-		over("varchar, varchar", "bigint", withRegex(func(r *regex, s string) (n int64, ok bool, err error) {
-			err = r.each(s, func([]int) bool { n++; return true })
+		over("varchar, varchar", "bigint", withRegex(func(c *Context, r *regex, s string) (n int64, ok bool, err error) {
+			err = r.each(c, s, func([]int) bool { n++; return true })
 			return n, true, err
 		})))
 	l.scalar(Doc{Name: "regexp_position", Family: family, Signature: "regexp_position(string, pattern[, start[, occurrence]]) → bigint",
 		Summary: "Gives the position of a match, from 1; -1 when there is none.", Example: `regexp_position('a1b22', '\d+', 1, 2)`, Result: "4"},
-		over("varchar, varchar", "bigint", withRegex(func(r *regex, s string) (int64, bool, error) {
-			n, err := regexPosition(r, s, 1, 1)
+		over("varchar, varchar", "bigint", withRegex(func(c *Context, r *regex, s string) (int64, bool, error) {
+			n, err := regexPosition(c, r, s, 1, 1)
 			return n, true, err
 		})),
-		over("varchar, varchar, bigint", "bigint", cached3(func(r *regex, s string, start int64) (int64, bool, error) {
-			n, err := regexPosition(r, s, start, 1)
+		over("varchar, varchar, bigint", "bigint", cached3(func(c *Context, r *regex, s string, start int64) (int64, bool, error) {
+			n, err := regexPosition(c, r, s, start, 1)
 			return n, true, err
 		})),
-		over("varchar, varchar, bigint, bigint", "bigint", try4(func(_ *Context, s, p string, start, occurrence int64) (int64, bool, error) {
+		over("varchar, varchar, bigint, bigint", "bigint", try4(func(c *Context, s, p string, start, occurrence int64) (int64, bool, error) {
 			r, err := regexes.get(p, compileRegex)
 			if err != nil {
 				return 0, false, err
 			}
-			n, err := regexPosition(r, s, start, occurrence)
+			n, err := regexPosition(c, r, s, start, occurrence)
 			return n, true, err
 		})))
 }

@@ -177,12 +177,19 @@ func splitPart(_ *Context, s, delimiter string, index int64) (string, bool, erro
 	}
 }
 
-func pushSplit(out *column.Vector, s, delimiter string, limit int64) error {
+func pushSplit(c *Context, out *column.Vector, s, delimiter string, limit int64) error {
 	if delimiter == "" {
 		return emptyDelimiter()
 	}
 	parts := out.Children[0]
+	pace := pacer{c: c}
 	for limit != 1 {
+		if err := pace.spend(rowWork); err != nil {
+			return err
+		}
+		if err := pace.keep(elementBytes); err != nil {
+			return err
+		}
 		i := strings.Index(s, delimiter)
 		if i < 0 {
 			break
@@ -646,15 +653,15 @@ func subBytes(s string, start, length int64) string {
 func addSplits(l *library, family string) {
 	l.scalar(Doc{Name: "split", Family: family, Signature: "split(string, delimiter[, limit]) → array(varchar)",
 		Summary: "Cuts a string at a delimiter; with a limit the last part holds the rest.", Example: "split('a,b,c', ',')", Result: "[a, b, c]"},
-		over("varchar, varchar", "array(varchar)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			return pushSplit(out, strAt(args[0], i), strAt(args[1], i), 0)
+		over("varchar, varchar", "array(varchar)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			return pushSplit(c, out, strAt(args[0], i), strAt(args[1], i), 0)
 		})),
-		over("varchar, varchar, bigint", "array(varchar)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("varchar, varchar, bigint", "array(varchar)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			limit := intAt(args[2], i)
 			if limit < 1 {
 				return fault(sqlerr.InvalidArgument, "the limit of split must be 1 or more, not %d", limit)
 			}
-			return pushSplit(out, strAt(args[0], i), strAt(args[1], i), limit)
+			return pushSplit(c, out, strAt(args[0], i), strAt(args[1], i), limit)
 		})))
 	l.scalar(Doc{Name: "split_part", Family: family, Signature: "split_part(string, delimiter, index) → varchar",
 		Summary: "Cuts a string at a delimiter and gives one part, counted from 1; NULL past the end.",
