@@ -18,6 +18,7 @@ import (
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/wal"
 )
 
@@ -39,6 +40,8 @@ type Lake struct {
 	publisher publisher
 	retain    retainer
 	temp      *tempFiles
+	// turns lets short queries pass long ones.
+	turns *sql.Turns
 	// foundDamage is what a read-only opening has passed over.
 	foundDamage []Problem
 
@@ -132,6 +135,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 		return nil, err
 	}
 	l := &Lake{
+		turns:    sql.NewTurns(),
 		dir:      dir,
 		opts:     opts,
 		base:     opts.FS,

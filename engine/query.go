@@ -39,6 +39,7 @@ func (l *Lake) queryOptions() sql.Options {
 		Timeout:     l.opts.QueryTime,
 		MaxRows:     l.opts.QueryRows,
 		ResultBytes: l.opts.QueryResultBytes,
+		Turns:       l.turns,
 	}
 	if !l.opts.ReadOnly && l.opts.QueryDisk > 0 {
 		opt.Files, opt.Disk = l.temp, l.opts.QueryDisk

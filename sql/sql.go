@@ -77,6 +77,8 @@ type (
 	Stats = exec.Stats
 	// Output is a column of a result: name and type.
 	Output = plan.Output
+	// Turns lets short queries pass long ones.
+	Turns = exec.Turns
 	// Dialect is how text is read where Trino and PostgreSQL differ.
 	Dialect = parse.Dialect
 )
@@ -86,6 +88,9 @@ const (
 	Trino    = parse.Trino
 	Postgres = parse.Postgres
 )
+
+// NewTurns returns the turns of queries that share a machine.
+func NewTurns() *Turns { return exec.NewTurns() }
 
 // DefaultDisk is the temporary space of a query for which none is given.
 const DefaultDisk = exec.DefaultDisk
@@ -119,6 +124,9 @@ type Options struct {
 	// Disk is how many bytes of Files the query may use at once; 0 stands for
 	// exec.DefaultDisk, below 0 for no limit.
 	Disk int64
+	// Turns are shared by the queries of a machine, so that short ones pass long
+	// ones; nil for none.
+	Turns *Turns
 	// ParamTypes are the types of parameters that the caller knows; nil entries
 	// and missing ones are found out from where the parameters stand.
 	ParamTypes []*column.Type
@@ -194,6 +202,15 @@ func (s *Statement) Columns() []Output { return s.columns }
 // *column.Vector of one value. Strings take the type that their place wants.
 // The context ends the query when it ends.
 func (s *Statement) Query(ctx context.Context, args []any) (rows *Rows, err error) {
+	return s.query(ctx, args, s.opt.Turns.Enter())
+}
+
+func (s *Statement) query(ctx context.Context, args []any, turn *exec.Turn) (rows *Rows, err error) {
+	defer func() {
+		if err != nil {
+			turn.Leave()
+		}
+	}()
 	defer guard(&err)
 	if len(args) != s.count {
 		return nil, sqlerr.New(sqlerr.UndefinedParameter, sqlerr.Pos{}, "the query has %d parameters, and %d values were given", s.count, len(args))
@@ -211,7 +228,7 @@ func (s *Statement) Query(ctx context.Context, args []any) (rows *Rows, err erro
 		return nil, err
 	}
 	return exec.Start(ctx, p, exec.Options{Memory: s.opt.Memory, Workers: s.opt.Workers, Timeout: left,
-		Files: s.opt.Files, Disk: s.opt.Disk, MaxRows: s.opt.MaxRows, ResultBytes: s.opt.ResultBytes})
+		Files: s.opt.Files, Disk: s.opt.Disk, MaxRows: s.opt.MaxRows, ResultBytes: s.opt.ResultBytes, Turn: turn})
 }
 
 // bind plans the statement within its time and returns what is left of it.
@@ -233,12 +250,14 @@ func (s *Statement) bind(ctx context.Context, values []*column.Vector) (p *plan.
 // Query parses, binds and runs a statement.
 func Query(ctx context.Context, cat Catalog, text string, args []any, opt Options) (rows *Rows, err error) {
 	defer guard(&err)
+	turn := opt.Turns.Enter()
 	tree, count, err := parse.Parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
 	if err != nil {
+		turn.Leave()
 		return nil, err
 	}
 	s := &Statement{cat: cat, opt: opt, tree: tree, count: count}
-	return s.Query(ctx, args)
+	return s.query(ctx, args, turn)
 }
 
 // value makes a vector of one value of a parameter.

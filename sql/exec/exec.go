@@ -68,7 +68,9 @@
 // gives, and removed when the query ends, however it ends. The other half is
 // for what is in flight and for operators that cannot spill; beyond the budget
 // the query fails with sqlerr.OutOfMemory. Every batch looks at the context, so
-// a query ends soon after its context does. A panic in an operator is an error
+// a query ends soon after its context does; functions look too, in the midst of
+// long values ([fn.Context] Live). There, long queries also stand back for
+// short ones ([Turns]). A panic in an operator is an error
 // of that query alone.
 //
 // # What may run concurrently
@@ -116,6 +118,9 @@ type Options struct {
 	// values may have; a query that would give more fails at that point. 0 for no
 	// limit.
 	MaxRows, ResultBytes int64
+	// Turn is the query's part in the turns of queries that run beside it; nil for
+	// none. The query leaves at its end.
+	Turn *Turn
 }
 
 func (o Options) filled() Options {

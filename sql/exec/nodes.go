@@ -10,6 +10,9 @@ import (
 
 // node compiles a plan node and what is below it.
 func (c *compiler) node(n plan.Node) operator {
+	if err := c.q.ctx.Err(); err != nil {
+		panic(canceledBy(err))
+	}
 	var op operator
 	switch n := n.(type) {
 	case *plan.TableScan:

@@ -31,6 +31,8 @@ type query struct {
 	// params are what a sub-query or the right side of a lateral join that is run
 	// knows of the row it is run for.
 	params map[plan.ColID]*column.Vector
+	// turn is the query's part in the turns of all queries; nil for none.
+	turn *Turn
 	// all is what the queries and sub-queries of a statement share.
 	all *statement
 }
@@ -79,8 +81,10 @@ type canceled struct {
 func (c *canceled) Error() string   { return c.told.Error() }
 func (c *canceled) Unwrap() []error { return []error{c.told, c.cause} }
 
-// live returns the error of a query that is to end, else nil.
+// live returns the error of a query that is to end, else nil. It is where long
+// queries let short ones pass, so no lock of others may be held.
 func (q *query) live() error {
+	q.turn.yield(q.ctx)
 	err := q.ctx.Err()
 	if err == nil {
 		return nil
@@ -101,10 +105,15 @@ func canceledBy(err error) error {
 	return &canceled{e, err}
 }
 
-// recovered turns a panic into the error of this query. It is deferred in
+// recovered turns a panic into the error of this query; the compiler panics with
+// *canceled when the query has ended. It is deferred in
 // every goroutine that runs operators.
 func recovered(err *error) {
 	if r := recover(); r != nil {
+		if c, ok := r.(*canceled); ok {
+			*err = c
+			return
+		}
 		*err = sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "internal error: %v", r).
 			WithDetail("%s", debug.Stack()).
 			WithHint("this is a defect of the database; the query failed, nothing else did")

@@ -74,7 +74,7 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	}
 	r = &Rows{
 		columns: p.Columns, cancel: cancel, queue: make(chan *column.Batch), ended: make(chan struct{}), started: time.Now(),
-		q:       &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{}, all: newStatement()},
+		q:       &query{ctx: ctx, fn: p.Context, workers: opt.Workers, timed: p.Analyze, mem: &memory{}, all: newStatement(), turn: opt.Turn},
 		maxRows: opt.MaxRows, maxBytes: opt.ResultBytes,
 	}
 	r.q.mem.setLimit(opt.Memory, opt.Files != nil, opt.Workers)
@@ -213,6 +213,7 @@ func (r *Rows) finish(err error) {
 			err = e
 		}
 	}
+	r.q.turn.Leave()
 	r.took = time.Since(r.started)
 	r.err = err
 	close(r.queue)
