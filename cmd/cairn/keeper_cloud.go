@@ -29,7 +29,7 @@ func openCloudKeeper(target string) (crypt.Keeper, error) {
 		return nil, fmt.Errorf("%w: %s", crypt.ErrKeeper, target)
 	}
 	if !secrets.DefaultURLMux().ValidKeeperScheme(u.Scheme) {
-		return nil, fmt.Errorf("%w: %s; there are file:, passphrase: and %s:", crypt.ErrKeeper, target, strings.Join(secrets.DefaultURLMux().KeeperSchemes(), ":, "))
+		return nil, fmt.Errorf("%w: %s; the schemes are file, passphrase and %s", crypt.ErrKeeper, target, strings.Join(secrets.DefaultURLMux().KeeperSchemes(), ", "))
 	}
 	k, err := secrets.OpenKeeper(context.Background(), target)
 	if err != nil {

@@ -209,8 +209,7 @@ func TestSchemaOnce(t *testing.T) {
 	s := Store{Number: 4, Name: "x", Schema: 7}
 	tab := table{}
 	s.Put(tab)
-	key := string(s.key())
-	value := []byte(tab[key])
+	value := []byte(tab[string(s.key())])
 	payload := value[:len(value)-checksumLen]
 	var got Store
 	if err := got.decode(s.key(), value); err != nil || got != s {

@@ -342,7 +342,7 @@ func TestEmptyRun(t *testing.T) {
 func TestDiskLimit(t *testing.T) {
 	files := &MemFiles{}
 	s := NewSpace(files, 100_000, 1<<10)
-	run := writeRun(t, s, bigints(10_000))
+	writeRun(t, s, bigints(10_000))
 	w := s.NewWriter([]*column.Type{column.BigIntType})
 	err := w.Append(bigints(10_000))
 	if err == nil {
@@ -358,7 +358,7 @@ func TestDiskLimit(t *testing.T) {
 	// What is removed can be used again.
 	s = NewSpace(files, 100_000, 1<<10)
 	for range 5 {
-		run = writeRun(t, s, bigints(10_000))
+		run := writeRun(t, s, bigints(10_000))
 		if err := run.Remove(); err != nil {
 			t.Fatal(err)
 		}
