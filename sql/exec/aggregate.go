@@ -45,6 +45,7 @@ type aggregate struct {
 func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
 	op := &aggregateOp{input: c.node(n.Input)}
 	in := slotsOf(n.Input.Cols())
+	defer c.share(in, plan.Exprs(n))()
 	op.keys = c.exprs(n.Keys, in)
 	for _, k := range n.Keys {
 		op.types = append(op.types, k.Type())

@@ -22,6 +22,7 @@ type compiler struct {
 	// late counts the lateral joins on whose right side the node is that is being
 	// compiled: it may refer to columns of their left sides.
 	late int
+	pool *pool // nil for none
 }
 
 // slots maps the columns of a node's result to their positions.
@@ -39,6 +40,14 @@ func slotsOf(cols []plan.Col) slots {
 // column alone are wrapped, so that they are evaluated per dictionary entry
 // where the column has a dictionary.
 func (c *compiler) expr(e plan.Expr, in slots) expr {
+	if x := c.sharedExpr(e, in); x != nil {
+		return x
+	}
+	return c.own(e, in)
+}
+
+// own compiles e for one place.
+func (c *compiler) own(e plan.Expr, in slots) expr {
 	if slot, ok := soleColumn(e, in); ok {
 		switch e.(type) {
 		case *plan.Ref, *plan.Const, *plan.LambdaParam:

@@ -30,6 +30,10 @@
 // hand decide: an error comes only from a row that counts. Where a unit knows
 // how often each value occurs, groups over that one column need no rows at all.
 //
+// An expression that an operator has in several places is evaluated once for the
+// rows of a frame, when the first of its places asks and for the rows that it asks
+// for: frames keep the values (see sharedExpr).
+//
 // Window functions work on sorted rows, cut into blocks of whole partitions that
 // are worked on side by side; a partition is all that must be in memory. Counts
 // and integer sums over frames are differences of running totals, extremes and

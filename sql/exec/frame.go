@@ -10,6 +10,8 @@ type frame struct {
 	n    int
 	cols []*column.Vector // nil until loaded
 	src  loader           // nil when all columns are loaded
+	// shared are values of expressions that stand in several places.
+	shared []sharedValue
 }
 
 // loader knows how to get the columns of a frame.

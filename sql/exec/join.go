@@ -52,6 +52,7 @@ func (c *compiler) join(n *plan.Join) operator {
 	}
 	op.left, op.right = c.node(n.Left), c.node(n.Right)
 	inLeft, inRight := slotsOf(left), slotsOf(right)
+	defer c.share(both, n.On)()
 	op.exact = true
 	for i, cond := range n.On {
 		if i < n.NullAware {

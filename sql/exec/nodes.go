@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
@@ -16,7 +17,10 @@ func (c *compiler) node(n plan.Node) operator {
 	var op operator
 	switch n := n.(type) {
 	case *plan.TableScan:
-		scan := &scanOp{node: n, filter: c.exprs(n.Filter, slotsOf(n.Columns)), late: c.late > 0}
+		in := slotsOf(n.Columns)
+		done := c.share(in, n.Filter)
+		scan := &scanOp{node: n, filter: c.exprs(n.Filter, in), late: c.late > 0}
+		done()
 		scan.outer = n.RefersOut()
 		scan.lates = c.lateTerms(n)
 		c.scans = append(c.scans, scan)
@@ -31,10 +35,16 @@ func (c *compiler) node(n plan.Node) operator {
 		}
 		op = v
 	case *plan.Filter:
-		op = &filterOp{input: c.node(n.Input), conds: c.exprs(n.Conds, slotsOf(n.Input.Cols()))}
+		in, below := slotsOf(n.Input.Cols()), c.node(n.Input)
+		done := c.share(in, n.Conds)
+		op = &filterOp{input: below, conds: c.exprs(n.Conds, in)}
+		done()
 	case *plan.Project:
 		in := slotsOf(n.Input.Cols())
-		p := &projectOp{input: c.node(n.Input), exprs: c.exprs(n.Exprs, in)}
+		p := &projectOp{input: c.node(n.Input)}
+		done := c.share(in, n.Exprs)
+		p.exprs = c.exprs(n.Exprs, in)
+		done()
 		for i, e := range n.Exprs {
 			if plan.Volatile(e) {
 				p.eager = append(p.eager, i)
@@ -210,7 +220,7 @@ func (op *projectOp) open(q *query) ([]task, error) {
 			return t.run(w, func(f *frame) error {
 				was := w.enter(&op.stats)
 				defer w.enter(was)
-				g := &frame{n: f.n, cols: make([]*column.Vector, len(op.exprs)), src: &projected{op, f}}
+				g := &frame{n: f.n, cols: make([]*column.Vector, len(op.exprs)), src: &projected{op: op, of: f}}
 				for _, i := range op.eager {
 					if _, err := g.col(w, i); err != nil {
 						return err
@@ -228,6 +238,10 @@ func (op *projectOp) open(q *query) ([]task, error) {
 type projected struct {
 	op *projectOp
 	of *frame
+	// sub are the rows that were asked for last: columns with common parts are
+	// asked for the same rows one after the other.
+	at  []int32
+	sub *frame
 }
 
 func (p *projected) load(w *worker, slot int) (*column.Vector, error) {
@@ -239,7 +253,11 @@ func (p *projected) load(w *worker, slot int) (*column.Vector, error) {
 func (p *projected) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
 	was := w.enter(&p.op.stats)
 	defer w.enter(was)
-	return p.op.exprs[slot].eval(w, p.of.sub(at))
+	if p.sub == nil || !slices.Equal(p.at, at) {
+		p.at, p.sub = slices.Clone(at), p.of.sub(at)
+		p.sub.src = &subset{p.of, p.at}
+	}
+	return p.op.exprs[slot].eval(w, p.sub)
 }
 
 // limitOp passes on a range of the rows of its input, in their order.

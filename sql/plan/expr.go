@@ -448,6 +448,9 @@ func same(a, b Expr) bool {
 	return true
 }
 
+// Same reports whether two expressions are the same computation.
+func Same(a, b Expr) bool { return same(a, b) }
+
 // sameValue reports whether two flat or constant vectors hold the same values,
 // bit for bit. It may say no for equal nested values.
 func sameValue(a, b *column.Vector) bool {

@@ -211,6 +211,9 @@ func nodeExprs(n Node) []Expr {
 	return out
 }
 
+// Exprs returns the expressions of a node itself.
+func Exprs(n Node) []Expr { return nodeExprs(n) }
+
 // OuterRefs returns the columns that n and the nodes below refer to and none of
 // them makes: those of the queries around it.
 func OuterRefs(n Node) map[ColID]bool {

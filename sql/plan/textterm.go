@@ -109,8 +109,8 @@ func (n *TableScan) matchTerms(h *Higher) []Term {
 	}
 	p, ok := n.textMap(list.Args[0])
 	lambda, is := h.Args[1].(*Lambda)
-	if !ok || !is {
-		return nil
+	if !ok || !is || !harmless(lambda.Body) {
+		return nil // conditions with terms are asked before others
 	}
 	var out []Term
 	for _, c := range conjuncts(lambda.Body) {

@@ -114,8 +114,11 @@ func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error)
 	terms := make([]*column.Vector, len(req.Terms))
 	for i, term := range req.Terms {
 		if term.Op != plan.IsNull && term.Op != plan.NotNull {
-			v := term.Values
-			if v.Len == 0 || v.Const || v.Dict != nil || v.Nulls.Any() || !v.Type.Equal(term.Path.Type) ||
+			v, t := term.Values, term.Path.Type
+			if term.Op == plan.Contains && t.Kind == column.Map {
+				t = column.VarcharType
+			}
+			if v.Len == 0 || v.Const || v.Dict != nil || v.Nulls.Any() || !v.Type.Equal(t) ||
 				v.Len > 1 && term.Op != plan.Eq && term.Op != plan.NotEq {
 				return nil, fmt.Errorf("sqltest: term %d has values that a term must not have", i)
 			}
