@@ -143,6 +143,18 @@ func FuzzQuery(f *testing.F) {
 		"WITH a AS (SELECT * FROM nums), b AS (SELECT * FROM a UNION SELECT * FROM a) SELECT max(s), min_by(s, d) FROM b GROUP BY b HAVING count(*) > 0",
 		"VALUES (1, 'a'), (2, NULL)", "EXPLAIN ANALYZE SELECT 1", "SHOW COLUMNS FROM nums",
 		"SELECT date_trunc('day', eventtime), approx_distinct(ip) FILTER (WHERE readonly) FROM events GROUP BY 1",
+		"SELECT e.eventname, o.total FROM events e LEFT JOIN other o ON e.eventname = o.eventname AND o.total > 5",
+		"SELECT * FROM nums a FULL JOIN nums b USING (id) CROSS JOIN other NATURAL JOIN empty",
+		"SELECT a.id, l.m FROM nums a, LATERAL (SELECT max(i) m FROM nums b WHERE b.id < a.id) l",
+		"SELECT k, v, n FROM events CROSS JOIN UNNEST(requestparameters) WITH ORDINALITY u(k, v, n)",
+		"SELECT (SELECT max(i) FROM nums), id IN (SELECT i FROM nums), EXISTS (SELECT 1 FROM other o WHERE o.total = n.id), i > ALL (VALUES 1, 2) FROM nums n",
+		"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 10) SELECT sum(n) FROM t",
+		"SELECT id, sum(i) OVER w, lag(s, 2) OVER (ORDER BY id), rank() OVER w FROM nums WINDOW w AS (PARTITION BY b ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+		"SELECT b, s, count(*), grouping(b, s) FROM nums GROUP BY GROUPING SETS ((b, s), CUBE(b), ())",
+		"SELECT transform(sequence(1, id), x -> x * i), reduce(ARRAY[1, 2], 0, (a, x) -> a + x, a -> a) FROM nums",
+		"SELECT json_value('{\"a\":[1,2]}', 'lax $.a[*]?(@ > 1)'), json_query(eventjson, '$.a' WITH ARRAY WRAPPER), json_object('k' : id) FROM events, nums",
+		"SELECT i FROM nums INTERSECT ALL SELECT i FROM nums EXCEPT (VALUES 1, 2) ORDER BY 1 NULLS FIRST OFFSET 1 FETCH FIRST 2 ROWS ONLY",
+		"SELECT DISTINCT ON (b) b, listagg(s, ',') WITHIN GROUP (ORDER BY id), array_agg(i ORDER BY d DESC) FILTER (WHERE i > 0) FROM nums GROUP BY b ORDER BY b",
 		"SELECT repeat('x', 100000000)", "SELECT json_extract(eventjson, '$.a.b[0]') FROM events ORDER BY eventtime LIMIT 2 OFFSET 1",
 	} {
 		f.Add(q)

@@ -86,7 +86,7 @@ func (e *higherExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 // lambdaRows is how many inner rows a lambda is evaluated for at once: rows with
 // long arrays must not make vectors without bound, and a query is to end soon
 // after it was cancelled.
-const lambdaRows = 16 << 10
+const lambdaRows = batchRows
 
 func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 	at := func(params []*column.Vector, outer []int32, m int) (*column.Vector, error) {

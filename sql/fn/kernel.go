@@ -121,10 +121,17 @@ func withNulls(v *column.Vector, nulls column.Bits) *column.Vector {
 // map1, map2 and map3 make kernels of functions that always have a result.
 // They run on NULL rows too, so the functions must bear any value.
 func map1[A, R payload](f func(A) R) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		a, ma := data[A](args[0])
 		v, out := made[R](t, n)
+		ta, pace := texts(a), pacer{c: c}
+		long := ta != nil
 		for i := range out {
+			if long {
+				if err := pace.spend(rowWork + textLen(ta, i&ma)); err != nil {
+					return nil, err
+				}
+			}
 			out[i] = f(a[i&ma])
 		}
 		return v, nil
@@ -132,11 +139,18 @@ func map1[A, R payload](f func(A) R) kernel {
 }
 
 func map2[A, B, R payload](f func(A, B) R) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		a, ma := data[A](args[0])
 		b, mb := data[B](args[1])
 		v, out := made[R](t, n)
+		ta, tb, pace := texts(a), texts(b), pacer{c: c}
+		long := ta != nil || tb != nil
 		for i := range out {
+			if long {
+				if err := pace.spend(rowWork + textLen(ta, i&ma) + textLen(tb, i&mb)); err != nil {
+					return nil, err
+				}
+			}
 			out[i] = f(a[i&ma], b[i&mb])
 		}
 		return v, nil
