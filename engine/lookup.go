@@ -3,6 +3,8 @@ package engine
 import (
 	"container/heap"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -76,6 +78,14 @@ func (s *Store) Lookup(ctx context.Context, req LookupRequest) (*LookupResult, e
 	if err != nil {
 		return nil, fmt.Errorf("looking up events: %w", err)
 	}
+	if err := k.resume(req.Token); err != nil {
+		return nil, fmt.Errorf("looking up events: %w", err)
+	}
+	return k.in(ctx, s)
+}
+
+// in looks the events up in a store.
+func (k *lookup) in(ctx context.Context, s *Store) (*LookupResult, error) {
 	k.filter.bitmaps = !s.lake.opts.NoBitmaps
 	sn := s.snapshot()
 	defer sn.release()
@@ -92,12 +102,14 @@ func (s *Store) Lookup(ctx context.Context, req LookupRequest) (*LookupResult, e
 // heap, until no unit that is left can have a newer event than the worst of a
 // full page.
 type lookup struct {
-	limit  int
-	filter filter
-	tests  []lookupTest
-	sum    uint64 // of the request, for tokens
-	before place  // only events before this in the order of results
-	page   places
+	limit    int
+	filter   filter
+	accounts *accounts // whose events are seen; nil for all
+	secret   []byte    // hides sequence numbers in tokens from who is limited to accounts
+	tests    []lookupTest
+	sum      uint64 // of the request, for tokens
+	before   place  // only events before this in the order of results
+	page     places
 	// horizon is the line behind which events have expired.
 	horizon *retention.Horizon
 }
@@ -185,12 +197,15 @@ func newLookup(req LookupRequest) (*lookup, error) {
 		}
 	}
 	k.sum = h.Sum64()
-	if req.Token != "" {
-		if err := k.parseToken(req.Token); err != nil {
-			return nil, err
-		}
-	}
 	return k, nil
+}
+
+// resume continues behind the page whose token it is, "" for from the first event.
+func (k *lookup) resume(token string) error {
+	if token == "" {
+		return nil
+	}
+	return k.parseToken(token)
 }
 
 // condition adds the condition of an attribute.
@@ -307,6 +322,7 @@ type lookupUnit struct {
 	first  uint64
 	rows   int
 	max    int64
+	mine   *roaring.Bitmap // the rows that are seen; nil for all
 }
 
 func (u *lookupUnit) open(ctx context.Context) (*segment.Reader, error) {
@@ -327,7 +343,13 @@ func (k *lookup) run(ctx context.Context, sn *snapshot) (*LookupResult, error) {
 	var units []lookupUnit
 	for _, seg := range sn.segments {
 		if !k.filter.outsideTime(seg.cat.MinTime, seg.cat.MaxTime) && k.horizon.Of(seg.cat.MinTime, seg.cat.MaxTime) != retention.All && seg.cat.MinTime <= k.before.time {
-			units = append(units, lookupUnit{seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), max: seg.cat.MaxTime})
+			m, err := k.accounts.mine(ctx, seg)
+			if err != nil {
+				return nil, err
+			}
+			if m.n > 0 {
+				units = append(units, lookupUnit{seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), max: seg.cat.MaxTime, mine: m.rows})
+			}
 		}
 	}
 	for _, v := range sn.views {
@@ -339,7 +361,13 @@ func (k *lookup) run(ctx context.Context, sn *snapshot) (*LookupResult, error) {
 			return nil, err
 		}
 		for _, c := range chunks {
-			units = append(units, lookupUnit{reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, max: c.MaxTime})
+			m, err := k.accounts.mineIn(ctx, sn.store.schema, c)
+			if err != nil {
+				return nil, err
+			}
+			if m.n > 0 {
+				units = append(units, lookupUnit{reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, max: c.MaxTime, mine: m.rows})
+			}
 		}
 	}
 	sort.SliceStable(units, func(i, j int) bool { return units[i].max > units[j].max })
@@ -363,6 +391,9 @@ func (k *lookup) unit(ctx context.Context, number int, u *lookupUnit) error {
 			return err
 		}
 		candidates = rows
+	}
+	if u.mine != nil {
+		candidates = intersect(candidates, u.mine)
 	}
 	r, err := u.open(ctx)
 	if err != nil {
@@ -539,8 +570,18 @@ func (e *LookupEvent) fill(p place, rec []byte) error {
 // cannot be used with another: 3 numbers of 8 bytes in base64.
 func (k *lookup) token(p place) string {
 	b := binary.BigEndian.AppendUint64(nil, uint64(p.time))
-	b = binary.BigEndian.AppendUint64(b, p.seq)
+	b = binary.BigEndian.AppendUint64(b, p.seq^k.mask(p.time))
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, k.sum))
+}
+
+// mask is what hides the sequence number in a token of an event with a time.
+func (k *lookup) mask(at int64) uint64 {
+	if k.secret == nil {
+		return 0
+	}
+	h := hmac.New(sha256.New, k.secret)
+	h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte("lookup"), k.sum), uint64(at)))
+	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
 func (k *lookup) parseToken(token string) error {
@@ -551,7 +592,8 @@ func (k *lookup) parseToken(token string) error {
 	if binary.BigEndian.Uint64(b[16:]) != k.sum {
 		return failf(ErrBadInput, "the token belongs to another request: attributes and times must stay the same from page to page")
 	}
-	k.before = place{time: int64(binary.BigEndian.Uint64(b)), seq: binary.BigEndian.Uint64(b[8:])}
+	k.before = place{time: int64(binary.BigEndian.Uint64(b))}
+	k.before.seq = binary.BigEndian.Uint64(b[8:]) ^ k.mask(k.before.time)
 	return nil
 }
 

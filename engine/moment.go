@@ -19,8 +19,15 @@ type Snapshot struct {
 // Snapshot returns all stores as they are at this one moment: an append to several
 // of them is there in all or in none. What is appended later, and stores made
 // later, do not show. It may wait for the append that is being written.
-func (l *Lake) Snapshot() (*Snapshot, error) {
-	s, err := l.LazySnapshot()
+func (l *Lake) Snapshot() (*Snapshot, error) { return l.momentOf(nil) }
+
+// LazySnapshot returns each store as it is when a query first names it: for a
+// single query, which need not wait for anybody.
+func (l *Lake) LazySnapshot() (*Snapshot, error) { return l.lazyMomentOf(nil) }
+
+// momentOf is Snapshot of what a view shows, nil for everything.
+func (l *Lake) momentOf(view *View) (*Snapshot, error) {
+	s, err := l.lazyMomentOf(view)
 	if err != nil {
 		return nil, err
 	}
@@ -36,15 +43,15 @@ func (l *Lake) Snapshot() (*Snapshot, error) {
 	return s, nil
 }
 
-// LazySnapshot returns each store as it is when a query first names it: for a
-// single query, which need not wait for anybody.
-func (l *Lake) LazySnapshot() (*Snapshot, error) {
+// lazyMomentOf is LazySnapshot of what a view shows.
+func (l *Lake) lazyMomentOf(view *View) (*Snapshot, error) {
 	done, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	s := &Snapshot{lake: l, cat: l.newQueryCatalog()}
+	s.cat.view = view
 	l.rows.Lock()
 	l.rows.snapshots[s] = struct{}{}
 	l.rows.Unlock()

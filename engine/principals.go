@@ -135,3 +135,6 @@ func (l *Lake) Pretence() (secret [32]byte, ok bool, err error) {
 	}
 	return secret, ok, nil
 }
+
+// ReadOnly reports whether the lake is open for reading only.
+func (l *Lake) ReadOnly() bool { return l.opts.ReadOnly }

@@ -16,12 +16,18 @@ import (
 // values are *sqlerr.Error; sqlerr.Format writes them for people. The rows must
 // be closed; they end with ctx.
 func (l *Lake) Query(ctx context.Context, text string, args ...any) (*Rows, error) {
+	return l.query(ctx, nil, text, args)
+}
+
+// query runs a query over what a view shows, nil for everything.
+func (l *Lake) query(ctx context.Context, view *View, text string, args []any) (*Rows, error) {
 	done, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	cat := l.newQueryCatalog()
+	cat.view = view
 	rows, err := sql.Query(ctx, cat, text, args, l.queryOptions())
 	if err != nil {
 		cat.release()

@@ -37,6 +37,8 @@ type sealed struct {
 	refs     atomic.Int64
 	replaced atomic.Bool
 
+	mines minesOf // rows by whose they are
+
 	open struct {
 		sync.Mutex
 		reader *segment.Reader

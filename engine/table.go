@@ -22,6 +22,7 @@ import (
 // ends.
 type queryCatalog struct {
 	lake *Lake
+	view *View // leaves out stores and events; nil for none
 	uses atomic.Int32
 	mu   sync.Mutex
 	snap map[*Store]*snapshot
@@ -54,7 +55,7 @@ func (c *queryCatalog) use() bool {
 // Table implements plan.Catalog.
 func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error) {
 	s := c.lake.storeCalled(name)
-	if s == nil {
+	if s == nil || !c.sees(s) {
 		return nil, nil
 	}
 	if err := s.readable(); err != nil {
@@ -71,14 +72,21 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 		}
 		c.snap[s] = s.snapshot()
 	}
-	return &table{snap: c.snap[s], schema: s.schema, from: c.from[s]}, nil
+	t := &table{snap: c.snap[s], schema: s.schema, from: c.from[s]}
+	if c.view != nil {
+		t.accounts = c.view.accounts
+	}
+	return t, nil
 }
+
+// sees reports whether the query may know of a store.
+func (c *queryCatalog) sees(s *Store) bool { return c.view == nil || c.view.sees(s) }
 
 // TableNames implements plan.Catalog.
 func (c *queryCatalog) TableNames(context.Context) ([]string, error) {
 	var names []string
 	for _, s := range c.lake.Stores() {
-		if c.fixed && c.snap[s] == nil || s.readable() != nil {
+		if c.fixed && c.snap[s] == nil || s.readable() != nil || !c.sees(s) {
 			continue
 		}
 		names = append(names, s.Name())
@@ -100,9 +108,10 @@ func (c *queryCatalog) release() {
 
 // table is a store's events through a schema. It implements plan.Table.
 type table struct {
-	snap   *snapshot
-	schema *event.Table
-	from   uint64 // events with smaller sequence numbers are left out
+	snap     *snapshot
+	schema   *event.Table
+	accounts *accounts // whose events are seen; nil for all
+	from     uint64    // events with smaller sequence numbers are left out
 }
 
 // Name implements plan.Table.
@@ -120,6 +129,11 @@ func (t *table) Columns() []plan.Column {
 
 // RowCount implements plan.RowCounter.
 func (t *table) RowCount() int64 {
+	if t.accounts != nil {
+		// Where reading fails, the scan will tell.
+		n, _ := t.accounts.count(context.Background(), t.snap)
+		return n
+	}
 	var n int64
 	for _, seg := range t.snap.segments {
 		if t.snap.horizon.Of(seg.cat.MinTime, seg.cat.MaxTime) != retention.All {
@@ -178,6 +192,13 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			s.pruning.SegmentsByTime++
 			continue
 		}
+		mine, err := t.accounts.mine(ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		if mine.n == 0 {
+			continue
+		}
 		rows, none, err := f.rowsOf(ctx, seg)
 		if err != nil {
 			return nil, err
@@ -196,6 +217,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		if u.candidates != nil {
 			s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
 		}
+		u.limit(mine)
 		u.leaveOut(t.from)
 		s.add(u)
 	}
@@ -211,12 +233,27 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		}
 		for _, c := range chunks {
 			visible, none := t.snap.visibleIn(v, c)
-			if !none && v.First()+uint64(c.To) > t.from && !f.outsideTime(c.MinTime, c.MaxTime) {
-				u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, candidates: visible, partial: visible != nil}
-				u.leaveOut(t.from)
-				s.add(u)
+			if none || v.First()+uint64(c.To) <= t.from || f.outsideTime(c.MinTime, c.MaxTime) {
+				continue
 			}
+			mine, err := t.accounts.mineIn(ctx, t.schema, c)
+			if err != nil {
+				return nil, err
+			}
+			if mine.n == 0 {
+				continue
+			}
+			u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, candidates: visible, partial: visible != nil}
+			u.limit(mine)
+			u.leaveOut(t.from)
+			s.add(u)
 		}
+	}
+	if t.accounts != nil {
+		// Pruning goes by filters and bitmaps of whole segments, and would tell of what
+		// others have in them.
+		s.quiet = true
+		s.pruning = plan.Pruning{Rows: t.RowCount(), Columns: s.pruning.Columns}
 	}
 	sort.SliceStable(s.parts, func(i, j int) bool { return s.parts[i].first < s.parts[j].first })
 	for _, u := range s.parts {
@@ -231,6 +268,7 @@ type scan struct {
 	parts   []*unit
 	units   []plan.Unit
 	pruning plan.Pruning
+	quiet   bool // does not tell what was read
 }
 
 func (s *scan) add(u *unit) {
@@ -470,7 +508,7 @@ func distinctCounts(src *source, dict *column.Vector, counts []int64) (*column.V
 
 // Stored implements plan.Unit.
 func (u *unit) Stored() int64 {
-	if u.seg == nil {
+	if u.seg == nil || u.scan.quiet {
 		return 0
 	}
 	return u.seg.bytesRead.Load() - u.base

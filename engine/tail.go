@@ -8,6 +8,7 @@ import (
 // it was last asked, as a snapshot to be queried. It belongs to one goroutine.
 type Tail struct {
 	store *Store
+	view  *View // leaves out events; nil for none
 	next  uint64
 }
 
@@ -52,7 +53,7 @@ func (t *Tail) Wait(ctx context.Context) error {
 // Snapshot returns the lake with only those events in the cursor's store that it has
 // not given yet, and moves the cursor behind them. It must be closed.
 func (t *Tail) Snapshot() (*Snapshot, error) {
-	s, err := t.store.lake.LazySnapshot()
+	s, err := t.store.lake.lazyMomentOf(t.view)
 	if err != nil {
 		return nil, err
 	}

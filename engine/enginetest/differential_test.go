@@ -42,6 +42,7 @@ import (
 //	differential_make_test.go    the random queries
 //	differential_shrink_test.go  smaller queries that still go wrong
 //	differential_peers_test.go   SQLite and PostgreSQL
+//	differential_scope_test.go   readers who see some accounts only
 var (
 	diffQueries = flag.Int("diff.queries", 400, "random queries of the differential test")
 	diffSeed    = flag.Uint64("diff.seed", 1, "seed of the differential test's records and queries")
@@ -81,6 +82,7 @@ type lake struct {
 	options engine.Options
 	l       *engine.Lake
 	asked   int
+	scope   *engine.Scope // asked as who sees no more than this; nil for everything
 }
 
 // now is what the lakes' clocks say.
@@ -256,7 +258,11 @@ func (l *lake) run(text string, args ...any) (out [][]any, err error) {
 		l.close()
 		l.open(l.options)
 	}
-	rows, err := l.l.Query(context.Background(), text, args...)
+	query := l.l.Query
+	if l.scope != nil {
+		query = l.l.As(*l.scope).Query
+	}
+	rows, err := query(context.Background(), text, args...)
 	if err != nil {
 		return nil, err
 	}

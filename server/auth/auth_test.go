@@ -181,7 +181,7 @@ func TestGrants(t *testing.T) {
 	if err := who().MayIn(auth.Append, "events"); err == nil {
 		t.Error("a reader may append")
 	}
-	if err := who().MayIn(auth.Query, auth.AuditStore); err == nil {
+	if err := who().MayIn(auth.Query, engine.AuditStore); err == nil {
 		t.Error("a reader sees the audit store")
 	}
 	if !who().AllAccounts() {
@@ -305,7 +305,7 @@ func TestNames(t *testing.T) {
 		t.Errorf("a taken name: %v", err)
 	}
 	for _, g := range []auth.Grants{{}, {Role: "root"}, {Role: "reader", Stores: []string{""}}, {Role: "reader", Stores: []string{"ev*"}},
-		{Role: "reader", Stores: []string{auth.AuditStore}}, {Role: "writer", Accounts: []string{"1"}}, {Role: "reader", Accounts: []string{"a\x00"}}} {
+		{Role: "reader", Stores: []string{engine.AuditStore}}, {Role: "writer", Accounts: []string{"1"}}, {Role: "reader", Accounts: []string{"a\x00"}}} {
 		if _, err := s.Add(ctx, root, auth.Origin{}, "new", g, good); !errors.Is(err, engine.ErrBadInput) {
 			t.Errorf("grants %+v: %v", g, err)
 		}

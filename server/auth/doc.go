@@ -19,6 +19,7 @@
 //
 //	who, err := session.Principal(ctx)            // as it is now: grants may have changed
 //	err = who.MayIn(auth.Append, "events")
+//	view, err := session.View(ctx, lake)          // the part of the lake that it sees
 //
 // # Roles
 //
@@ -27,7 +28,9 @@
 //	reader    queries its stores; with accounts, only their events
 //	auditor   queries its stores and cairn_audit, verifies, proves, exports
 //
-// What is not granted is refused. The rules are a table (action.go). Permissions are looked up in the lake as they are now, with every statement; a
+// What is not granted is refused. The rules are a table (action.go). An account limits
+// what is seen below the query engine: the tables of an engine.View are without the rows
+// of others, so that no count, bound, estimate, hint or error can tell of them. Permissions are looked up in the lake as they are now, with every statement; a
 // principal that was removed is out at its next one.
 //
 // # Passwords

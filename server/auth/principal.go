@@ -83,7 +83,7 @@ func (p *Principal) MayIn(a Action, store string) error {
 // Has reports whether a store is one of the principal's. The audit store is of those
 // who may see it, and is never granted by name.
 func (p *Principal) Has(store string) bool {
-	if strings.EqualFold(store, AuditStore) {
+	if strings.EqualFold(store, engine.AuditStore) {
 		return p.May(SeeAudit) == nil
 	}
 	return slices.Contains(p.Stores, engine.All) || slices.Contains(p.Stores, strings.ToLower(store))
@@ -92,5 +92,17 @@ func (p *Principal) Has(store string) bool {
 // AllAccounts reports whether the principal sees the events of all accounts.
 func (p *Principal) AllAccounts() bool { return slices.Contains(p.Accounts, engine.All) }
 
-// AuditStore is the name of the store that tells what was done to the lake.
-const AuditStore = "cairn_audit"
+// Scope returns what the principal may see of a lake, and append to.
+func (p *Principal) Scope() engine.Scope {
+	var s engine.Scope
+	if p.May(Query) == nil {
+		s.Stores, s.Accounts = p.Stores, p.Accounts
+	}
+	if p.May(SeeAudit) == nil {
+		s.Audit = true
+	}
+	if p.May(Append) == nil {
+		s.Append = p.Stores
+	}
+	return s
+}

@@ -2,8 +2,12 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"time"
+
+	"github.com/cairndb/cairn/engine"
 )
 
 // Origin is where a request comes from.
@@ -61,4 +65,42 @@ func (r LogRecorder) Record(ctx context.Context, a Act) error {
 	}
 	r.Logger.LogAttrs(ctx, level, a.Name, attrs...)
 	return nil
+}
+
+// LakeRecorder records acts in the lake's audit store, where whoever acted cannot
+// change them.
+type LakeRecorder struct{ Lake *engine.Lake }
+
+// Record implements [Recorder]. It returns when the act is on disk.
+func (r LakeRecorder) Record(ctx context.Context, a Act) error {
+	who := engine.Actor{Kind: "Principal", Name: a.Who, Agent: a.Origin.Application, Address: a.Origin.host(), Details: map[string]string{}}
+	if a.Role != "" {
+		who.Details["role"] = a.Role
+	}
+	if a.Origin.User != "" {
+		who.Kind = "OSUser"
+		who.Details["osUser"] = a.Origin.User
+	}
+	act := engine.Act{Name: a.Name}
+	if a.Target != "" || len(a.Details) > 0 {
+		act.Request = map[string]any{}
+	}
+	if a.Target != "" {
+		act.Request["principal"] = a.Target
+	}
+	for k, v := range a.Details {
+		act.Request[k] = v
+	}
+	if a.Err != "" {
+		act.Err = errors.New(a.Err)
+	}
+	return r.Lake.Record(engine.WithActor(ctx, who), act)
+}
+
+// host returns the address without the port.
+func (o Origin) host() string {
+	if host, _, err := net.SplitHostPort(o.Address); err == nil {
+		return host
+	}
+	return o.Address
 }

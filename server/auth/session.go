@@ -57,3 +57,12 @@ func Trust(name string, from Origin) *SignedIn {
 	s.now.Store(&current{who: Superuser(name)})
 	return s
 }
+
+// View returns the part of a lake that the session sees at this moment.
+func (s *SignedIn) View(ctx context.Context, lake *engine.Lake) (*engine.View, error) {
+	p, err := s.Principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lake.As(p.Scope()), nil
+}

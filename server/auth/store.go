@@ -18,7 +18,8 @@ import (
 
 // Options adjust a [Store]. The zero value is useful.
 type Options struct {
-	// Recorder keeps sign-ins and changes; they go to Logger when nil.
+	// Recorder keeps sign-ins and changes. When nil they go into the lake's audit store,
+	// and to Logger for a lake that is open for reading only.
 	Recorder Recorder
 	// Logger hears what could not be recorded; nothing is logged when nil.
 	Logger *slog.Logger
@@ -42,7 +43,10 @@ func Open(_ context.Context, lake *engine.Lake, opts Options) (*Store, error) {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.Recorder == nil {
-		opts.Recorder = LogRecorder{opts.Logger}
+		opts.Recorder = LakeRecorder{lake}
+		if lake.ReadOnly() {
+			opts.Recorder = LogRecorder{opts.Logger}
+		}
 	}
 	if opts.Clock == nil {
 		opts.Clock = time.Now
@@ -405,8 +409,8 @@ func (s *Store) grant(p *engine.Principal, g Grants) error {
 		p.Role = role
 	}
 	for _, name := range g.Stores {
-		if strings.EqualFold(name, AuditStore) {
-			return fmt.Errorf("%w: %s is seen by admins and auditors, and granted to nobody else", engine.ErrBadInput, AuditStore)
+		if strings.EqualFold(name, engine.AuditStore) {
+			return fmt.Errorf("%w: %s is seen by admins and auditors, and granted to nobody else", engine.ErrBadInput, engine.AuditStore)
 		}
 		if err := checkGrant("store", name, engine.StoreNameMax); err != nil {
 			return err
