@@ -28,6 +28,8 @@ type joinOp struct {
 	// exact is set when those comparisons are keys and never NULL but for a NULL
 	// key.
 	exact bool
+	// volatile is set when keys may give different values for the same row.
+	volatile bool
 	// Where the columns of keys come from, for what storage can leave out.
 	sources [2][]*source
 	bounds  []bounds
@@ -76,6 +78,7 @@ func (c *compiler) join(n *plan.Join) operator {
 			// Values that hash alike need not be equal: NULLs inside, NaN.
 			op.shape.on = append(op.shape.on, c.expr(cond, both))
 		}
+		op.volatile = op.volatile || plan.Volatile(cond)
 		op.keys = append(op.keys, joinKey{
 			left: c.expr(k.Left, inLeft), right: c.expr(k.Right, inRight), typ: k.Left.Type(), nulls: k.Nulls,
 		})
@@ -95,6 +98,10 @@ type heldRows struct {
 	ok     column.Bits // the rows without NULL among their keys
 	denied bool        // some are not ok
 	table  *joinTable
+	// total and someDenied are n and denied of all held rows, where these are but
+	// those of some hashes.
+	total      int
+	someDenied bool
 	// hit are the rows that have found a match.
 	mu  sync.Mutex
 	hit column.Bits
@@ -124,9 +131,20 @@ func (op *joinOp) open(q *query) ([]task, error) {
 	if sh.heldLeft {
 		types = sh.left
 	}
-	parts, err := runAll(q, tasks, func() *holder { return newHolder(q, op, &sh, types) })
+	var spec *asideSpec
+	if q.mem.spills && op.canPutAside() {
+		spec = newAsideSpec(&op.stats, types, 1, asideRanges(q, 2), 2)
+	}
+	parts, err := runAll(q, tasks, func() *holder {
+		h := newHolder(q, op, types, sh.heldLeft, sh.keepsHeld() || op.aware > 0)
+		h.spec = spec
+		return h
+	})
 	if err != nil {
 		return nil, err
+	}
+	if op.crowded(q, parts) {
+		return op.fromAside(q, &sh, parts, probe)
 	}
 	rows := gatherHeld(parts, types, op.keys)
 	account := account{m: q.mem, what: "JOIN", todo: "filter more rows, join on equal columns, or raise the budget"}
@@ -143,7 +161,7 @@ func (op *joinOp) open(q *query) ([]task, error) {
 	if sh.keepsHeld() {
 		rows.hit = column.NewBits(rows.n)
 	}
-	probeKept := sh.keepsProbe() || sh.kind == plan.AntiJoin && !sh.heldLeft || sh.kind == plan.MarkJoin
+	probeKept := sh.probeKept()
 	if rows.n == 0 && !probeKept {
 		return nil, nil
 	}
@@ -189,9 +207,11 @@ func (op *joinOp) holdLeft() bool {
 
 // holder collects rows of the held side. It is the sink of one worker.
 type holder struct {
-	op     *joinOp
-	sh     *shape
-	types  []*column.Type
+	op    *joinOp
+	types []*column.Type
+	left  bool // the side that it collects
+	// nulls is set when rows with a NULL among their keys are to be collected.
+	nulls  bool
 	hasher *keyHasher
 	mem    account
 	bytes  int64
@@ -199,6 +219,14 @@ type holder struct {
 	task   int
 	dicts  []*column.Vector
 	chunks []heldChunk
+	// spec describes rows put aside, nil when none can be; all is set when all
+	// rows are to go aside. put is how many have, and denied says that keys of some
+	// were NULL.
+	spec   *asideSpec
+	all    bool
+	aside  *aside
+	put    int
+	denied bool
 }
 
 // heldChunk is one frame of the held side.
@@ -209,8 +237,8 @@ type heldChunk struct {
 	ok              []bool
 }
 
-func newHolder(q *query, op *joinOp, sh *shape, types []*column.Type) *holder {
-	h := &holder{op: op, sh: sh, types: types, hasher: newKeyHasher(op.keys), task: -1, dicts: make([]*column.Vector, len(types))}
+func newHolder(q *query, op *joinOp, types []*column.Type, left, nulls bool) *holder {
+	h := &holder{op: op, types: types, left: left, nulls: nulls, hasher: newKeyHasher(op.keys), task: -1, dicts: make([]*column.Vector, len(types))}
 	h.mem = account{m: q.mem, what: "JOIN", todo: "filter more rows, join on equal columns, or raise the budget"}
 	return h
 }
@@ -239,12 +267,12 @@ func (h *holder) take(w *worker, task int, f *frame) error {
 	if task != h.task {
 		h.task, h.seen = task, 0
 	}
-	keys, err := h.op.keysOf(w, f, h.sh.heldLeft)
+	keys, err := h.op.keysOf(w, f, h.left)
 	if err != nil {
 		return err
 	}
 	h.hasher.hash(keys, f.n)
-	if ok := h.hasher.ok; ok != nil && !h.sh.keepsHeld() && h.op.aware == 0 {
+	if ok := h.hasher.ok; ok != nil && !h.nulls {
 		// A row that can match nothing need not be held.
 		at := make([]int32, 0, f.n)
 		for i, may := range ok {
@@ -293,7 +321,7 @@ func (h *holder) take(w *worker, task int, f *frame) error {
 	}
 	h.bytes += joinTableBytes(f.n)
 	h.chunks = append(h.chunks, c)
-	return h.mem.hold(h.bytes)
+	return h.room(w.q)
 }
 
 // ownText returns a flat vector whose text is a copy, in one piece, so that a
@@ -336,6 +364,7 @@ func gatherHeld(parts []*holder, types []*column.Type, keys []joinKey) *heldRows
 		h.n += c.n
 		h.denied = h.denied || c.ok != nil
 	}
+	h.total, h.someDenied = h.n, h.denied
 	piece := make([]*column.Vector, len(chunks))
 	for i, t := range types {
 		for k, c := range chunks {
@@ -425,6 +454,16 @@ func joinPieces(t *column.Type, pieces []*column.Vector, n int) *column.Vector {
 func (op *joinOp) probe(w *worker, sh *shape, rows *heldRows, t task, emit func(*frame) error) error {
 	was := w.enter(&op.stats)
 	defer w.enter(was)
+	probe := op.prober(w, sh, rows, emit)
+	return t.run(w, func(f *frame) error {
+		was := w.enter(&op.stats)
+		defer w.enter(was)
+		return probe(f)
+	})
+}
+
+// prober returns what lets rows pass by the held ones, for one goroutine.
+func (op *joinOp) prober(w *worker, sh *shape, rows *heldRows, emit func(*frame) error) func(*frame) error {
 	m := &matcher{shape: sh, w: w, held: rows.cols, next: rows.table.next}
 	m.emit = func(f *frame) error {
 		op.stats.emitted(f.n)
@@ -438,9 +477,7 @@ func (op *joinOp) probe(w *worker, sh *shape, rows *heldRows, t task, emit func(
 	if sh.kind == plan.MarkJoin || op.aware > 0 {
 		in = newMembership(op, rows)
 	}
-	return t.run(w, func(f *frame) error {
-		was := w.enter(&op.stats)
-		defer w.enter(was)
+	return func(f *frame) error {
 		keys, err := op.keysOf(w, f, !sh.heldLeft)
 		if err != nil {
 			return err
@@ -452,7 +489,7 @@ func (op *joinOp) probe(w *worker, sh *shape, rows *heldRows, t task, emit func(
 			return in.finish(m, keys)
 		}
 		return m.rest()
-	})
+	}
 }
 
 // afterAll makes one task of the tasks of the probed side: when they have ended,
@@ -479,31 +516,37 @@ func (op *joinOp) afterAll(q *query, sh *shape, rows *heldRows, tasks []task) []
 		}
 		was := w.enter(&op.stats)
 		defer w.enter(was)
-		var with []uint32
-		give := func() error {
-			if len(with) == 0 {
-				return nil
-			}
-			if err := w.q.live(); err != nil {
+		return op.unmatched(w, sh, rows, emit)
+	})}
+}
+
+// unmatched emits the held rows that have found no match, or of a semi-join those
+// that have.
+func (op *joinOp) unmatched(w *worker, sh *shape, rows *heldRows, emit func(*frame) error) error {
+	var with []uint32
+	give := func() error {
+		if len(with) == 0 {
+			return nil
+		}
+		if err := w.q.live(); err != nil {
+			return err
+		}
+		op.stats.emitted(len(with))
+		f := &frame{n: len(with), cols: make([]*column.Vector, op.width()), src: &heldLoader{sh, rows.cols, with}}
+		with = nil
+		return emit(f)
+	}
+	for r := range rows.n {
+		if rows.hit.Get(r) != (sh.kind == plan.SemiJoin) {
+			continue
+		}
+		if with = append(with, uint32(r)); len(with) == batchRows {
+			if err := give(); err != nil {
 				return err
 			}
-			op.stats.emitted(len(with))
-			f := &frame{n: len(with), cols: make([]*column.Vector, op.width()), src: &heldLoader{sh, rows.cols, with}}
-			with = nil
-			return emit(f)
 		}
-		for r := range rows.n {
-			if rows.hit.Get(r) != (sh.kind == plan.SemiJoin) {
-				continue
-			}
-			if with = append(with, uint32(r)); len(with) == batchRows {
-				if err := give(); err != nil {
-					return err
-				}
-			}
-		}
-		return give()
-	})}
+	}
+	return give()
 }
 
 // width is the number of columns of the result.

@@ -77,7 +77,7 @@ func (in *membership) finish(m *matcher, keys []*column.Vector) error {
 
 // unknown reports whether IN is NULL for row i, for which it is not true.
 func (in *membership) unknown(m *matcher, keys []*column.Vector, i int) (bool, error) {
-	if in.op.aware == 0 || in.rows.n == 0 {
+	if in.op.aware == 0 || in.rows.total == 0 {
 		return false, nil
 	}
 	own := !in.exact
@@ -85,7 +85,7 @@ func (in *membership) unknown(m *matcher, keys []*column.Vector, i int) (bool, e
 		own = own || k.IsNull(i)
 	}
 	if in.certain {
-		return own || len(in.nulls) > 0, nil
+		return own || in.rows.someDenied, nil
 	}
 	if !own {
 		return in.among(m, i, len(in.nulls), func(k int) uint32 { return in.nulls[k] })
