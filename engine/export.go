@@ -133,6 +133,9 @@ func (x *export) run() (*ExportReport, error) {
 	if err := x.start(); err != nil {
 		return nil, err
 	}
+	if err := x.tellAudit(); err != nil {
+		return nil, err
+	}
 	tiles, release, err := x.store.tiles(x.ctx)
 	if err != nil {
 		return nil, err
@@ -153,6 +156,19 @@ func (x *export) run() (*ExportReport, error) {
 		return nil, err
 	}
 	return x.finish(parts, gaps)
+}
+
+// tellAudit records the export in the audit store, before anything leaves the lake: an
+// export that is cut short has shown events, too. What is not recorded is not exported.
+func (x *export) tellAudit() error {
+	if x.lake.opts.ReadOnly {
+		return nil
+	}
+	request := map[string]any{"from": x.sel.From, "to": x.sel.To, "where": x.sel.Where, "formats": x.sel.Formats, "treeSize": x.sel.Tree.Size}
+	if b, ok := x.to.(fmt.Stringer); ok {
+		request["out"] = b.String()
+	}
+	return x.lake.recordAct(x.ctx, ActorOf(x.ctx), Act{Name: ActExport, Store: x.store, Request: request})
 }
 
 // start decides what the bundle rests on, or reads what an earlier run has decided.
@@ -422,16 +438,34 @@ func (w *rangeExport) have(first, end uint64) (*roaring.Bitmap, error) {
 		return out, nil
 	}
 	sn := w.tiles.sn
-	add := func(from, to uint64) {
-		if from, to = max(from, first), min(to, end); from < to {
+	for _, seg := range sn.segments {
+		from, to := max(seg.cat.First, first), min(seg.cat.End(), end)
+		if from >= to {
+			continue
+		}
+		visible, none, err := sn.visible(w.ctx, seg)
+		if err != nil {
+			return nil, err
+		}
+		if none {
+			continue
+		}
+		if visible == nil {
 			out.AddRange(from-first, to-first)
+			continue
+		}
+		for it := visible.Iterator(); it.HasNext(); {
+			if seq := seg.cat.First + uint64(it.Next()); seq >= from && seq < to {
+				out.Add(uint32(seq - first))
+			}
 		}
 	}
-	for _, seg := range sn.segments {
-		add(seg.cat.First, seg.cat.End())
-	}
 	for _, v := range sn.views {
-		add(v.First(), v.First()+uint64(len(v.Rows())))
+		for i := range v.Rows() {
+			if seq := v.First() + uint64(i); seq >= first && seq < end && !sn.horizon.Expired(v.Rows()[i].Time) {
+				out.Add(uint32(seq - first))
+			}
+		}
 	}
 	return out, nil
 }
@@ -700,6 +734,20 @@ func (x *export) finish(parts []*archive.Header, gaps []byte) (*ExportReport, er
 		return err
 	}
 	m, err := archive.Finish(x.ctx, x.to, c)
+	if err != nil {
+		return nil, err
+	}
+	// An earlier run may have had events that have expired since, and files for them.
+	names := map[string]bool{archive.ManifestFile: true, archive.SignatureFile: true, archive.SumsFile: true}
+	for i := range m.Files {
+		names[m.Files[i].Path] = true
+	}
+	err = x.to.List(x.ctx, "", func(name string, _ int64) error {
+		if !names[name] {
+			return failf(ErrConflict, "%s is there and does not belong to the bundle: export into another place", name)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

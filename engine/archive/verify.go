@@ -157,7 +157,7 @@ func (v *verification) manifest() (*digest.Ring, error) {
 		err = fmt.Errorf("%s is not a key ring: %w", KeysFile, ErrChanged)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", KeysFile, err)
+		return nil, fmt.Errorf("%s: %w: %w", KeysFile, ErrChanged, err)
 	}
 	v.ring = bundle
 	if v.opts.Keys != nil {

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/archive"
+)
+
+const mainEnv = "CAIRN_VERIFY_TEST_MAIN"
+
+// init lets the test binary be the program, in a process of its own.
+func init() {
+	if os.Getenv(mainEnv) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+}
+
+// program runs cairn-verify in a process of its own.
+func program(t *testing.T, args ...string) (out string, status int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), mainEnv+"=1")
+	cmd.Dir = t.TempDir()
+	var b bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &b, &b
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return b.String(), cmd.ProcessState.ExitCode()
+}
+
+// TestBundle exports from a lake that is gone when the bundle is verified.
+func TestBundle(t *testing.T) {
+	ctx := context.Background()
+	l, err := engine.Open("lake", &engine.Options{FS: vfs.NewMem(), SegmentRows: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.CreateStore(ctx, engine.DefaultStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records [][]byte
+	for i := range 120 {
+		records = append(records, fmt.Appendf(nil, `{"eventVersion":"1.08","eventTime":"2026-02-03T04:05:06Z","eventID":"e%d","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","recipientAccountId":"111122223333"}`, i))
+	}
+	if _, err := s.Append(ctx, records); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := l.Export(ctx, engine.DirBucket(vfs.Default, dir), engine.ExportOptions{Formats: []string{archive.JSONLines, archive.Parquet}}); err != nil {
+		t.Fatal(err)
+	}
+	key, other := filepath.Join(t.TempDir(), "key.pem"), filepath.Join(t.TempDir(), "other.pem")
+	if err := errors.Join(os.WriteFile(key, l.PublicKeys().Keys[0].PEM(), 0o600), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	m := makeSamples(t)
+	if b, err := os.ReadFile(m.pem); err != nil || os.WriteFile(other, b, 0o600) != nil {
+		t.Fatal(err)
+	}
+	out, status := program(t, dir, "--key", key)
+	if status != exitVerified || !strings.Contains(out, "120 records, byte for byte, are exactly the signed tree") || !strings.Contains(out, "MB/s") || strings.Contains(out, "whose key it is") {
+		t.Errorf("%d: %s", status, out)
+	}
+	out, status = program(t, dir, "--json")
+	var a answer
+	if err := json.Unmarshal([]byte(out), &a); err != nil || status != exitVerified || a.Result != "verified" || a.Bundle == nil || a.Bundle.Events != 120 {
+		t.Errorf("%d, %v: %s", status, err, out)
+	}
+	if left := strings.Join(a.NotVerified, "\n"); !strings.Contains(left, "whose key it is") || !strings.Contains(left, "parquet") {
+		t.Errorf("not verified: %s", left)
+	}
+	if out, status = program(t, "bundle", dir, "--key", other); status != exitFailed || !strings.Contains(out, "none of the keys that were given") {
+		t.Errorf("%d: %s", status, out)
+	}
+	for _, args := range [][]string{{filepath.Join(dir, "none")}, {dir, dir}, {dir, "--record", key}, {dir, "--checkpoint", key}} {
+		if out, status = program(t, args...); status != exitUsage {
+			t.Errorf("%q: %d: %s", args, status, out)
+		}
+	}
+	path := filepath.Join(dir, archive.SumsFile)
+	b, err := os.ReadFile(path)
+	if err == nil {
+		b[0] ^= 1
+		err = os.WriteFile(path, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, status = program(t, dir, "--key", key); status != exitFailed || !strings.Contains(out, "PROBLEM:      SHA256SUMS") {
+		t.Errorf("%d: %s", status, out)
+	}
+}
