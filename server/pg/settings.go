@@ -33,7 +33,7 @@ type settingKind uint8
 const (
 	anyText  settingKind = iota
 	fixed                // cannot be changed
-	flag                 // on or off
+	toggle               // on or off
 	number               // a number, kept as given
 	duration             // milliseconds, or with a unit
 	choice               // one of values
@@ -51,10 +51,10 @@ type known struct {
 // without looking whether they need to.
 var knownSettings = []known{
 	{"application_name", "", "the name that the client gives itself", anyText, nil},
-	{"array_nulls", "on", "NULL in texts of arrays", flag, nil},
+	{"array_nulls", "on", "NULL in texts of arrays", toggle, nil},
 	{"block_size", "8192", "size of a page", fixed, nil},
 	{"bytea_output", "hex", "text form of bytea", choice, []string{"hex"}},
-	{"check_function_bodies", "on", "without effect", flag, nil},
+	{"check_function_bodies", "on", "without effect", toggle, nil},
 	{"client_encoding", "UTF8", "the encoding of texts", choice, []string{"UTF8", "UTF-8", "UNICODE"}},
 	{"client_min_messages", "notice", "which notices are sent", choice, []string{"debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "info", "warning", "error"}},
 	{"cursor_tuple_fraction", "0.1", "without effect", number, nil},
@@ -63,18 +63,18 @@ var knownSettings = []known{
 	{"default_tablespace", "", "without effect", anyText, nil},
 	{"default_text_search_config", "pg_catalog.simple", "without effect", anyText, nil},
 	{"default_toast_compression", "pglz", "without effect", anyText, nil},
-	{"default_transaction_deferrable", "off", "without effect", flag, nil},
+	{"default_transaction_deferrable", "off", "without effect", toggle, nil},
 	{"default_transaction_isolation", "repeatable read", "without effect: a transaction sees one snapshot", choice, []string{"repeatable read", "read committed", "read uncommitted", "serializable"}},
-	{"default_transaction_read_only", "off", "whether transactions refuse COPY into stores", flag, nil},
-	{"escape_string_warning", "on", "without effect", flag, nil},
+	{"default_transaction_read_only", "off", "whether transactions refuse COPY into stores", toggle, nil},
+	{"escape_string_warning", "on", "without effect", toggle, nil},
 	{"extra_float_digits", "1", "without effect: floats have the digits they need", number, nil},
-	{"geqo", "on", "without effect", flag, nil},
+	{"geqo", "on", "without effect", toggle, nil},
 	{"idle_in_transaction_session_timeout", "0", "ends sessions that forget a transaction", duration, nil},
 	{"idle_session_timeout", "0", "ends sessions that send nothing", duration, nil},
 	{"in_hot_standby", "off", "whether the server follows another", fixed, nil},
 	{"integer_datetimes", "on", "binary form of times", fixed, nil},
 	{"IntervalStyle", "postgres", "text form of intervals", choice, []string{"postgres"}},
-	{"jit", "off", "without effect", flag, nil},
+	{"jit", "off", "without effect", toggle, nil},
 	{"lc_collate", "C", "order of texts", fixed, nil},
 	{"lc_ctype", "C.UTF-8", "kinds of characters", fixed, nil},
 	{"lc_messages", "C", "language of messages", anyText, nil},
@@ -85,9 +85,9 @@ var knownSettings = []known{
 	{"max_identifier_length", "128", "length of a store's name", fixed, nil},
 	{"max_index_keys", "32", "without effect", fixed, nil},
 	{"password_encryption", "scram-sha-256", "how passwords are kept", fixed, nil},
-	{"quote_all_identifiers", "off", "without effect", flag, nil},
+	{"quote_all_identifiers", "off", "without effect", toggle, nil},
 	{"role", "none", "without effect", choice, []string{"none"}},
-	{"row_security", "on", "without effect: accounts are always kept apart", flag, nil},
+	{"row_security", "on", "without effect: accounts are always kept apart", toggle, nil},
 	{"search_path", `"$user", public`, "where tables are looked for", anyText, nil},
 	{"server_encoding", "UTF8", "the encoding of texts", fixed, nil},
 	{"server_version", serverVersion, "the Postgres that this behaves like", fixed, nil},
@@ -96,11 +96,11 @@ var knownSettings = []known{
 	{"standard_conforming_strings", "on", "backslashes in quotes are ordinary", choice, []string{"on", "true", "1", "yes"}},
 	{"statement_timeout", "0", "ends statements that run longer", duration, nil},
 	{"synchronous_commit", "on", "without effect: what is acknowledged is on disk", anyText, nil},
-	{"synchronize_seqscans", "on", "without effect", flag, nil},
+	{"synchronize_seqscans", "on", "without effect", toggle, nil},
 	{"TimeZone", "UTC", "in which times are shown", zone, nil},
-	{"transaction_deferrable", "off", "without effect", flag, nil},
+	{"transaction_deferrable", "off", "without effect", toggle, nil},
 	{"transaction_isolation", "repeatable read", "a transaction sees one snapshot", choice, []string{"repeatable read", "read committed", "read uncommitted", "serializable"}},
-	{"transaction_read_only", "off", "whether this transaction refuses COPY into stores", flag, nil},
+	{"transaction_read_only", "off", "whether this transaction refuses COPY into stores", toggle, nil},
 	{"is_superuser", "off", "whether the principal is an administrator", fixed, nil},
 	{"wal_level", "replica", "without effect", fixed, nil},
 	{"work_mem", "4MB", "without effect: queries have a budget of their own", anyText, nil},
@@ -203,7 +203,7 @@ func (s *settings) check(name, value string) (key, kept string, err error) {
 	switch k.kind {
 	case fixed:
 		return "", "", sqlerr.New(codeFixedSetting, sqlerr.Pos{}, "parameter %q cannot be changed", k.name)
-	case flag:
+	case toggle:
 		switch strings.ToLower(value) {
 		case "on", "true", "yes", "1", "t", "y":
 			value = "on"
