@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/event/generate"
@@ -60,26 +61,28 @@ LIMIT 5`},
 
 func (p *program) demoCommand() *cobra.Command {
 	var events int64
-	var keep bool
+	var keep, serve bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: sample events, five questions, their answers",
 		Long: `Demo generates realistic events as log files, imports them into a new lake, and asks it
 five questions that a security engineer would ask. It takes seconds. With --dir the lake
 and the log files stay there; otherwise they go to a temporary directory, which --keep
-leaves in place.`,
-		Example: "  cairn demo\n  cairn demo -n 1000000 --keep",
+leaves in place. With --serve Postgres clients of this machine can ask the lake then, until
+the command is interrupted.`,
+		Example: "  cairn demo\n  cairn demo -n 1000000 --keep\n  cairn demo --serve",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.demo(c.Context(), events, keep)
+			return p.demo(c.Context(), events, keep, serve)
 		},
 	}
 	cmd.Flags().Int64VarP(&events, "events", "n", 100_000, "how many events to generate")
 	cmd.Flags().BoolVar(&keep, "keep", false, "leave the lake and the log files when done")
+	cmd.Flags().BoolVar(&serve, "serve", false, "serve the lake to Postgres clients on this machine, without passwords")
 	return cmd
 }
 
-func (p *program) demo(ctx context.Context, events int64, keep bool) (err error) {
+func (p *program) demo(ctx context.Context, events int64, keep, serve bool) (err error) {
 	dir := p.dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "cairn-demo-"); err != nil {
@@ -150,7 +153,28 @@ func (p *program) demo(ctx context.Context, events int64, keep bool) (err error)
 		fmt.Fprintf(p.out, "(%s, %s)\n", rowsText(n), took(time.Since(start)))
 	}
 	fmt.Fprintln(p.out)
+	if serve {
+		return p.demoServe(ctx, lake)
+	}
 	return demoNext(p.out, lakeDir, keep)
+}
+
+// demoServe serves the sample lake with the settings of cairn serve, but for passwords.
+func (p *program) demoServe(ctx context.Context, lake *engine.Lake) error {
+	var settings pflag.FlagSet
+	serveFlags(&settings)
+	if err := settings.Set("no-auth", "true"); err != nil {
+		return err
+	}
+	k, err := serveSettings(&settings, "")
+	if err != nil {
+		return err
+	}
+	log, err := serveLogger(k, p.err, p.verbose)
+	if err != nil {
+		return err
+	}
+	return p.serve(ctx, lake, k, log)
 }
 
 func demoNext(w io.Writer, lakeDir string, kept bool) error {

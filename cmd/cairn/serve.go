@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server"
+)
+
+// serveFlags declares the settings of a server. Each is a flag, a key of the
+// configuration file, and an environment variable.
+func serveFlags(f *pflag.FlagSet) {
+	f.String("pg", server.DefaultPG, "address for Postgres clients, host:port; off for none")
+	f.String("http", server.DefaultHTTP, "address for health, readiness and metrics, host:port; off for none")
+	f.Bool("no-auth", false, "let everybody do everything, without passwords; on loopback addresses only")
+	f.String("tls-cert", "", "file of the certificate chain, PEM")
+	f.String("tls-key", "", "file of the certificate's key, PEM")
+	f.Bool("tls-self-signed", false, "make a certificate for this run, when none is given")
+	f.Bool("tls-required", false, "refuse Postgres clients without TLS")
+	f.String("tls-client-ca", "", "file of the authorities, PEM, by whose certificates clients sign in without a password")
+	f.Int("connections", 500, "how many Postgres clients may be connected")
+	f.Duration("idle-timeout", 0, "end sessions that send nothing for this time (default: never)")
+	f.Duration("idle-in-transaction-timeout", 30*time.Minute, "end sessions that send nothing within a transaction; below 0 for never")
+	f.Duration("statement-timeout", 0, "end statements that run longer (default: none)")
+	f.Duration("write-timeout", 2*time.Minute, "end sessions whose client does not read its results")
+	f.Duration("shutdown-timeout", 20*time.Second, "how long running statements may go on at the end")
+	f.Bool("metrics-open", false, "serve /metrics to other machines, too")
+	f.String("log-format", "text", "text or json")
+	f.String("log-level", "info", "debug, info, warn or error")
+}
+
+// configMax bounds a configuration file: a page of text.
+const configMax = 64 << 10
+
+// serveSettings reads the settings: flags before the environment, that before the file,
+// that before the defaults.
+func serveSettings(f *pflag.FlagSet, path string) (*koanf.Koanf, error) {
+	k := koanf.New(".")
+	var known []string
+	f.VisitAll(func(fl *pflag.Flag) { known = append(known, fl.Name) })
+	if path != "" {
+		if st, err := os.Stat(path); err != nil {
+			return nil, usagef("--config: %w", err)
+		} else if st.Size() > configMax {
+			return nil, usagef("--config %s has %d bytes; a configuration has at most %d", path, st.Size(), configMax)
+		}
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return nil, usagef("--config %s: %w", path, err)
+		}
+		for _, key := range k.Keys() {
+			if !slices.Contains(known, key) {
+				return nil, usagef("--config %s: there is no setting %q; there are: %s", path, key, strings.Join(known, ", "))
+			}
+		}
+	}
+	err := k.Load(env.Provider(".", env.Opt{Prefix: "CAIRN_", TransformFunc: func(name, value string) (string, any) {
+		key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "CAIRN_")), "_", "-")
+		if !slices.Contains(known, key) {
+			return "", nil // of another command
+		}
+		return key, value
+	}}), nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.Load(posflag.Provider(f, ".", k), nil); err != nil {
+		return nil, err
+	}
+	// koanf reads what is no number or time as zero; that must not pass for one.
+	for _, key := range known {
+		fl := f.Lookup(key)
+		if err := fl.Value.Set(k.String(key)); err != nil {
+			return nil, usagef("setting %s: %q is not a value for it (%w)", key, k.String(key), err)
+		}
+	}
+	return k, nil
+}
+
+// serveLogger makes the log of a server.
+func serveLogger(k *koanf.Koanf, w io.Writer, verbose bool) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(k.String("log-level"))); err != nil {
+		return nil, usagef("log-level is debug, info, warn or error, not %q", k.String("log-level"))
+	}
+	if verbose {
+		level = slog.LevelDebug
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch k.String("log-format") {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, usagef("log-format is text or json, not %q", k.String("log-format"))
+}
+
+func (p *program) serveCommand() *cobra.Command {
+	var config string
+	var settings pflag.FlagSet
+	serveFlags(&settings)
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the lake to Postgres clients",
+		Long: `Serve opens the lake and answers Postgres clients (psql, drivers, dashboards) until it is
+interrupted. The database is called cairn, its tables are the stores. Health (/healthz),
+readiness (/readyz) and Prometheus metrics (/metrics) are on --http.
+
+Every flag is a key of the configuration file (YAML, --config) and an environment variable:
+--idle-timeout, idle-timeout: 1h, CAIRN_IDLE_TIMEOUT. Flags win over the environment,
+that over the file.
+
+The first start makes the principal admin and prints its password, once; more are made with
+cairn user add. Listening beyond this machine should go with TLS.`,
+		Example: `  cairn serve
+  psql "host=127.0.0.1 port=5433 dbname=cairn user=admin"
+  cairn serve --pg 0.0.0.0:5433 --tls-cert cert.pem --tls-key key.pem --tls-required
+  cairn serve --config /etc/cairn/cairn.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			k, err := serveSettings(&settings, config)
+			if err != nil {
+				return err
+			}
+			log, err := serveLogger(k, p.err, p.verbose)
+			if err != nil {
+				return err
+			}
+			lake, err := p.openToServe(log)
+			if err != nil {
+				return err
+			}
+			err = p.serve(c.Context(), lake, k, log)
+			if e := lake.Close(); err == nil {
+				err = e
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&config, "config", "", "file of settings, YAML")
+	cmd.Flags().AddFlagSet(&settings)
+	return cmd
+}
+
+// openToServe opens the lake, or makes one.
+func (p *program) openToServe(log *slog.Logger) (*engine.Lake, error) {
+	dir, err := p.lakeDir()
+	if err != nil {
+		return nil, err
+	}
+	making := true
+	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); err == nil {
+		making = false
+	}
+	keeper, err := p.keeper(making)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Open(dir, &engine.Options{Keeper: keeper, Publish: p.publishTargets(), Logger: log})
+}
+
+// serve serves an open lake until ctx ends.
+func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, log *slog.Logger) error {
+	cfg := server.Config{
+		PG: k.String("pg"), HTTP: k.String("http"), NoAuth: k.Bool("no-auth"),
+		TLSCert: k.String("tls-cert"), TLSKey: k.String("tls-key"), TLSSelfSigned: k.Bool("tls-self-signed"),
+		TLSRequired: k.Bool("tls-required"), TLSClientCA: k.String("tls-client-ca"),
+		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
+		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
+		MetricsOpen: k.Bool("metrics-open"), Logger: log,
+	}
+	if cfg.NoAuth {
+		cfg.Everybody = server.Everybody(lake)
+	} else {
+		users, first, err := server.OpenPrincipals(ctx, lake, log)
+		if err != nil {
+			return err
+		}
+		cfg.Authenticator = users
+		if first != nil {
+			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once.\n", first.Name, first.Password)
+		}
+	}
+	s, err := server.New(lake, cfg)
+	if err != nil {
+		return err
+	}
+	if addr := s.Addr(); addr != "" {
+		if host, port, err := net.SplitHostPort(addr); err == nil {
+			user := "admin"
+			if cfg.NoAuth {
+				user = "anybody"
+			}
+			fmt.Fprintf(p.err, "Serving %s. Connect with:\n  psql \"host=%s port=%s dbname=cairn user=%s\"\n", lake.Dir(), host, port, user)
+		}
+	}
+	return s.Serve(ctx)
+}
