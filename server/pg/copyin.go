@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,7 +98,11 @@ func (s *session) copyIn(c *command) error {
 	if err := s.w.flush(); err != nil {
 		return errTerminate
 	}
-	err := in.run(newRowReader(c.copy, s.c.l.cfg.MessageBytes))
+	rows := newRowReader(c.copy, s.c.l.cfg.MessageBytes)
+	err := in.run(rows)
+	if l, ok := rows.(*lineRows); ok {
+		in.raw = l.raw
+	}
 	if err != nil {
 		return in.partly(err)
 	}
@@ -133,11 +139,11 @@ func (in *copying) run(rows rowReader) error {
 		switch kind {
 		case 'd':
 			if err := rows.take(body, in.add); err != nil {
-				return in.drain(err)
+				return err // what the client still sends of its data, the session passes over
 			}
 			if in.bytes >= copyBatchBytes || len(in.records) >= copyBatchRecords {
 				if err := in.append(); err != nil {
-					return in.drain(err)
+					return err
 				}
 			}
 		case 'c':
@@ -158,10 +164,6 @@ func (in *copying) run(rows rowReader) error {
 		}
 	}
 }
-
-// drain returns err: what the client still sends of its data is passed over by the
-// session's loop.
-func (in *copying) drain(err error) error { return err }
 
 // add takes one record. It is copied.
 func (in *copying) add(record []byte) error {
@@ -229,7 +231,7 @@ func (in *copying) tell() {
 		return
 	}
 	var detail []string
-	for _, reason := range sortedKeys(in.reasons) {
+	for _, reason := range slices.Sorted(maps.Keys(in.reasons)) {
 		detail = append(detail, fmt.Sprintf("%d refused: %s", in.reasons[reason], reason))
 	}
 	if in.first != "" {
@@ -559,17 +561,4 @@ func (b *binaryRows) end(func([]byte) error) error {
 		return nil
 	}
 	return malformedCopy("unexpected EOF in COPY data")
-}
-
-func sortedKeys(m map[string]int64) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	for i := range out {
-		for k := i; k > 0 && out[k] < out[k-1]; k-- {
-			out[k], out[k-1] = out[k-1], out[k]
-		}
-	}
-	return out
 }

@@ -80,13 +80,13 @@ func textArgument(want *column.Type, text string) (any, error) {
 		bits := map[column.Kind]int{column.SmallInt: 16, column.Integer: 32, column.BigInt: 64}[want.Kind]
 		n, err := strconv.ParseInt(trimmed, 10, bits)
 		if err != nil {
-			return nil, err
+			return nil, errNotA(want.String())
 		}
 		return intVector(want, n), nil
 	case column.Real, column.Double:
 		f, err := strconv.ParseFloat(trimmed, 64)
 		if err != nil {
-			return nil, err
+			return nil, errNotA(want.String())
 		}
 		return &column.Vector{Type: want, Len: 1, F64: []float64{f}}, nil
 	case column.Varbinary:

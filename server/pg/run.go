@@ -2,15 +2,17 @@ package pg
 
 import (
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/sql/sqlerr"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // commandColumns describes the result of a command; nil when it has none.
@@ -179,7 +181,7 @@ func (s *session) show(c *command) source {
 
 // reset puts a setting, or all, back to what it was at the start.
 func (s *session) reset(name string) {
-	for key := range s.settings.set {
+	for _, key := range slices.Sorted(maps.Keys(s.settings.set)) {
 		if name == "" || strings.EqualFold(key, name) {
 			old, ok := s.settings.start[key]
 			if k := knownByName[key]; !ok && k != nil {

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -350,8 +351,8 @@ func (s *settings) end(committed bool) (changed []string) {
 		back = s.local
 	}
 	s.before, s.local = nil, nil
-	for key, v := range back {
-		s.keep(key, v)
+	for _, key := range slices.Sorted(maps.Keys(back)) {
+		s.keep(key, back[key])
 		changed = append(changed, key)
 	}
 	return changed

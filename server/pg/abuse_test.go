@@ -1,0 +1,426 @@
+package pg
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// heap is the memory in use after a collection.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// raw sends bytes on a new connection and returns what comes until the server closes it.
+func (f *fixture) raw(t *testing.T, send []byte) string {
+	t.Helper()
+	nc, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = nc.Write(send)
+	got, err := io.ReadAll(nc)
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		t.Errorf("%.40q: the connection stays open", send)
+	}
+	return string(got)
+}
+
+func packet(code uint32, rest string) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(8+len(rest)))
+	return append(binary.BigEndian.AppendUint32(b, code), rest...)
+}
+
+func TestStartsThatAreRefused(t *testing.T) {
+	f := newFixture(t, 1, func(c *Config) { c.StartTime = 500 * time.Millisecond })
+	long := strings.Repeat("x", 300)
+	for _, c := range []struct {
+		name string
+		send []byte
+		want string
+	}{
+		{"HTTP", []byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 400"},
+		{"TLS noise", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), "08P01"},
+		{"too short", []byte{0, 0, 0, 4}, "08P01"},
+		{"negative", []byte{0xff, 0xff, 0xff, 0xff}, "08P01"},
+		{"too long", []byte{0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 0}, "08P01"},
+		{"cut off", []byte{0, 0, 0, 100, 0, 3}, ""},
+		{"nothing", nil, ""},
+		{"protocol 2", packet(2<<16, strings.Repeat("\x00", 288)), "0A000"},
+		{"no end", packet(3<<16, "user\x00x"), "08P01"},
+		{"after the end", packet(3<<16, "user\x00x\x00\x00more"), "08P01"},
+		{"no user", packet(3<<16, "database\x00cairn\x00\x00"), "28000"},
+		{"long user", packet(3<<16, "user\x00"+long+"\x00\x00"), "28000"},
+		{"replication", packet(3<<16, "user\x00x\x00replication\x00database\x00\x00"), "0A000"},
+		{"unknown setting", packet(3<<16, "user\x00x\x00nothing\x001\x00\x00"), "42704"},
+		{"bytes after the request for TLS", append(packet(codeTLS, ""), packet(3<<16, "user\x00x\x00\x00")...), "08P01"},
+		{"cancel with a guessed key", packet(codeCancel, "\x00\x00\x00\x01\x00\x00\x00\x01"), ""},
+		{"cancel without a key", packet(codeCancel, ""), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := f.raw(t, c.send)
+			if !strings.Contains(got, c.want) || c.want == "" && got != "" {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+	if got := f.raw(t, append(packet(codeTLS, ""), "x"...)); got == "N" {
+		t.Error("bytes after the request for TLS were passed over")
+	}
+}
+
+// A length that lies costs the server no memory.
+func TestLyingLengths(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	before := heap()
+	var conns []net.Conn
+	for range 64 {
+		nc, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_, _ = nc.Write(packet(3<<16, "user\x00x\x00\x00"))
+		_, _ = nc.Write([]byte{'Q', 0x00, 0xff, 0xff, 0xff, 'S', 'E', 'L'}) // 16 MB to come
+		conns = append(conns, nc)
+	}
+	time.Sleep(300 * time.Millisecond)
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("64 messages that did not come took %d KB", grown>>10)
+	}
+	_, _ = conns[0].Write(nil)
+	nc, _ := net.Dial("tcp", f.addr)
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(5 * time.Second))
+	_, _ = nc.Write(packet(3<<16, "user\x00x\x00\x00"))
+	_, _ = nc.Write([]byte{'Q', 0x7f, 0xff, 0xff, 0xff})
+	if got, _ := io.ReadAll(nc); !bytes.Contains(got, []byte("54000")) {
+		t.Errorf("a message of 2 GB: %q", got)
+	}
+}
+
+func TestPreparedStatementsAreBounded(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	c := f.connect(t).PgConn()
+	before := heap()
+	refused := 0
+	for i := range 100_000 {
+		if _, err := c.Prepare(context.Background(), fmt.Sprintf("s%d", i), "SELECT 1", nil); err != nil {
+			codeIs(t, err, "53400")
+			if refused++; refused > 10 {
+				break
+			}
+		}
+	}
+	if refused == 0 {
+		t.Fatal("100,000 prepared statements were kept")
+	}
+	if grown := heap() - before; grown > 64<<20 {
+		t.Errorf("they take %d MB", grown>>20)
+	}
+	if _, err := c.Exec(context.Background(), "DEALLOCATE ALL; SELECT 1").ReadAll(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLongQueries(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	c := f.connect(t)
+	ctx := context.Background()
+	var n int
+	text := "SELECT length('" + strings.Repeat("x", 1<<20-100) + "')"
+	if err := c.QueryRow(ctx, text, pgx.QueryExecModeSimpleProtocol).Scan(&n); err != nil || n != 1<<20-100 {
+		t.Errorf("%d, %v", n, err)
+	}
+	_, err := c.Exec(ctx, "SELECT '"+strings.Repeat("x", 2<<20)+"'")
+	codeIs(t, err, "54000")
+}
+
+// A client that reads nothing is cut off, and holds back nobody.
+func TestClientThatReadsNothing(t *testing.T) {
+	f := newFixture(t, 20_000, func(c *Config) { c.WriteTime = 500 * time.Millisecond })
+	nc, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.(*net.TCPConn).SetReadBuffer(4096)
+	front := pgproto3.NewFrontend(nc, nc)
+	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "x"}})
+	front.Send(&pgproto3.Query{String: "SELECT a.eventJson FROM events a, events b"})
+	if err := front.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		f.l.mu.Lock()
+		n := len(f.l.mu.conns)
+		f.l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it is still being waited for")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	f := newFixture(t, 20_000, nil)
+	c := f.connect(t)
+	ctx := context.Background()
+	slow := "SELECT count(*) FROM events a, events b WHERE a.eventID || b.eventID LIKE '%x%'"
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Exec(ctx, slow)
+		done <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	f.l.cancel(c.PgConn().PID(), []byte{1, 2, 3, 4}) // not its secret
+	select {
+	case err := <-done:
+		t.Fatalf("a wrong key has canceled it: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := c.PgConn().CancelRequest(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if e := codeIs(t, <-done, "57014"); e.Message != "canceling statement due to user request" {
+		t.Error(e.Message)
+	}
+	if _, err := c.Exec(ctx, "SET statement_timeout = 100"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Exec(ctx, slow)
+	if e := codeIs(t, err, "57014"); e.Message != "canceling statement due to statement timeout" {
+		t.Error(e.Message)
+	}
+}
+
+func TestIdleTimes(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	ctx := context.Background()
+	for set, code := range map[string]string{"SET idle_session_timeout = '50ms'": codeIdle, "SET idle_in_transaction_session_timeout = '50ms'; BEGIN": codeIdleInTransaction} {
+		c := f.connect(t)
+		if _, err := c.Exec(ctx, set); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+		_, err := c.Exec(ctx, "SELECT 1")
+		if err == nil {
+			t.Errorf("%s: the session goes on", code)
+		}
+	}
+}
+
+// A transaction sees one snapshot of all stores.
+func TestSnapshot(t *testing.T) {
+	f := newFixture(t, 10, nil)
+	ctx := context.Background()
+	tx, err := f.connect(t).BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(q interface {
+		QueryRow(context.Context, string, ...any) pgx.Row
+	}) (n int) {
+		if err := q.QueryRow(ctx, "SELECT count(*) FROM events").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := count(tx); n != 10 {
+		t.Fatal(n)
+	}
+	if _, err := f.lake.AppendTo(ctx, "events", [][]byte{record(1000)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.lake.CreateStore(ctx, "later"); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(tx); n != 10 {
+		t.Errorf("the transaction sees %d events", n)
+	}
+	_, err = tx.Exec(ctx, "SELECT count(*) FROM later")
+	codeIs(t, err, "42P01")
+	_ = tx.Rollback(ctx)
+	if n := count(f.connect(t)); n != 11 {
+		t.Errorf("%d events after it", n)
+	}
+}
+
+func TestListen(t *testing.T) {
+	f := newFixture(t, 10, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c := f.connect(t)
+	if _, err := c.Exec(ctx, `LISTEN "events WHERE eventName = 'PutObject'"`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Exec(ctx, `LISTEN "events WHERE nothing = 1"`)
+	codeIs(t, err, "42703")
+	var batch [][]byte
+	for i := 100; i < 130; i++ {
+		batch = append(batch, record(i))
+	}
+	for _, part := range [][][]byte{batch[:7], batch[7:]} {
+		if _, err := f.lake.AppendTo(ctx, "events", part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := 100; i < 130; i++ {
+		if i%3 != 1 {
+			continue
+		}
+		n, err := c.WaitForNotification(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Payload != string(record(i)) {
+			t.Errorf("event %d: %s", i, n.Payload)
+		}
+	}
+	// The session goes on as if nothing had happened.
+	if _, err := c.Exec(ctx, "UNLISTEN *; SELECT 1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCopyIn(t *testing.T) {
+	f := newFixture(t, 0, nil)
+	c := f.connect(t)
+	ctx := context.Background()
+	tag, err := c.CopyFrom(ctx, pgx.Identifier{"events"}, []string{"eventjson"}, pgx.CopyFromSlice(1000, func(i int) ([]any, error) {
+		return []any{string(record(i))}, nil
+	}))
+	if err != nil || tag != 1000 {
+		t.Fatalf("%d, %v", tag, err)
+	}
+	for _, format := range []string{"text", "csv", "json"} {
+		var out bytes.Buffer
+		if _, err := c.PgConn().CopyTo(ctx, &out, "COPY (SELECT eventJson FROM events ORDER BY eventID) TO STDOUT (FORMAT "+format+")"); err != nil {
+			t.Fatal(err)
+		}
+		tag, err := c.PgConn().CopyFrom(ctx, &out, "COPY events FROM STDIN (FORMAT "+format+")")
+		if err != nil || tag.String() != "COPY 0" { // the very same bytes are duplicates
+			t.Errorf("%s: %v, %v", format, tag, err)
+		}
+	}
+}
+
+// A light client beside hostile ones keeps its pace.
+func TestLightClientBesideHostileOnes(t *testing.T) {
+	f := newFixture(t, 5000, func(c *Config) { c.StartTime = 5 * time.Second })
+	c := f.connect(t)
+	ctx := context.Background()
+	p99 := func() time.Duration {
+		var took []time.Duration
+		for i := range 200 {
+			start := time.Now()
+			var n int
+			if err := c.QueryRow(ctx, "SELECT count(*) FROM events WHERE eventID = $1", fmt.Sprintf("00000000-0000-4000-8000-%012d", i)).Scan(&n); err != nil || n != 1 {
+				t.Fatal(n, err)
+			}
+			took = append(took, time.Since(start))
+		}
+		slices.Sort(took)
+		return took[len(took)*99/100]
+	}
+	p99()
+	idle := p99()
+	before := heap()
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	for i := range 64 {
+		work.Add(1)
+		go func() {
+			defer work.Done()
+			noise := [][]byte{
+				[]byte("GET / HTTP/1.1\r\n\r\n"),
+				packet(codeTLS, "junk"),
+				append(packet(3<<16, "user\x00x\x00\x00"), "Q\x00\xff\xff\xffSELECT"...),
+				append(packet(3<<16, "user\x00x\x00\x00"), "E\x00\x00\x00\x09\x00\x00\x00\x00\x00"...),
+			}[i%4]
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				nc, err := net.Dial("tcp", f.addr)
+				if err != nil {
+					continue
+				}
+				_, _ = nc.Write(noise)
+				_ = nc.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+				_, _ = io.Copy(io.Discard, nc)
+				nc.Close()
+				time.Sleep(100 * time.Millisecond) // 64 of them share the machine with the server
+			}
+		}()
+	}
+	time.Sleep(200 * time.Millisecond)
+	beside := p99()
+	grown := heap() - before
+	close(stop)
+	work.Wait()
+	t.Logf("p99 idle %v, beside 64 hostile clients %v; %d KB more memory", idle, beside, grown>>10)
+	if beside > 5*idle+20*time.Millisecond {
+		t.Errorf("p99 went from %v to %v", idle, beside)
+	}
+	if grown > 32<<20 {
+		t.Errorf("memory grew by %d MB", grown>>20)
+	}
+}
+
+func TestIdleConnectionsAreSmall(t *testing.T) {
+	f := newFixture(t, 1, func(c *Config) { c.Connections = 600 })
+	before := heap()
+	var m0, m1 runtime.MemStats
+	runtime.ReadMemStats(&m0)
+	const n = 200
+	for range n {
+		nc, err := net.Dial("tcp", f.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_, _ = nc.Write(packet(3<<16, "user\x00x\x00\x00"))
+		_, _ = nc.Write(append([]byte{'Q', 0, 0, 0, 13}, "SELECT 1\x00"...))
+		_ = nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+		var all []byte
+		for !bytes.Contains(all, []byte("SELECT 1\x00Z")) {
+			b := make([]byte, 4096)
+			k, err := nc.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, b[:k]...)
+		}
+	}
+	grown := heap() - before
+	runtime.ReadMemStats(&m1)
+	each := (grown + int64(m1.StackInuse) - int64(m0.StackInuse)) / n
+	t.Logf("an idle connection takes %d bytes", each)
+	if each > 100<<10 {
+		t.Errorf("500 of them would take %d MB", each*500>>20)
+	}
+}
