@@ -117,6 +117,9 @@ type table struct {
 // Name implements plan.Table.
 func (t *table) Name() string { return t.snap.store.Name() }
 
+// ID returns the store's ID, by which a catalogue can know it for good.
+func (t *table) ID() string { return t.snap.store.ID() }
+
 // Columns implements plan.Table.
 func (t *table) Columns() []plan.Column {
 	out := make([]plan.Column, len(t.schema.Columns))

@@ -111,6 +111,10 @@ type Type struct {
 	// Fields are the fields of a row, in order. Names are matched without
 	// regard to case; an empty name is an anonymous field.
 	Fields []Field
+	// Alias is the PostgreSQL type whose values this type carries, where that is
+	// not the usual one: "oid" or "regclass" for a bigint, "name" for a varchar.
+	// Clients of that protocol are told it. It does not take part in Equal.
+	Alias string
 }
 
 // Field is one member of a row type.
@@ -167,7 +171,7 @@ func (t *Type) FieldIndex(name string) int {
 	return -1
 }
 
-// Equal reports whether two types are the same, field names aside.
+// Equal reports whether two types are the same, field names and aliases aside.
 func (t *Type) Equal(o *Type) bool {
 	if t == o {
 		return true

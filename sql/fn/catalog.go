@@ -14,7 +14,9 @@ type library struct {
 	scalars    map[string]*Scalar
 	aggregates map[string]*Aggregate
 	higher     map[string]*Higher
-	docs       []Doc
+	// postgres are functions that only the Postgres dialect has.
+	postgres map[string]*Scalar
+	docs     []Doc
 }
 
 var builtins = sync.OnceValue(func() *library {
@@ -22,6 +24,7 @@ var builtins = sync.OnceValue(func() *library {
 		scalars:    map[string]*Scalar{},
 		aggregates: map[string]*Aggregate{},
 		higher:     map[string]*Higher{},
+		postgres:   map[string]*Scalar{},
 	}
 	for _, family := range []func(*library){
 		addOperators, addLike, addStrings, addRegexps, addTimes, addTimeFormats, addJSON, addArrays, addMaps,
@@ -30,6 +33,7 @@ var builtins = sync.OnceValue(func() *library {
 	} {
 		family(l)
 	}
+	addPostgres(l)
 	for i := range l.docs {
 		l.docs[i].complete()
 	}
@@ -131,6 +135,10 @@ func bindOverload(d *Doc, overloads []overload, given []*column.Type) (*Bound, e
 // LookupScalar returns the scalar function or operator called name, without
 // regard to case, or nil.
 func LookupScalar(name string) *Scalar { return builtins().scalars[strings.ToLower(name)] }
+
+// LookupPostgres returns the scalar function called name that only the Postgres
+// dialect has, without regard to case, or nil.
+func LookupPostgres(name string) *Scalar { return builtins().postgres[strings.ToLower(name)] }
 
 // LookupAggregate returns the aggregate called name, without regard to case,
 // or nil.
@@ -282,4 +290,17 @@ func (m *memo[V]) get(c *boundedCache[string, V], key string, compile func(strin
 	}
 	m.key, m.value, m.known = key, v, true
 	return v, nil
+}
+
+// PostgresFunctions are the names of the functions that only the Postgres dialect
+// has, in order.
+func PostgresFunctions() []string {
+	var out []string
+	for name := range builtins().postgres {
+		if c := name[0]; c >= 'a' && c <= 'z' || c == '_' {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -304,23 +304,24 @@ func addConversions(l *library) {
 		Example: "format_number(1234567)", Result: "1.23M"}, over("double", "varchar", map1(formatNumber)))
 	l.scalar(Doc{Name: "parse_data_size", Family: family, Signature: "parse_data_size(string) → bigint", Summary: "Reads a size in B, kB, MB, GB, TB or PB (powers of 1024).",
 		Example: "parse_data_size('2.5kB')", Result: "2560"}, over("varchar", "bigint", try1(parseDataSize)))
-	l.scalar(Doc{Name: "uuid", Family: family, Signature: "uuid() → uuid", Summary: "Gives a random UUID."},
-		over("", "uuid", func(c *Context, t *column.Type, _ []*column.Vector, n int) (*column.Vector, error) {
-			v, out := made[string](t, n)
-			for i := range out {
-				var raw [16]byte
-				if c.Rand != nil {
-					for k := range raw {
-						raw[k] = byte(c.Rand() * 256)
-					}
-				} else {
-					rand.Read(raw[:]) // cannot fail
+	random := over("", "uuid", func(c *Context, t *column.Type, _ []*column.Vector, n int) (*column.Vector, error) {
+		v, out := made[string](t, n)
+		for i := range out {
+			var raw [16]byte
+			if c.Rand != nil {
+				for k := range raw {
+					raw[k] = byte(c.Rand() * 256)
 				}
-				raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
-				out[i] = string(raw[:])
+			} else {
+				rand.Read(raw[:]) // cannot fail
 			}
-			return v, nil
-		}).varying())
+			raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
+			out[i] = string(raw[:])
+		}
+		return v, nil
+	}).varying()
+	l.scalar(Doc{Name: "uuid", Family: family, Signature: "uuid() → uuid", Summary: "Gives a random UUID."}, random)
+	l.pg("gen_random_uuid", random)
 }
 
 var formatKernelJava kernel = func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {

@@ -29,6 +29,7 @@ var plainTypes = map[string]*column.Type{
 	"double": column.DoubleType, "varchar": column.VarcharType, "varbinary": column.VarbinaryType,
 	"json": column.JSONType, "date": column.DateType, "intervalday": column.IntervalDayType,
 	"intervalmonth": column.IntervalMonthType, "uuid": column.UUIDType, "ipaddress": column.IPAddressType,
+	"timestamptz(6)": {Kind: column.TimestampTZ, Precision: 6}, "timestamp(6)": {Kind: column.Timestamp, Precision: 6},
 	"unknown": column.UnknownType, "timestamptz(3)": column.TimestampTZType, "timestamp(3)": column.TimestampType,
 }
 

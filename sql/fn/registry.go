@@ -19,6 +19,9 @@ type Context struct {
 	Live func() error
 	// Room, when set, tells how many bytes the values made by one call may take.
 	Room func() int64
+	// Session answers the functions of Postgres' catalogue; nil outside of a
+	// session, where they fail.
+	Session Session
 }
 
 // Bound is a scalar function or operator resolved for given argument types.

@@ -387,6 +387,15 @@ func (r *rewriter) wordPrimary(first int, zone bool) bool {
 		return true
 	}
 	if t.isReserved() {
+		if word == "unnest" && next.isOp("(") && r.dialect == Postgres {
+			room := r.reserve(callRoom)
+			r.next()
+			p := t.part()
+			r.call(Name{Pos: p.Pos, Parts: []Part{p}}, first)
+			r.postfixes(room, first, zone)
+			r.operand = first
+			return true
+		}
 		return false
 	}
 	r.nameOrCall(first, zone)
@@ -408,6 +417,9 @@ func (r *rewriter) niladic(first int, zone bool) {
 		r.next()
 		call.Args = []Expr{&Literal{Pos: n.pos(), Kind: IntegerLiteral, Text: n.text}}
 		r.closeBracket(open)
+	} else if r.dialect == Postgres && r.isOp("(") && r.at(1).isOp(")") {
+		r.next()
+		r.next() // current_schema()
 	}
 	call.Pos = r.since(first)
 	r.simple(call, first, true, zone)

@@ -67,6 +67,9 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		}
 		b.params = append(b.params, t)
 	}
+	if s, ok := cat.(SessionCatalog); ok {
+		b.fn.Session = s.Session()
+	}
 	p := &Plan{Context: b.fn}
 	var query *parse.Query
 	switch s := stmt.(type) {
@@ -86,6 +89,9 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 	if query != nil {
 		root, err := b.query(query, nil)
 		if err != nil {
+			return nil, err
+		}
+		if root, err = b.shownObjects(root); err != nil {
 			return nil, err
 		}
 		o := &optimizer{newID: b.newID}

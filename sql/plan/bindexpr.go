@@ -153,7 +153,7 @@ func (b *binder) literal(x *parse.Literal) (Expr, error) {
 }
 
 func (b *binder) typedLiteral(x *parse.Typed) (Expr, error) {
-	t, err := resolveType(x.Type)
+	t, err := b.typeNamed(x.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -590,13 +590,18 @@ func (b *binder) finishCase(c *Case, results []Expr, hasElse bool) (Expr, error)
 }
 
 func (b *binder) cast(x *parse.Cast, sc *scope, clause string) (Expr, error) {
-	t, err := resolveType(x.Type)
+	t, err := b.typeNamed(x.Type)
 	if err != nil {
 		return nil, err
 	}
 	e, err := b.bindExpr(x.X, sc, clause)
 	if err != nil {
 		return nil, err
+	}
+	if b.opt.Postgres && !x.Try {
+		if e, err := b.postgresCast(e, t, x.Pos); e != nil || err != nil {
+			return e, err
+		}
 	}
 	if b.untyped(e) {
 		return b.convert(e, t)

@@ -56,7 +56,7 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 		}
 		return form.bind(b, args, x.Pos)
 	}
-	if fn.LookupScalar(name) == nil {
+	if fn.LookupScalar(name) == nil && b.postgres(name) == nil {
 		return nil, unknownFunction(name, x)
 	}
 	args, err := b.exprs(x.Args, sc, clause)
@@ -130,6 +130,14 @@ func unknownFunction(name string, x *parse.Call) error {
 // types is shown.
 func (b *binder) function(name string, args []Expr, pos, place parse.Pos) (Expr, error) {
 	s := fn.LookupScalar(name)
+	if b.opt.Postgres {
+		if e, err := b.postgresOperator(name, args, pos, place); e != nil || err != nil {
+			return e, err
+		}
+		if s == nil {
+			s = b.postgres(name)
+		}
+	}
 	if s == nil {
 		return nil, notYet(place, "the operator "+name+" is")
 	}
@@ -146,6 +154,11 @@ func (b *binder) function(name string, args []Expr, pos, place parse.Pos) (Expr,
 		if other := b.likeOthers(args, types); other != nil {
 			if g, e := s.Bind(types); e == nil {
 				f, err, args = g, nil, other
+			}
+		}
+		if p := b.postgres(name); err != nil && p != nil && p != s {
+			if g, e := p.Bind(types); e == nil {
+				f, err, s = g, nil, p
 			}
 		}
 	}

@@ -106,6 +106,9 @@ func (b *binder) convert(e Expr, to *column.Type) (Expr, error) {
 // the dialect does that. It returns nil where it does not.
 func (b *binder) fromText(c *Const, to *column.Type) (Expr, error) {
 	s := c.Value.Str[0]
+	if b.opt.Postgres && (to.Kind == column.Array || isReg(to)) {
+		return b.postgresCast(c, to, c.Place)
+	}
 	switch to.Kind {
 	case column.Timestamp:
 		us, err := fn.ParseTimestampLiteral(s)

@@ -82,7 +82,9 @@ func (b *binder) relation(r parse.Relation, names *with, lateral *scope) (Node, 
 	case *parse.Unnest:
 		n, rel, err = b.unnest(x, lateral)
 	case *parse.TableFunc:
-		n, rel, err = b.tableFunc(x, lateral)
+		if n, rel, err = b.catalogFunc(x); n == nil && err == nil {
+			n, rel, err = b.tableFunc(x, lateral)
+		}
 	default:
 		err = notYet(relationPos(r), "this form of FROM is")
 	}

@@ -22,6 +22,9 @@ type selectItem struct {
 // too. When there are groups, everything above them is bound as if there were
 // none and then taken down to group keys and aggregates.
 func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (Node, error) {
+	if b.opt.Postgres {
+		sel = spreadSeries(sel)
+	}
 	input, sc, err := b.from(sel.From, outer)
 	if err != nil {
 		return nil, err

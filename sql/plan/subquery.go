@@ -174,7 +174,7 @@ func (b *binder) exists(x *parse.Exists, sc *scope, clause string) (Expr, error)
 
 func (b *binder) quantified(x *parse.Quantified, sc *scope, clause string) (Expr, error) {
 	if x.Query == nil {
-		return nil, notYet(x.Pos, "ANY and ALL of an array are")
+		return b.quantifiedArray(x, sc, clause)
 	}
 	op, ok := comparisons[x.Op]
 	if !ok {

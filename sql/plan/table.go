@@ -6,6 +6,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
 )
 
 // Catalog answers what names in FROM stand for. Implementations must be safe
@@ -16,6 +17,14 @@ type Catalog interface {
 	Table(ctx context.Context, name string) (Table, error)
 	// TableNames lists the names for SHOW TABLES and for "did you mean".
 	TableNames(ctx context.Context) ([]string, error)
+}
+
+// SessionCatalog is a Catalog that knows whose query it is asked for, which the
+// functions of Postgres' catalogue ask. A function that gives rows and takes no
+// arguments, pg_get_keywords(), is a table called so, parentheses included.
+type SessionCatalog interface {
+	Catalog
+	Session() fn.Session
 }
 
 // Table is a relation of stored rows as one query sees it: a snapshot.

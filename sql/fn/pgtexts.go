@@ -1,0 +1,492 @@
+package fn
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+var plainIdent = regexp.MustCompile(`^[a-z_][a-z0-9_$]*$`)
+
+// QuoteIdent writes a name as Postgres would have to read it.
+func QuoteIdent(s string) string {
+	if plainIdent.MatchString(s) && !quotedWords[s] {
+		return s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// quotedWords are the words that cannot be names of columns without quotes.
+var quotedWords = func() map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(`all analyse analyze and any array as asc asymmetric both case cast check collate column
+		constraint create current_catalog current_date current_role current_time current_timestamp current_user default
+		deferrable desc distinct do else end except false fetch for foreign from grant group having in initially intersect
+		into lateral leading limit localtime localtimestamp not null offset on only or order placing primary references
+		returning select session_user some symmetric table then to trailing true union unique user using variadic when
+		where window with authorization binary collation concurrently cross current_schema freeze full ilike inner is
+		isnull join left like natural notnull outer overlaps right similar tablesample verbose`) {
+		m[w] = true
+	}
+	return m
+}()
+
+// Keywords are the words that Postgres' grammar keeps for itself.
+func Keywords() []string {
+	out := make([]string, 0, len(quotedWords))
+	for w := range quotedWords {
+		out = append(out, w)
+	}
+	return out
+}
+
+func quoteLiteral(s string) string {
+	q := "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	if strings.Contains(s, `\`) {
+		q = "E" + strings.ReplaceAll(q, `\`, `\\`)
+	}
+	return q
+}
+
+func addPostgresTexts(l *library) {
+	l.pg("quote_ident", over("varchar", "varchar", map1(QuoteIdent)))
+	l.pg("quote_literal", over("varchar", "varchar", map1(quoteLiteral)))
+	l.pg("quote_nullable", over("varchar", "varchar", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		if args[0].IsNull(i) {
+			pushStr(out, "NULL")
+		} else {
+			pushStr(out, quoteLiteral(strAt(args[0], i)))
+		}
+		return nil
+	})).nulls())
+	cut := func(left bool) kernel {
+		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+			r, n := []rune(strAt(args[0], i)), intAt(args[1], i)
+			size := int64(len(r))
+			if n < 0 {
+				n = max(0, size+n)
+			}
+			n = min(n, size)
+			if left {
+				r = r[:n]
+			} else {
+				r = r[size-n:]
+			}
+			pushStr(out, string(r))
+			return nil
+		})
+	}
+	l.pg("left", over("varchar, bigint", "varchar", cut(true)))
+	l.pg("right", over("varchar, bigint", "varchar", cut(false)))
+	l.pg("initcap", over("varchar", "varchar", map1(func(s string) string {
+		word := false
+		return strings.Map(func(r rune) rune {
+			first := !word
+			word = unicode.IsLetter(r) || unicode.IsDigit(r)
+			if first {
+				return unicode.ToUpper(r)
+			}
+			return unicode.ToLower(r)
+		}, s)
+	})))
+	l.pg("btrim", over("varchar", "varchar", map1(func(s string) string { return strings.Trim(s, " ") })),
+		over("varchar, varchar", "varchar", map2(func(s, set string) string { return strings.Trim(s, set) })))
+	l.pg("octet_length", over("varchar", "integer", map1(func(s string) int64 { return int64(len(s)) })),
+		over("varbinary", "integer", map1(func(s string) int64 { return int64(len(s)) })))
+	l.pg("ascii", over("varchar", "integer", map1(func(s string) int64 {
+		for _, r := range s {
+			return int64(r)
+		}
+		return 0
+	})))
+	l.pg("md5", over("varchar", "varchar", map1(func(s string) string { h := md5.Sum([]byte(s)); return hex.EncodeToString(h[:]) })))
+	l.pg("encode", over("varbinary, varchar", "varchar", try2(func(_ *Context, b, form string) (string, bool, error) {
+		switch strings.ToLower(form) {
+		case "hex":
+			return hex.EncodeToString([]byte(b)), true, nil
+		case "base64":
+			return base64.StdEncoding.EncodeToString([]byte(b)), true, nil
+		}
+		return "", false, fault(sqlerr.InvalidArgument, "unrecognized encoding: %q", form)
+	})))
+	l.pg("decode", over("varchar, varchar", "varbinary", try2(func(_ *Context, s, form string) (string, bool, error) {
+		var b []byte
+		var err error
+		switch strings.ToLower(form) {
+		case "hex":
+			b, err = hex.DecodeString(s)
+		case "base64":
+			b, err = base64.StdEncoding.DecodeString(strings.ReplaceAll(s, "\n", ""))
+		default:
+			err = fault(sqlerr.InvalidArgument, "unrecognized encoding: %q", form)
+		}
+		if err != nil {
+			return "", false, fault(sqlerr.InvalidArgument, "%v", err)
+		}
+		return string(b), true, nil
+	})))
+	l.pg("trunc", over("double", "double", map1(func(f float64) float64 {
+		if f < 0 {
+			return -float64(int64(-f))
+		}
+		return float64(int64(f))
+	})))
+	l.pg("->", jsonMember(false)...)
+	l.pg("->>", jsonMember(true)...)
+	l.pg("jsonb_typeof json_typeof", over("json", "varchar", map1(func(s string) string {
+		switch s = strings.TrimSpace(s); {
+		case s == "":
+			return "null"
+		case s[0] == '{':
+			return "object"
+		case s[0] == '[':
+			return "array"
+		case s[0] == '"':
+			return "string"
+		case s[0] == 't', s[0] == 'f':
+			return "boolean"
+		case s[0] == 'n':
+			return "null"
+		}
+		return "number"
+	})))
+	l.pg("json_build_object jsonb_build_object", over("any...", "json", emitNulls(buildObject)).nulls(), over("", "json", constantly("{}")))
+	l.pg("to_json to_jsonb row_to_json", overBind("any", "", func(args []*column.Type) (*column.Type, kernel, error) {
+		b, err := Cast(args[0], column.JSONType)
+		if err != nil {
+			return nil, nil, err
+		}
+		return column.JSONType, func(c *Context, _ *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+			return b.Eval(c, args, n)
+		}, nil
+	}))
+}
+
+// buildObject makes a JSON object of keys and values in turn.
+func buildObject(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+	if len(args)%2 != 0 {
+		return fault(sqlerr.InvalidArgument, "keys and values come in pairs")
+	}
+	b := []byte{'{'}
+	for k := 0; k < len(args); k += 2 {
+		if args[k].IsNull(i) {
+			return fault(sqlerr.InvalidArgument, "a key of an object must not be NULL")
+		}
+		if k > 0 {
+			b = append(b, ", "...)
+		}
+		key := column.Vector{Type: column.VarcharType, Len: 1, Str: []string{elementText(args[k], i)}}
+		b = AppendJSON(b, &key, 0)
+		b = append(b, " : "...)
+		if args[k+1].IsNull(i) {
+			b = append(b, "null"...)
+			continue
+		}
+		v, j := args[k+1].Leaf(i)
+		b = AppendJSON(b, v, j)
+	}
+	pushStr(out, string(append(b, '}')))
+	return nil
+}
+
+func addPostgresTimes(l *library) {
+	l.pg("to_timestamp", over("double", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
+		m, err := unixMicros(dblAt(args[0], i))
+		return m, c.Zone, err
+	})))
+	part := func(us func(c *Context, v *column.Vector, i int) int64) kernel {
+		return emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			x, ok := datePart(strings.ToLower(strAt(args[0], i)), us(c, args[1], i))
+			if !ok {
+				return fault(sqlerr.InvalidArgument, "unit %q not recognized", strAt(args[0], i))
+			}
+			pushFloat(out, x)
+			return nil
+		})
+	}
+	l.pg("date_part",
+		over("varchar, timestamptz(6)", "double", part(func(c *Context, v *column.Vector, i int) int64 { return intAt(v, i) })),
+		over("varchar, timestamp(6)", "double", part(func(_ *Context, v *column.Vector, i int) int64 { return intAt(v, i) })),
+		over("varchar, date", "double", part(func(_ *Context, v *column.Vector, i int) int64 { return intAt(v, i) * microsPerDay })))
+	age := func(from, to int64) int64 { return to - from }
+	l.pg("age", over("timestamptz(6), timestamptz(6)", "intervalday", map2(func(to, from int64) int64 { return age(from, to) })),
+		over("timestamp(6), timestamp(6)", "intervalday", map2(func(to, from int64) int64 { return age(from, to) })),
+		over("timestamp(6)", "intervalday", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			pushInt(out, today(c)*microsPerDay-intAt(args[0], i))
+			return nil
+		})))
+	l.pg("date_bin", over("intervalday, timestamptz(6), timestamptz(6)", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
+		m, err := timeBin(intAt(args[0], i), intAt(args[1], i), intAt(args[2], i))
+		return m, c.Zone, err
+	})), over("intervalday, timestamp(6), timestamp(6)", "timestamp(6)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		m, err := timeBin(intAt(args[0], i), intAt(args[1], i), intAt(args[2], i))
+		if err == nil {
+			pushInt(out, m)
+		}
+		return err
+	})))
+	l.pg("time_bucket", over("intervalday, timestamp(6)", "timestamp(6)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		m, err := timeBin(intAt(args[0], i), intAt(args[1], i), bucketOrigin)
+		if err == nil {
+			pushInt(out, m)
+		}
+		return err
+	})), over("intervalday, timestamptz(6)", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
+		m, err := timeBin(intAt(args[0], i), intAt(args[1], i), bucketOrigin)
+		return m, c.Zone, err
+	})))
+	l.pg("to_char", over("timestamptz(6), varchar", "varchar", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+		pushStr(out, formatTimeTemplate(time.UnixMicro(toLocal(intAt(args[0], i), c.Zone)).UTC(), strAt(args[1], i)))
+		return nil
+	})), over("timestamp(6), varchar", "varchar", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		pushStr(out, formatTimeTemplate(time.UnixMicro(intAt(args[0], i)).UTC(), strAt(args[1], i)))
+		return nil
+	})))
+}
+
+// bucketOrigin is the Monday that buckets of weeks are counted from: 2000-01-03.
+const bucketOrigin = 946857600 * 1_000_000
+
+// timeBin returns the start of the bin that a moment is in.
+func timeBin(width, t, origin int64) (int64, error) {
+	if width <= 0 {
+		return 0, fault(sqlerr.InvalidArgument, "stride must be greater than zero")
+	}
+	return origin + floorDiv(t-origin, width)*width, nil
+}
+
+// datePart returns a field of a time, in microseconds by the clock that counts.
+func datePart(field string, us int64) (float64, bool) {
+	t := time.UnixMicro(us).UTC()
+	switch field {
+	case "epoch":
+		return float64(us) / 1e6, true
+	case "year", "years":
+		return float64(t.Year()), true
+	case "quarter":
+		return float64((t.Month() + 2) / 3), true
+	case "month", "months":
+		return float64(t.Month()), true
+	case "week":
+		_, w := t.ISOWeek()
+		return float64(w), true
+	case "isoyear":
+		y, _ := t.ISOWeek()
+		return float64(y), true
+	case "day", "days":
+		return float64(t.Day()), true
+	case "doy":
+		return float64(t.YearDay()), true
+	case "dow":
+		return float64(t.Weekday()), true
+	case "isodow":
+		return float64((t.Weekday()+6)%7 + 1), true
+	case "hour", "hours":
+		return float64(t.Hour()), true
+	case "minute", "minutes":
+		return float64(t.Minute()), true
+	case "second", "seconds":
+		return float64(t.Second()) + float64(t.Nanosecond())/1e9, true
+	case "milliseconds":
+		return float64(t.Second())*1e3 + float64(t.Nanosecond())/1e6, true
+	case "microseconds":
+		return float64(t.Second())*1e6 + float64(t.Nanosecond()/1e3), true
+	case "timezone", "timezone_hour", "timezone_minute":
+		return 0, true
+	}
+	return 0, false
+}
+
+// formatTimeTemplate writes a time by a template of to_char. Words in double quotes
+// stand for themselves; FM takes the padding off the next field.
+func formatTimeTemplate(t time.Time, template string) string {
+	var b strings.Builder
+	pad := func(x, width int, plain bool) {
+		s := strconv.Itoa(x)
+		for n := len(s); n < width && !plain; n++ {
+			b.WriteByte('0')
+		}
+		b.WriteString(s)
+	}
+	hour12 := (t.Hour()+11)%12 + 1
+	fm := false
+	for i := 0; i < len(template); {
+		rest := template[i:]
+		upper := strings.ToUpper(rest)
+		if rest[0] == '"' {
+			end := strings.IndexByte(rest[1:], '"')
+			if end < 0 {
+				end = len(rest) - 1
+			}
+			b.WriteString(rest[1 : 1+end])
+			i += min(end+2, len(rest))
+			continue
+		}
+		took := true
+		field := func(name string) bool { return strings.HasPrefix(upper, name) }
+		n := 0
+		word := func(s, like string, width int) {
+			switch {
+			case like == strings.ToUpper(like):
+				s = strings.ToUpper(s)
+			case like == strings.ToLower(like):
+				s = strings.ToLower(s)
+			}
+			b.WriteString(s)
+			for k := len(s); k < width && !fm; k++ {
+				b.WriteByte(' ')
+			}
+		}
+		switch {
+		case field("FM"):
+			fm = true
+			i += 2
+			continue
+		case field("HH24"):
+			n = 4
+			pad(t.Hour(), 2, fm)
+		case field("HH12"):
+			n = 4
+			pad(hour12, 2, fm)
+		case field("HH"):
+			n = 2
+			pad(hour12, 2, fm)
+		case field("MI"):
+			n = 2
+			pad(t.Minute(), 2, fm)
+		case field("SS"):
+			n = 2
+			pad(t.Second(), 2, fm)
+		case field("MS"):
+			n = 2
+			pad(t.Nanosecond()/1e6, 3, fm)
+		case field("US"):
+			n = 2
+			pad(t.Nanosecond()/1e3, 6, fm)
+		case field("YYYY"):
+			n = 4
+			pad(t.Year(), 4, fm)
+		case field("IYYY"):
+			n = 4
+			y, _ := t.ISOWeek()
+			pad(y, 4, fm)
+		case field("YY"):
+			n = 2
+			pad(t.Year()%100, 2, fm)
+		case field("MONTH"):
+			n = 5
+			word(t.Month().String(), rest[:5], 9)
+		case field("MON"):
+			n = 3
+			word(t.Month().String()[:3], rest[:3], 0)
+		case field("MM"):
+			n = 2
+			pad(int(t.Month()), 2, fm)
+		case field("DAY"):
+			n = 3
+			word(t.Weekday().String(), rest[:3], 9)
+		case field("DDD"):
+			n = 3
+			pad(t.YearDay(), 3, fm)
+		case field("DD"):
+			n = 2
+			pad(t.Day(), 2, fm)
+		case field("DY"):
+			n = 2
+			word(t.Weekday().String()[:3], rest[:2], 0)
+		case field("IW"):
+			n = 2
+			_, w := t.ISOWeek()
+			pad(w, 2, fm)
+		case field("ID"):
+			n = 2
+			pad((int(t.Weekday())+6)%7+1, 1, fm)
+		case field("D"):
+			n = 1
+			pad(int(t.Weekday())+1, 1, fm)
+		case field("AM"), field("PM"):
+			n = 2
+			s := "AM"
+			if t.Hour() >= 12 {
+				s = "PM"
+			}
+			word(s, rest[:2], 0)
+		case field("TZ"):
+			n = 2
+			word("UTC", rest[:2], 0)
+		case field("OF"):
+			n = 2
+			b.WriteString("+00")
+		case field("Q"):
+			n = 1
+			pad((int(t.Month())+2)/3, 1, fm)
+		default:
+			took = false
+			b.WriteByte(rest[0])
+			n = 1
+		}
+		if took {
+			fm = false
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// jsonMember makes the kernels of -> and ->>: a key of an object or a place, from 0
+// and from the end below 0, of an array.
+func jsonMember(text bool) []overload {
+	get := func(pick func(v string, args []*column.Vector, i int) (string, bool)) kernel {
+		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+			m, ok := pick(strAt(args[0], i), args, i)
+			if ok && text {
+				var p any
+				if m[0] == '"' {
+					if json.Unmarshal([]byte(m), &p) == nil {
+						m, ok = p.(string)
+					}
+				} else if m == "null" {
+					ok = false
+				}
+			}
+			pushText(out, m, ok)
+			return nil
+		})
+	}
+	key := get(func(v string, args []*column.Vector, i int) (string, bool) {
+		var m map[string]json.RawMessage
+		if json.Unmarshal([]byte(v), &m) != nil {
+			return "", false
+		}
+		raw, ok := m[strAt(args[1], i)]
+		return string(raw), ok
+	})
+	place := get(func(v string, args []*column.Vector, i int) (string, bool) {
+		var list []json.RawMessage
+		if json.Unmarshal([]byte(v), &list) != nil {
+			return "", false
+		}
+		at := intAt(args[1], i)
+		if at < 0 {
+			at += int64(len(list))
+		}
+		if at < 0 || at >= int64(len(list)) {
+			return "", false
+		}
+		return string(list[at]), true
+	})
+	result := "json"
+	if text {
+		result = "varchar"
+	}
+	return []overload{over("json, varchar", result, key), over("json, bigint", result, place)}
+}
