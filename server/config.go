@@ -37,7 +37,8 @@ type Config struct {
 	// addresses that are not loopback.
 	NoAuth    bool
 	Everybody pg.Principal
-	// Catalog adds tables to those that queries see (see pg.Config).
+	// Catalog adds tables to those that queries see (see pg.Config); those of
+	// server/pg/catalog when nil.
 	Catalog func(pg.Session, sql.Catalog) sql.Catalog
 
 	// TLSCert and TLSKey are files of a certificate chain and its key, PEM.

@@ -34,6 +34,9 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 	if cfg, err = cfg.filled(); err != nil {
 		return nil, err
 	}
+	if cfg.Catalog == nil {
+		cfg.Catalog = withCatalog
+	}
 	s := &Server{lake: lake, cfg: cfg, metrics: newMetrics(lake)}
 	defer func() {
 		if err != nil {

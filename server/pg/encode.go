@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/sql/fn"
 )
 
@@ -75,9 +77,63 @@ func appendText(dst []byte, v *column.Vector, i int, zone *time.Location) []byte
 	case column.IntervalMonth:
 		return appendMonths(dst, v.I64[i])
 	case column.Array, column.Map, column.Row:
+		if v.Type.Alias != "" {
+			return fn.AppendArrayText(dst, v, i)
+		}
 		return fn.AppendJSON(dst, v, i)
 	}
 	return fn.AppendText(dst, v, i)
+}
+
+// carried returns a batch whose vectors have the types that the client was told where
+// those carry values of another Postgres type.
+func carried(b *column.Batch, columns []sql.Output) *column.Batch {
+	var out *column.Batch
+	for k, c := range columns {
+		if c.Type.Alias == "" || b.Cols[k].Type.Alias == c.Type.Alias && b.Cols[k].Dict == nil {
+			continue
+		}
+		if out == nil {
+			out = &column.Batch{Len: b.Len, Cols: slices.Clone(b.Cols)}
+		}
+		v := *column.Flatten(b.Cols[k])
+		v.Type = c.Type
+		out.Cols[k] = &v
+	}
+	if out == nil {
+		return b
+	}
+	return out
+}
+
+// appendArray appends the binary form of an array of one dimension.
+func appendArray(dst []byte, v *column.Vector, i int) []byte {
+	from, to := int(v.Offsets[i]), int(v.Offsets[i+1])
+	dimensions, first := 1, 1
+	if v.Type.Alias == "int2vector" || v.Type.Alias == "oidvector" {
+		first = 0
+	} else if from == to {
+		dimensions = 0
+	}
+	nulls := uint32(0)
+	for e := from; e < to; e++ {
+		if v.Children[0].IsNull(e) {
+			nulls = 1
+		}
+	}
+	dst = binary.BigEndian.AppendUint32(dst, uint32(dimensions))
+	dst = binary.BigEndian.AppendUint32(dst, nulls)
+	dst = binary.BigEndian.AppendUint32(dst, typeOf(v.Type.Elem).oid)
+	if dimensions > 0 {
+		dst = binary.BigEndian.AppendUint32(dst, uint32(to-from))
+		dst = binary.BigEndian.AppendUint32(dst, uint32(first))
+	}
+	elem := *column.Flatten(v.Children[0])
+	elem.Type = v.Type.Elem
+	for e := from; e < to; e++ {
+		dst = appendValue(dst, &elem, e, binaryFormat, time.UTC)
+	}
+	return dst
 }
 
 func appendFloat(dst []byte, f float64, bits int) []byte {
@@ -226,6 +282,9 @@ func appendBinary(dst []byte, v *column.Vector, i int) []byte {
 	case column.Integer:
 		return binary.BigEndian.AppendUint32(dst, uint32(v.I64[i]))
 	case column.BigInt:
+		if v.Type.Alias != "" { // oid and what looks like it
+			return binary.BigEndian.AppendUint32(dst, uint32(v.I64[i]))
+		}
 		return binary.BigEndian.AppendUint64(dst, uint64(v.I64[i]))
 	case column.Real:
 		return binary.BigEndian.AppendUint32(dst, math.Float32bits(float32(v.F64[i])))
@@ -250,6 +309,9 @@ func appendBinary(dst []byte, v *column.Vector, i int) []byte {
 	case column.JSON:
 		return append(append(dst, 1), v.Str[i]...) // jsonb, version 1
 	case column.Array, column.Map, column.Row:
+		if v.Type.Alias != "" {
+			return appendArray(dst, v, i)
+		}
 		return fn.AppendJSON(append(dst, 1), v, i)
 	case column.Varchar, column.Varbinary, column.UUID:
 		return append(dst, v.Str[i]...)

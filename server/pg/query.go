@@ -147,7 +147,7 @@ func (p *portal) next() (bool, error) {
 			p.close()
 			return false, err
 		}
-		p.batch, p.at = b, 0
+		p.batch, p.at = carried(b, p.columns), 0
 	}
 	return true, nil
 }

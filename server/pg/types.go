@@ -4,6 +4,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
 )
 
 // wireType is how a type is told to clients.
@@ -36,6 +37,11 @@ var (
 
 // typeOf returns how results of a type are told.
 func typeOf(t *column.Type) wireType {
+	if t.Alias != "" {
+		if p, ok := fn.PostgresTypeByName(t.Alias); ok {
+			return wireType{uint32(p.OID), int16(p.Len), -1}
+		}
+	}
 	switch t.Kind {
 	case column.Boolean:
 		return wireType{pgtype.BoolOID, 1, -1}

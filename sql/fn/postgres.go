@@ -18,8 +18,9 @@ type Session interface {
 	PID() int64
 	// Setting returns the value of a setting.
 	Setting(name string) (value string, ok bool)
-	// Set changes a setting and returns its value.
-	Set(name, value string) (string, error)
+	// Set changes a setting, with local until the end of the transaction, and returns
+	// its value.
+	Set(name, value string, local bool) (string, error)
 	// OID returns the object called name, of the kind that a type such as regclass or
 	// regproc names; ok is false when there is none.
 	OID(kind, name string) (oid int64, ok bool)
@@ -137,7 +138,7 @@ func addPostgresSession(l *library) {
 	}
 	l.pg("current_setting", over("varchar", "varchar", setting(false)).varying(), over("varchar, boolean", "varchar", setting(true)).varying())
 	l.pg("set_config", over("varchar, varchar, boolean", "varchar", asked(func(s Session, args []*column.Vector, i int) (string, bool, error) {
-		value, err := s.Set(strAt(args[0], i), strAt(args[1], i))
+		value, err := s.Set(strAt(args[0], i), strAt(args[1], i), intAt(args[2], i) != 0)
 		return value, err == nil, err
 	})).varying())
 	l.pg("pg_backend_pid", over("", "integer", emit(func(c *Context, out *column.Vector, _ []*column.Vector, _ int) error {

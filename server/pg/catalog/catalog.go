@@ -87,8 +87,9 @@ type Setting struct{ Name, Value, Description string }
 type Settings interface {
 	// Get returns the value of a setting, whose name has any case.
 	Get(name string) (string, bool)
-	// Set changes a setting and returns its value.
-	Set(name, value string) (string, error)
+	// Set changes a setting, with local until the end of the transaction, and returns
+	// its value.
+	Set(name, value string, local bool) (string, error)
 	// All are the settings in order of their names.
 	All() []Setting
 }

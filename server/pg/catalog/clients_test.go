@@ -27,7 +27,7 @@ func (s settings) Get(name string) (string, bool) {
 	return v, ok
 }
 
-func (s settings) Set(name, value string) (string, error) {
+func (s settings) Set(name, value string, _ bool) (string, error) {
 	s[strings.ToLower(name)] = value
 	return value, nil
 }

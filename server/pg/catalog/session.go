@@ -38,11 +38,11 @@ func (s session) Setting(name string) (string, bool) {
 }
 
 // Set implements fn.Session.
-func (s session) Set(name, value string) (string, error) {
+func (s session) Set(name, value string, local bool) (string, error) {
 	if s.c.info.Settings == nil {
 		return "", sqlerr.New(sqlerr.UndefinedObject, sqlerr.Pos{}, "unrecognized configuration parameter %q", name)
 	}
-	return s.c.info.Settings.Set(name, value)
+	return s.c.info.Settings.Set(name, value, local)
 }
 
 // split reads a name that may have a schema, with or without quotes.
