@@ -51,8 +51,9 @@ var rules = []struct {
 	{"engine", []string{"engine/*", "wal", "segment", "index", "sql", "sql/plan", "sql/sqlerr", "sql/exec/spill"}, "engine is where storage and SQL meet, through the front door of each"},
 
 	{"server/auth", []string{"engine"}, "protocols and sign-in do not know each other"},
+	{"server/pg/catalog", []string{"sql/plan", "sql/fn", "sql/sqlerr"}, "the catalogue stands in front of any catalogue of tables"},
 	{"server/*", []string{"engine", "server/auth", "sql", "sql/plan", "sql/sqlerr", "sql/fn"}, "protocol packages do not import each other"},
-	{"server", []string{"engine", "server/*", "sql"}, "the server composes"},
+	{"server", []string{"engine", "server/*", "server/pg/catalog", "sql"}, "the server composes"},
 
 	{"cmd/cairn-verify", []string{"engine/digest", "engine/archive"}, "the verifier must be auditable alone"},
 	{"testdata/samples", nil, "the sample queries are text"},
