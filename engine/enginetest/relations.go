@@ -530,7 +530,7 @@ func (m *RelMaker) pick(s relScope, k RelKind) (relItem, bool) {
 func (m *RelMaker) textOf(s relScope, depth int) string {
 	it, ok := m.pick(s, RelText)
 	if !ok {
-		return m.literal("")
+		return "CAST(" + m.literal("") + " AS varchar)" // PostgreSQL's literals have no type of their own
 	}
 	if depth == 0 {
 		return it.text
