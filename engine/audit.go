@@ -21,7 +21,8 @@ import (
 // recorded before it takes effect, so that a crash between the two leaves a record too many,
 // never one too few; an act that then fails is recorded again with its error.
 //
-// Only the lake itself appends to the store. It is made with the first act.
+// Only the lake itself appends to the store. It is made with the first act of retention, or
+// the first that a server tells of; backups and rotated keys are told of where there is one.
 const (
 	// AuditStore is the name of the audit store.
 	AuditStore = "cairn_audit"
@@ -292,4 +293,39 @@ func (l *Lake) builtIn(name string, schema *event.Table, p retention.Policy) (*S
 		return nil, fmt.Errorf("making the built-in store %q: %w", name, err)
 	}
 	return s, nil
+}
+
+// recordToo records an act that alone is no reason to make an audit store: a lake that
+// nobody has given a period, a hold or a server has none.
+func (l *Lake) recordToo(ctx context.Context, act Act) error {
+	if l.storeCalled(AuditStore) == nil {
+		return nil
+	}
+	return l.recordAct(ctx, ActorOf(ctx), act)
+}
+
+// recordQuery records a query, if queries are recorded: one that cannot be is not run.
+func (l *Lake) recordQuery(ctx context.Context, text string) error {
+	if !l.opts.AuditQueries || l.opts.ReadOnly {
+		return nil
+	}
+	return l.recordAct(ctx, ActorOf(ctx), Act{Name: ActQuery, Request: map[string]any{"queryStatement": text}})
+}
+
+// mayDestroy says whether keys that files are still encrypted under may be destroyed:
+// that deletes events, and nothing that forbids to delete them must stand against it.
+func (l *Lake) mayDestroy(who *Actor) error {
+	for _, s := range l.Stores() {
+		p, holds := s.policy()
+		live := s.live(l.retain.clock.For(p))
+		switch {
+		case len(holds) > 0:
+			return failf(ErrRefused, "destroying keys that are in use: %d legal holds are on store %s", len(holds), s.Name())
+		case live && p.Mode == retention.Compliance:
+			return failf(ErrRefused, "destroying keys that are in use: store %s is in compliance mode and has events that have not expired", s.Name())
+		case live && p.Mode == retention.Governance && !who.rights(true).BypassGovernance:
+			return failf(ErrRefused, "destroying keys that are in use: store %s is in governance mode, which needs the permission %s", s.Name(), PermissionBypassGovernance)
+		}
+	}
+	return nil
 }

@@ -54,6 +54,9 @@ func (l *Lake) Backup(ctx context.Context, to Bucket, opts BackupOptions) (*Back
 		return nil, failf(ErrUnavailable, "another backup is running")
 	}
 	defer l.backing.Unlock()
+	if err := l.recordToo(ctx, Act{Name: ActBackup}); err != nil {
+		return nil, err
+	}
 	started := time.Now()
 	earlier, err := Backups(ctx, to)
 	if err != nil {

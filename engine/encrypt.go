@@ -170,6 +170,9 @@ func (l *Lake) RotateEncryption(ctx context.Context, opts RotateOptions) (files 
 	if err != nil {
 		return 0, err
 	}
+	if err := l.recordToo(ctx, Act{Name: ActRotateKey, Request: map[string]any{"key": "encryption", "newKeeper": opts.Keeper != nil}}); err != nil {
+		return 0, err
+	}
 	if opts.Keeper != nil {
 		if err := l.ring.Rekeep(ctx, opts.Keeper); err != nil {
 			return 0, err
@@ -216,6 +219,16 @@ func (l *Lake) DestroyKeys(ctx context.Context, numbers []uint32, force, all boo
 	defer done()
 	status, err := l.encryption(ctx)
 	if err != nil {
+		return nil, err
+	}
+	who := ActorOf(ctx)
+	act := Act{Name: ActDestroyKey, Request: map[string]any{"keys": numbers, "force": force, "all": all}}
+	l.retain.Lock()
+	defer l.retain.Unlock()
+	if force || all {
+		act.Err = l.mayDestroy(&who)
+	}
+	if err := errors.Join(act.Err, l.recordAct(ctx, who, act)); err != nil {
 		return nil, err
 	}
 	var chosen []uint32

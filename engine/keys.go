@@ -68,11 +68,14 @@ func (l *Lake) RotateKey(ctx context.Context) (KeyInfo, error) {
 		return KeyInfo{}, err
 	}
 	defer done()
-	l.digests.Lock()
-	defer l.digests.Unlock()
 	if err := ctx.Err(); err != nil {
 		return KeyInfo{}, err
 	}
+	if err := l.recordToo(ctx, Act{Name: ActRotateKey, Request: map[string]any{"key": "signing"}}); err != nil {
+		return KeyInfo{}, err
+	}
+	l.digests.Lock()
+	defer l.digests.Unlock()
 	var old ed25519.PrivateKey
 	if len(l.digests.keys) > 0 {
 		if old, err = l.signingKey(); err != nil {

@@ -102,6 +102,9 @@ func (s *Snapshot) Prepare(ctx context.Context, text string, o RunOptions) (*sql
 		return nil, err
 	}
 	defer done()
+	if err := s.lake.recordQuery(ctx, text); err != nil {
+		return nil, err
+	}
 	cat, opt := s.options(o)
 	st, err := sql.Prepare(ctx, cat, text, opt)
 	if err != nil {

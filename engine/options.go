@@ -62,6 +62,12 @@ type Options struct {
 	// Clock tells the time of stores' creation, ages and now() in queries;
 	// time.Now when nil.
 	Clock func() time.Time
+	// EventHistory makes the built-in store of management events of the last 90 days
+	// ([HistoryStore]) when there is none. Lake.Append routes to it; imports and
+	// Store.Append go to one store and do not.
+	EventHistory bool
+	// AuditQueries records every query in the audit store.
+	AuditQueries bool
 	// RunTime tells how long the lake has been open, by a clock that cannot be set:
 	// evidence that time has passed (engine/retention); nil for the machine's.
 	RunTime func() time.Duration

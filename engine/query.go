@@ -26,6 +26,9 @@ func (l *Lake) query(ctx context.Context, view *View, text string, args []any) (
 		return nil, err
 	}
 	defer done()
+	if err := l.recordQuery(ctx, text); err != nil {
+		return nil, err
+	}
 	cat := l.newQueryCatalog()
 	cat.view = view
 	rows, err := sql.Query(ctx, cat, text, args, l.queryOptions())

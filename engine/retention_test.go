@@ -242,3 +242,217 @@ func TestExpiry(t *testing.T) {
 		t.Error("the audit store tells of no expired events")
 	}
 }
+
+// TestSpaceIsFreed measures the files of a lake before and after its events have expired.
+func TestSpaceIsFreed(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 512, MemtableRows: 512, MemtableAge: -1, NoMerge: true})
+	s, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch [][]byte
+	for i := range 512 * 20 {
+		rec := at(i, retentionStart.Add(-time.Duration(i)*time.Second))
+		batch = append(batch, fmt.Appendf(rec[:len(rec)-1:len(rec)-1], `,"requestID":"%x"}`, uint64(i)*0x9e3779b97f4a7c15))
+	}
+	appendTest(t, s, batch)
+	waitSealed(t, s, 0)
+	if err := r.lake.freezeStores(context.Background(), []*Store{s}); err != nil {
+		t.Fatal(err)
+	}
+	tables := func() int64 {
+		n, err := diskBytes(r.fs, "lake/db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := tables()
+	r.pass(8 * 24 * time.Hour)
+	segments, bytes := r.retain()
+	if segments != 20 || bytes == 0 {
+		t.Fatalf("%d segments of %d bytes went", segments, bytes)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for tables() > before-int64(bytes)*9/10 && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond) // the database deletes files in its own time
+	}
+	after := tables()
+	t.Logf("%d bytes before, %d after, %d of them said to be freed", before, after, bytes)
+	if after > before-int64(bytes)*9/10 {
+		t.Errorf("the files had %d bytes, now %d; %d were to be freed", before, after, bytes)
+	}
+	if st, err := r.lake.Stats(context.Background()); err != nil || st.FreedBytes != int64(bytes) {
+		t.Errorf("stats: %v, %v", st, err)
+	}
+}
+
+// TestClockMovesFreeNothing sets the wall clock ten years forward, running and between
+// openings, and back.
+func TestClockMovesFreeNothing(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 16, MemtableRows: 16, MemtableAge: -1, NoMerge: true})
+	s, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 30, Lock: Compliance})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch [][]byte
+	all := map[uint64]bool{}
+	for i := range 40 {
+		batch = append(batch, at(i, retentionStart.Add(-time.Duration(i)*12*time.Hour)))
+		all[uint64(i)] = true
+	}
+	appendTest(t, s, batch)
+	decade := 3650 * 24 * time.Hour
+	r.wall.Add(decade.Microseconds())
+	if n, _ := r.retain(); n != 0 {
+		t.Fatalf("%d segments went", n)
+	}
+	r.agree(s, all) // a jump hides nothing either
+	r.reopen()
+	if err := r.lake.ConfirmTime(r.admin); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := r.retain(); n != 0 {
+		t.Fatalf("%d segments of a store in compliance mode went", n)
+	}
+	r.wall.Add(-2 * decade.Microseconds())
+	r.reopen()
+	if n, _ := r.retain(); n != 0 {
+		t.Fatalf("%d segments went", n)
+	}
+	r.sound()
+}
+
+// TestStoreLife deletes, restores and loses a store, under every lock.
+func TestStoreLife(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 16, MemtableRows: 16, MemtableAge: -1, NoMerge: true})
+	plain := WithActor(context.Background(), Actor{Kind: "OSUser", Name: "bob", Permissions: []string{PermissionManage}})
+	s, err := r.lake.MakeStore(plain, NewStore{Name: "events", Days: 30, Lock: Governance, Protected: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch [][]byte
+	for i := range 40 {
+		batch = append(batch, at(i, retentionStart.Add(-time.Duration(i)*12*time.Hour)))
+	}
+	appendTest(t, s, batch)
+	hold, err := r.lake.AddHold(plain, Hold{Store: "events", Reason: "case 7", To: retentionStart.Add(-10 * 24 * time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seven, off := uint32(7), false
+	refused := func(err error) {
+		t.Helper()
+		if !errors.Is(err, ErrRefused) {
+			t.Fatalf("got %v, want a refusal", err)
+		}
+	}
+	refused(r.lake.UpdateStore(plain, "events", StoreUpdate{Days: &seven, Bypass: true}))
+	refused(r.lake.UpdateStore(r.admin, "events", StoreUpdate{Days: &seven}))
+	refused(r.lake.DeleteStore(r.admin, "events", true)) // protected
+	refused(r.lake.ReleaseHold(plain, hold.ID, ""))
+	if err := r.lake.UpdateStore(r.admin, "events", StoreUpdate{Days: &seven, Protected: &off, Bypass: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]bool{}
+	for i := range 40 {
+		if i <= 14 || i >= 20 { // seven days, and what is held
+			want[uint64(i)] = true
+		}
+	}
+	r.agree(s, want)
+	refused(r.lake.DeleteStore(r.admin, "events", true)) // held
+	r.reopen()
+	if s, err = r.lake.Store("events"); err != nil {
+		t.Fatal(err)
+	}
+	r.agree(s, want)
+	if err := r.lake.ReleaseHold(r.admin, hold.ID, "closed"); err != nil {
+		t.Fatal(err)
+	}
+	refused(r.lake.DeleteStore(plain, "events", true))
+	if err := r.lake.DeleteStore(r.admin, "events", true); err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if _, err := s.Append(ctx, [][]byte{at(99, retentionStart)}); !errors.Is(err, ErrRefused) {
+		t.Errorf("appending to a pending store: %v", err)
+	}
+	if _, err := s.Record(ctx, 0); !errors.Is(err, ErrRefused) {
+		t.Errorf("reading a pending store: %v", err)
+	}
+	if _, err := r.lake.Query(ctx, "SELECT count(*) FROM events"); err == nil {
+		t.Error("a query on a pending store")
+	}
+	if err := r.lake.RestoreStore(plain, "events"); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.number("SELECT count(*) FROM events"); n != 15 {
+		t.Errorf("restored with %d events", n)
+	}
+	if err := r.lake.DeleteStore(r.admin, "events", true); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(6 * 24 * time.Hour)
+	r.retain()
+	if _, err := r.lake.Store("events"); err != nil {
+		t.Fatalf("gone a day early: %v", err)
+	}
+	r.reopen()
+	r.pass(25 * time.Hour)
+	r.retain()
+	if _, err := r.lake.Store("events"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("still there: %v", err)
+	}
+	r.sound()
+	r.reopen()
+	r.sound()
+	if _, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 30}); err != nil {
+		t.Errorf("the name is not free again: %v", err)
+	}
+	for name, n := range map[string]int64{"UpdateEventDataStore": 3, "DeleteEventDataStore": 5, "ReleaseLegalHold": 2, "AddLegalHold": 1, "RemoveEventDataStore": 1} {
+		if got := r.number("SELECT count(*) FROM cairn_audit WHERE eventData.eventName = '" + name + "'"); got != n {
+			t.Errorf("%d records of %s, want %d", got, name, n)
+		}
+	}
+	if got := r.number("SELECT count(*) FROM cairn_audit WHERE eventData.userIdentity.principalId = 'alice' AND eventData.sourceIPAddress = '192.0.2.7'"); got == 0 {
+		t.Error("the audit store does not tell who and from where")
+	}
+	audit, err := r.lake.Store(AuditStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Append(ctx, nil); !errors.Is(err, ErrRefused) {
+		t.Errorf("appending to the audit store: %v", err)
+	}
+}
+
+// TestRouting offers events to all stores and to the event history.
+func TestRouting(t *testing.T) {
+	r := newRetention(t, Options{EventHistory: true, AuditQueries: true})
+	if _, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 366}); err != nil {
+		t.Fatal(err)
+	}
+	old := at(1, retentionStart.Add(-100*24*time.Hour))
+	out, err := r.lake.Append(context.Background(), [][]byte{at(0, retentionStart), old, []byte("no event")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out[0]) != 2 || len(out[1]) != 2 || len(out[2]) != 1 || out[2][0].Status != Refused {
+		t.Fatalf("verdicts: %+v", out)
+	}
+	for _, v := range out[1] {
+		if want := map[string]Status{"events": Stored, HistoryStore: Refused}[v.Store]; v.Status != want {
+			t.Errorf("an event of a hundred days ago in %s: %v", v.Store, v.Status)
+		}
+	}
+	if n := r.number("SELECT count(*) FROM event_history"); n != 1 {
+		t.Errorf("%d events in the history", n)
+	}
+	if err := r.lake.DeleteStore(r.admin, HistoryStore, true); !errors.Is(err, ErrRefused) {
+		t.Errorf("deleting the event history: %v", err)
+	}
+	if n := r.number("SELECT count(*) FROM cairn_audit WHERE eventData.eventName = 'StartQuery'"); n != 2 {
+		t.Errorf("%d queries are recorded, want the one before and this one", n)
+	}
+}

@@ -108,6 +108,9 @@ append-only, compressed, indexed log that is asked in SQL.`,
   cairn query "SELECT eventName, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC LIMIT 10"
   cairn query                                   an interactive shell
   cairn lookup --attribute EventName=ConsoleLogin`,
+		PersistentPreRun: func(c *cobra.Command, _ []string) {
+			c.SetContext(p.withActor(c.Context()))
+		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		CompletionOptions: cobra.CompletionOptions{
@@ -122,7 +125,7 @@ append-only, compressed, indexed log that is asked in SQL.`,
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(p.demoCommand(), p.generateCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
-		p.storeCommand(), p.serveCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
+		p.storeCommand(), p.holdCommand(), p.serveCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
 		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.versionCommand())
 	wrongUse(root)
 	return root

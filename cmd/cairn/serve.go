@@ -173,7 +173,7 @@ func (p *program) openToServe(log *slog.Logger) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Open(dir, &engine.Options{Keeper: keeper, Publish: p.publishTargets(), Logger: log})
+	return engine.Open(dir, &engine.Options{EventHistory: true, Keeper: keeper, Publish: p.publishTargets(), Logger: log})
 }
 
 // serve serves an open lake until ctx ends.

@@ -46,11 +46,20 @@ func perEvent(bytes, events int64) string {
 
 func (p *program) printStats(s *engine.Stats, columns int) error {
 	fmt.Fprintf(p.out, "lake %s, format %d: %s on disk, %s of it WAL\n", s.Dir, s.Format, size(s.DiskBytes), size(s.WALBytes))
+	if s.FreedBytes > 0 {
+		fmt.Fprintf(p.out, "%s freed by retention and deleted stores\n", size(s.FreedBytes))
+	}
 	for _, st := range s.Stores {
 		fmt.Fprintf(p.out, "\nstore %s (%s)\n", st.Name, st.ID)
 		fmt.Fprintf(p.out, "  events    %s", count(st.Events))
 		if st.Events > 0 {
 			fmt.Fprintf(p.out, ", from %s to %s", st.First.UTC().Format(time.DateTime), st.Last.UTC().Format(time.DateTime))
+		}
+		if st.ExpiredEvents > 0 {
+			fmt.Fprintf(p.out, "\n  expired   %s events, still on disk", count(st.ExpiredEvents))
+		}
+		if st.Dropped.Events > 0 {
+			fmt.Fprintf(p.out, "\n  dropped   %s events in %s segments, %s freed", count(int64(st.Dropped.Events)), count(int64(st.Dropped.Segments)), size(int64(st.Dropped.Bytes)))
 		}
 		fmt.Fprintf(p.out, "\n  raw       %s, %s bytes an event\n", size(st.RawBytes), perEvent(st.RawBytes, st.Events))
 		fmt.Fprintf(p.out, "  sealed    %s events in %s segments: %s, %s bytes an event, indexes included\n",

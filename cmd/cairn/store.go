@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 func (p *program) storeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "List, create and show event data stores",
+		Short: "List, create, show, change and delete event data stores",
 		Example: `  cairn store list
   cairn store create payments
   cairn store show payments`,
@@ -38,14 +39,14 @@ func (p *program) storeCommand() *cobra.Command {
 			if p.json {
 				return p.printJSON(list)
 			}
-			t := newTextTable("name", "id", "schema", "created", "events")
+			t := newTextTable("name", "id", "schema", "created", "events", "keeps", "state")
 			t.right(4)
 			for _, s := range list {
-				t.row(s.Name, s.ID, s.Schema, s.Created.Format(time.DateTime), count(int64(s.Events)))
+				t.row(s.Name, s.ID, s.Schema, s.Created.Format(time.DateTime), count(int64(s.Events)), periodText(s.Retention), s.State)
 			}
 			return t.print(p.out)
 		},
-	}, p.createStoreCommand(), &cobra.Command{
+	}, p.createStoreCommand(), p.updateStoreCommand(), p.deleteStoreCommand(), p.restoreStoreCommand(), p.confirmTimeCommand(), &cobra.Command{
 		Use:     "show NAME|ID",
 		Short:   "Show a store",
 		Example: "  cairn store show events",
@@ -67,12 +68,14 @@ func (p *program) storeCommand() *cobra.Command {
 }
 
 func (p *program) createStoreCommand() *cobra.Command {
-	var schema string
+	var schema, period, lock string
+	var protected bool
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a store",
 		Long: `Create makes an event data store. Its schema, which cannot be changed later, says what
-events it takes and which columns queries see:
+events it takes and which columns queries see. It keeps events for a year and a day unless told
+otherwise; older ones are refused. (Stores that an import makes keep events forever.)
 
 ` + schemaList(),
 		Example: `  cairn store create payments
@@ -83,12 +86,20 @@ events it takes and which columns queries see:
 			if err != nil {
 				return err
 			}
+			days, err := parsePeriod(period)
+			if err != nil {
+				return err
+			}
+			mode, err := engine.ParseLockMode(lock)
+			if err != nil {
+				return usageError{err}
+			}
 			lake, err := p.open(false)
 			if err != nil {
 				return err
 			}
 			defer lake.Close()
-			s, err := lake.CreateStoreOf(c.Context(), args[0], table)
+			s, err := lake.MakeStore(c.Context(), engine.NewStore{Name: args[0], Schema: table, Days: days, Lock: mode, Protected: protected})
 			if err != nil {
 				return err
 			}
@@ -96,6 +107,9 @@ events it takes and which columns queries see:
 		},
 	}
 	cmd.Flags().StringVar(&schema, "schema", event.CloudTrail.Key, "what the store holds: a name from the list above, or an eventCategory")
+	cmd.Flags().StringVar(&period, "retention", strconv.Itoa(engine.DefaultRetention), "days to keep events, 7 to 3653, or forever")
+	cmd.Flags().StringVar(&lock, "lock", "none", "lock mode: none, governance or compliance; see: cairn store update --help")
+	cmd.Flags().BoolVar(&protected, "termination-protection", true, "refuse to delete the store until this is taken off")
 	return cmd
 }
 
@@ -126,10 +140,27 @@ type storeInfo struct {
 	Schema  string    `json:"schema"`
 	Created time.Time `json:"created"`
 	Events  uint64    `json:"events"`
+	// Retention is in days, 0 for ever.
+	Retention  uint32     `json:"retentionPeriod"`
+	Lock       string     `json:"lock"`
+	Protected  bool       `json:"terminationProtection"`
+	State      string     `json:"state"`
+	BuiltIn    bool       `json:"builtIn"`
+	Gone       *time.Time `json:"goneAt,omitempty"`
+	Holds      int        `json:"holds"`
+	Dropped    uint64     `json:"droppedEvents"`
+	FreedBytes uint64     `json:"freedBytes"`
 }
 
 func describe(s *engine.Store) storeInfo {
-	return storeInfo{Name: s.Name(), ID: s.ID(), Schema: s.Schema().Key, Created: s.Created().UTC(), Events: s.Events()}
+	r := s.Retention()
+	d := storeInfo{Name: s.Name(), ID: s.ID(), Schema: s.Schema().Key, Created: s.Created().UTC(), Events: s.Events() - r.Dropped.Events,
+		Retention: r.Days, Lock: r.Lock.String(), Protected: r.Protected, State: r.State.String(), BuiltIn: r.BuiltIn, Holds: r.Holds,
+		Dropped: r.Dropped.Events, FreedBytes: r.Dropped.Bytes}
+	if !r.Gone.IsZero() {
+		d.Gone = &r.Gone
+	}
+	return d
 }
 
 func (p *program) showStore(s *engine.Store) error {
@@ -137,8 +168,16 @@ func (p *program) showStore(s *engine.Store) error {
 	if p.json {
 		return p.printJSON(d)
 	}
-	_, err := fmt.Fprintf(p.out, "name     %s\nid       %s\nschema   %s\ncreated  %s\nevents   %s\n",
-		d.Name, d.ID, s.Schema().Name, d.Created.Format(time.DateTime), count(int64(d.Events)))
+	protected := "off"
+	if d.Protected {
+		protected = "on"
+	}
+	_, err := fmt.Fprintf(p.out, "name     %s\nid       %s\nschema   %s\ncreated  %s\nevents   %s\nstate    %s\nkeeps    %s, lock %s, termination protection %s\nholds    %d\ndropped  %s events, %s freed\n",
+		d.Name, d.ID, s.Schema().Name, d.Created.Format(time.DateTime), count(int64(d.Events)), d.State, periodText(d.Retention), d.Lock, protected, d.Holds,
+		count(int64(d.Dropped)), size(int64(d.FreedBytes)))
+	if err == nil && d.Gone != nil {
+		_, err = fmt.Fprintf(p.out, "gone     after %s; until then: cairn store restore %s\n", d.Gone.Format(time.DateTime), d.Name)
+	}
 	return err
 }
 
