@@ -68,15 +68,44 @@ type pooled struct {
 
 func identity(in slots) uintptr { return reflect.ValueOf(in).Pointer() }
 
-// pooledMax is how many expressions of an operator are compared with each other.
-const pooledMax = 500
+const (
+	// pooledMax is how many expressions of an operator are compared with each other.
+	pooledMax = 500
+	// pooledNodes is how large the expressions of an operator may be for any to be
+	// compared: looking for repetitions in a chain of thousands takes longer than
+	// evaluating them does.
+	pooledNodes = 2000
+)
+
+// nodes counts the parts of an expression, no further than most.
+func nodes(e plan.Expr, most int) int {
+	n := 0
+	plan.Walk(e, func(plan.Expr) bool {
+		n++
+		return n < most
+	})
+	return n
+}
 
 // share looks for expressions that stand in several places of lists, which are to
 // be compiled for in. It returns a function to be called when they are.
 func (c *compiler) share(in slots, lists ...[]plan.Expr) (done func()) {
 	was := c.pool
 	c.pool = nil
-	var seen, twice []plan.Expr
+	all := 0
+	for _, list := range lists {
+		for _, e := range list {
+			if all += nodes(e, pooledNodes); all >= pooledNodes {
+				return func() { c.pool = was }
+			}
+		}
+	}
+	type candidate struct {
+		e    plan.Expr
+		size int // equal expressions are equally large
+	}
+	var seen []candidate
+	var twice []plan.Expr
 	for _, list := range lists {
 		for _, e := range list {
 			plan.Walk(e, func(x plan.Expr) bool {
@@ -86,13 +115,14 @@ func (c *compiler) share(in slots, lists ...[]plan.Expr) (done func()) {
 				if !shareable(x) || len(seen) == pooledMax {
 					return true
 				}
+				size := nodes(x, pooledNodes)
 				for _, s := range seen {
-					if plan.Same(s, x) {
-						twice = append(twice, s)
+					if s.size == size && plan.Same(s.e, x) {
+						twice = append(twice, s.e)
 						return false // its parts come with it
 					}
 				}
-				seen = append(seen, x)
+				seen = append(seen, candidate{x, size})
 				return true
 			})
 		}
