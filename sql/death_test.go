@@ -87,6 +87,7 @@ func deaths() []death {
 		{"cross join, distinct", "SELECT DISTINCT a.name || b.name FROM big a, big b", limits},
 		{"cross join, one string", "SELECT array_agg(a.name || b.name) FROM big a, big b", limits},
 		{"cross join, listagg", "SELECT listagg(a.name, ',') WITHIN GROUP (ORDER BY a.name) FROM big a, big b", limits},
+		{"long arrays of every row", "SELECT cardinality(array_agg(repeat('x', 100000))) FROM big, big AS b", limits},
 		{"self-join, skewed", "SELECT count(*), max(a.name || b.name || c.name) FROM big a JOIN big b ON a.few = b.few JOIN big c ON b.few = c.few", limits},
 		{"full join, never equal", "SELECT count(*) FROM big a FULL JOIN big b ON a.i = b.i AND a.name < b.name FULL JOIN big c ON c.i = a.i", limits},
 		{"non-equi join", "SELECT count(*) FROM big a JOIN big b ON a.name LIKE '%' || substr(b.name, 8) || '%'", limits},

@@ -15,8 +15,6 @@ import (
 	"path"
 
 	"github.com/klauspost/compress/gzip"
-
-	"github.com/cairndb/cairn/engine/proof"
 )
 
 // Kinds of what can be wrong with a bundle, for errors.Is.
@@ -418,6 +416,3 @@ func (p *partRecords) frames(index string, n int) error {
 	}
 	return nil
 }
-
-// leafHash is the hash of a record as a leaf.
-func leafHash(record []byte) proof.Hash { return proof.LeafHash(record) }

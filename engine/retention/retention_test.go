@@ -12,7 +12,6 @@ import (
 
 func days(n uint32) *uint32 { return &n }
 func mode(m Mode) *Mode     { return &m }
-func flag(b bool) *bool     { return &b }
 
 var (
 	nobody  = Rights{}

@@ -76,8 +76,9 @@ func runScript(t *testing.T, f *fixture, script string) string {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := front.Flush(); err == nil {
-					_, err = nc.Write(b)
+				// The server may have hung up already: what it said then is in the script.
+				if front.Flush() == nil {
+					_, _ = nc.Write(b)
 				}
 				continue
 			}

@@ -49,21 +49,58 @@ func (r *orderedRows) append(args, keys []*column.Vector) {
 	}
 }
 
+func flatBytesOf(list []*column.Vector) int64 {
+	n := int64(0)
+	for _, v := range list {
+		n += flatBytes(v)
+	}
+	return n
+}
+
 // flatBytes estimates what a vector holds once it is flat.
 func flatBytes(v *column.Vector) int64 {
 	if v.Dict == nil && !v.Const {
 		return vectorBytes(v)
 	}
+	if v.Const && v.Len > 0 {
+		leaf, j := v.Leaf(0)
+		return int64(v.Len) * (16 + spanBytes(leaf, j, j+1))
+	}
 	n := int64(0)
 	for i := range v.Len {
-		n += 16
-		if leaf, j := v.Leaf(i); leaf.Str != nil {
-			n += int64(len(leaf.Str[j]))
-		} else if leaf.Offsets != nil {
-			n += 32 * int64(leaf.Offsets[j+1]-leaf.Offsets[j])
+		leaf, j := v.Leaf(i)
+		n += 16 + spanBytes(leaf, j, j+1)
+	}
+	return n
+}
+
+// spanBytes estimates what the values [from, to) of a flat vector hold beside
+// their places in it, down to the innermost.
+func spanBytes(v *column.Vector, from, to int) int64 {
+	n := int64(0)
+	switch {
+	case v.Str != nil:
+		for _, s := range v.Str[from:to] {
+			n += int64(len(s))
+		}
+	case v.Offsets != nil:
+		first, last := int(v.Offsets[from]), int(v.Offsets[to])
+		for _, c := range v.Children {
+			n += 16*int64(last-first) + childBytes(c, first, last)
+		}
+	default:
+		for _, c := range v.Children {
+			n += 16*int64(to-from) + childBytes(c, from, to)
 		}
 	}
 	return n
+}
+
+func childBytes(v *column.Vector, from, to int) int64 {
+	if v.Const || v.Dict != nil {
+		return flatBytes(v.Slice(from, to))
+	}
+	return spanBytes(v, from, to)
 }
 
 // merge adds the rows of another worker, whose groups have the given numbers

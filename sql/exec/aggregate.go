@@ -296,6 +296,13 @@ func (g *groups) add(w *worker, i int, f *frame) error {
 				return err
 			}
 		}
+		// Constants and dictionary entries may be large once each row has its own:
+		// what cannot fit is refused before it is copied.
+		if n := flatBytesOf(args) + flatBytesOf(keys); w.q.mem.limit >= 0 && n > w.q.mem.limit/2 {
+			if err := g.mem.hold(g.mem.held + n); err != nil {
+				return err
+			}
+		}
 		rows.add(of, args, keys, place, f.n)
 		return nil
 	}
