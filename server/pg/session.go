@@ -373,6 +373,7 @@ func (s *session) message(kind byte, body []byte) error {
 		}
 		s.fail(err, text, base)
 		s.skipping = true
+		_ = s.w.flush() // a client may wait for it before it sends Sync
 	}
 	return s.w.err
 }

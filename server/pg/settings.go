@@ -224,6 +224,9 @@ func (s *settings) check(name, value string) (key, kept string, err error) {
 		}
 		value = formatDuration(d)
 	case choice:
+		if key == "client_encoding" {
+			value = strings.Trim(value, "'\"") // one client quotes it at start-up
+		}
 		i := slices.IndexFunc(k.values, func(v string) bool { return strings.EqualFold(v, value) })
 		if i < 0 {
 			return "", "", bad("available values: " + strings.Join(k.values, "; "))

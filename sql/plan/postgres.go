@@ -81,6 +81,9 @@ func (b *binder) postgresCast(e Expr, t *column.Type, pos parse.Pos) (Expr, erro
 		}
 		return b.convert(out, to)
 	}
+	if c, ok := isText(e); ok && (t.Kind == column.TimestampTZ || t.Kind == column.Timestamp) {
+		return b.fromText(c, t) // ISO forms, too
+	}
 	switch {
 	case from.Kind == column.Varchar && isReg(t):
 		return call(t.Alias+"in", t)
