@@ -170,7 +170,8 @@ func publishFailures(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 8))
 	w, target := newTestWitness(t)
 	var mu sync.Mutex // of rng
-	chance := func() bool { mu.Lock(); defer mu.Unlock(); return rng.IntN(3) == 0 }
+	pick := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
+	chance := func() bool { return pick(3) == 0 }
 	w.fail = func() (bool, bool) { return chance(), chance() }
 	fs := vfs.NewCrashableMem()
 	if err := fs.MkdirAll("outside", 0o755); err != nil {
@@ -198,9 +199,9 @@ func publishFailures(t *testing.T, seed uint64) {
 			t.Fatal(err)
 		}
 		l.Publish(ctx) // may fail
-		switch rng.IntN(3) {
+		switch pick(3) {
 		case 0: // power is lost; what was not synced is half there
-			clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rand.New(rand.NewPCG(seed, 9))})
+			clone := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: pick(101), RNG: rand.New(rand.NewPCG(seed, 9))})
 			l.Close()
 			fs = clone
 			l, s = open()
@@ -208,7 +209,7 @@ func publishFailures(t *testing.T, seed uint64) {
 			b := readTest(t, fs, "outside/digests")
 			if len(b) > 0 {
 				cut := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1
-				writeTest(t, fs, "outside/digests", b[:cut+rng.IntN(len(b)-cut)])
+				writeTest(t, fs, "outside/digests", b[:cut+pick(len(b)-cut)])
 				// and the cursor does not know of it
 				last := s.lastDigest().Digest.Number
 				if err := l.setPublished(l.publisher.targets[1], s, last, nil); err != nil {
