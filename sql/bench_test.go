@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql"
@@ -43,12 +44,17 @@ var benchTable = sync.OnceValue(func() *sqltest.Table {
 })
 
 // cpuTime returns the seconds that the process has spent on processors.
-func cpuTime(b *testing.B) float64 {
+func cpuTime(b *testing.B) float64 { return processTime(b).Seconds() }
+
+// processTime returns the time that the process has spent on processors, in which
+// other processes have no part.
+func processTime(tb testing.TB) time.Duration {
+	tb.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Skip(err)
+		tb.Fatal(err)
 	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkQuery(b *testing.B) {

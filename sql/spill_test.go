@@ -105,6 +105,9 @@ func TestSpilledResultsAreThoseOfMemory(t *testing.T) {
 				memory  int64
 				workers int
 			}{{100 << 10, 1}, {100 << 10, 3}, {400 << 10, 2}} {
+				if testing.Short() && c.workers == 1 {
+					continue
+				}
 				res, stats, err := collectSpilling(t, cat, q, sql.Options{Memory: c.memory, Workers: c.workers})
 				if err != nil {
 					t.Errorf("%s\nwith %d bytes, %d workers: %s", q, c.memory, c.workers, sqltest.ErrorText(err, q))
