@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/hmac"
 	"crypto/pbkdf2"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -76,8 +77,12 @@ func CheckPassword(name, password string) error {
 // generatedAlphabet has no characters that are taken for one another.
 const generatedAlphabet = "abcdefghijkmnpqrstuvwxyz23456789"
 
-// GeneratePassword makes a password of 24 characters in four groups, 120 random bits.
+// GeneratePassword makes a password of 24 characters in four groups, 120 random bits,
+// from a source of random bytes; crypto/rand when nil.
 func GeneratePassword(random io.Reader) (string, error) {
+	if random == nil {
+		random = rand.Reader
+	}
 	var b [24]byte
 	if _, err := io.ReadFull(random, b[:]); err != nil {
 		return "", fmt.Errorf("reading random bytes: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"time"
 
@@ -80,6 +81,10 @@ func (r LakeRecorder) Record(ctx context.Context, a Act) error {
 	if a.Origin.User != "" {
 		who.Kind = "OSUser"
 		who.Details["osUser"] = a.Origin.User
+		// The program knows more of who runs it.
+		if known := engine.ActorOf(ctx); known.Kind == who.Kind {
+			maps.Copy(who.Details, known.Details)
+		}
 	}
 	act := engine.Act{Name: a.Name}
 	if a.Target != "" || len(a.Details) > 0 {

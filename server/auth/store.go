@@ -68,16 +68,19 @@ type Credential struct{ Name, Password string }
 // BootstrapName is the name of the first admin.
 const BootstrapName = "admin"
 
-// Bootstrap makes the first admin, with a generated password, in a lake that has no
-// principals; otherwise it returns nil.
+// Bootstrap makes the first admin, with a generated password, in a lake that never had
+// one; otherwise it returns nil.
 func (s *Store) Bootstrap(ctx context.Context) (*Credential, error) {
-	if list, err := s.lake.Principals(ctx); err != nil || len(list) > 0 {
+	if list, err := s.lake.Principals(ctx); err != nil || hasAdmin(list) {
 		return nil, err
 	}
 	var c *Credential
 	err := s.change(ctx, Superuser("cairn"), Origin{}, Act{Name: "CreatePrincipal", Target: BootstrapName}, func(all []engine.Principal) (*engine.Principal, error) {
-		if len(all) > 0 {
+		if hasAdmin(all) {
 			return nil, errNothing // somebody was quicker
+		}
+		if find(all, BootstrapName) != nil {
+			return nil, fmt.Errorf("%w: the lake has no admin, and %s is the name of somebody else: make one with cairn user add NAME --role admin", engine.ErrConflict, BootstrapName)
 		}
 		p := &engine.Principal{Name: BootstrapName, Role: engine.RoleAdmin, Stores: everything(), Accounts: everything(), Created: s.now()}
 		password, err := s.setPassword(p, "")
@@ -91,6 +94,11 @@ func (s *Store) Bootstrap(ctx context.Context) (*Credential, error) {
 		return nil, nil
 	}
 	return c, err
+}
+
+// hasAdmin reports whether there is an admin.
+func hasAdmin(all []engine.Principal) bool {
+	return slices.ContainsFunc(all, func(p engine.Principal) bool { return p.Role == engine.RoleAdmin })
 }
 
 func everything() []string { return []string{engine.All} }
@@ -178,6 +186,8 @@ type Listed struct {
 	Accounts []string  `json:"accounts"`
 	Created  time.Time `json:"created"`
 	Rotated  time.Time `json:"rotated"` // when the password was last set
+	// FirstPassword says that the password is the one that the principal was made with.
+	FirstPassword bool `json:"firstPassword"`
 }
 
 // List returns all principals, in order of their names.
@@ -197,8 +207,8 @@ func (s *Store) List(ctx context.Context, by *Principal) ([]Listed, error) {
 }
 
 func listed(p *engine.Principal) Listed {
-	return Listed{Name: p.Name, Role: p.Role.String(), Stores: p.Stores, Accounts: p.Accounts,
-		Created: time.UnixMicro(p.Created).UTC(), Rotated: time.UnixMicro(p.Rotated).UTC()}
+	return Listed{Name: p.Name, Role: p.Role.String(), Stores: append([]string{}, p.Stores...), Accounts: append([]string{}, p.Accounts...),
+		Created: time.UnixMicro(p.Created).UTC(), Rotated: time.UnixMicro(p.Rotated).UTC(), FirstPassword: p.Rotated == p.Created}
 }
 
 // Grants say what somebody is to have. Nil lists change nothing.
@@ -378,7 +388,11 @@ func (s *Store) record(ctx context.Context, by *Principal, from Origin, act Act,
 // setPassword gives a principal a password, a verifier in PostgreSQL's form, or a
 // password that it makes and returns.
 func (s *Store) setPassword(p *engine.Principal, password string) (made string, err error) {
-	p.Rotated = s.now()
+	if p.Rotated == 0 && p.Created != 0 {
+		p.Rotated = p.Created // the first one
+	} else {
+		p.Rotated = max(s.now(), p.Created+1)
+	}
 	v, ok, err := ParseVerifier(password)
 	if err != nil {
 		return "", err
