@@ -130,6 +130,9 @@ type Options struct {
 	// ParamTypes are the types of parameters that the caller knows; nil entries
 	// and missing ones are found out from where the parameters stand.
 	ParamTypes []*column.Type
+	// Off are rules of the planner that are left out: for tests, and to find what
+	// a plan owes to a rule.
+	Off plan.Rules
 }
 
 // Statement is a prepared query.
@@ -175,7 +178,7 @@ func guard(err *error) {
 func (s *Statement) bindOptions(values []*column.Vector) plan.Options {
 	return plan.Options{
 		Now: s.opt.Now, Zone: s.opt.Zone, Postgres: s.opt.Dialect == Postgres,
-		Types: s.opt.ParamTypes, Values: values,
+		Types: s.opt.ParamTypes, Values: values, Off: s.opt.Off,
 	}
 }
 

@@ -402,12 +402,12 @@ func (p *postgres) run(script string, args ...string) (out, complaints string, e
 
 func (p *postgres) ask(queries []string) ([]peerAnswer, error) {
 	var b strings.Builder
-	b.WriteString("SET statement_timeout = '1s';\n")
 	for _, q := range queries {
 		// COPY writes values so that NULL, tabs and line ends can be told; psql does
-		// not tell of an error while it copies, hence the table between.
-		b.WriteString("CREATE TEMP TABLE answer AS " + q + ";\n\\set failed :ERROR\n\\set why :LAST_ERROR_MESSAGE\n" +
-			"\\if :failed\n\\else\nCOPY answer TO STDOUT;\nDROP TABLE answer;\n\\endif\n\\echo '" + marker + "' :failed :why\n")
+		// not tell of an error while it copies, hence the table between, and no end
+		// to its time.
+		b.WriteString("SET statement_timeout = '1s';\nCREATE TEMP TABLE answer AS " + q + ";\n\\set failed :ERROR\n\\set why :LAST_ERROR_MESSAGE\n" +
+			"SET statement_timeout = 0;\n\\if :failed\n\\else\nCOPY answer TO STDOUT;\nDROP TABLE answer;\n\\endif\n\\echo '" + marker + "' :failed :why\n")
 	}
 	out, complaints, err := p.run(b.String())
 	if err != nil {

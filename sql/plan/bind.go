@@ -31,10 +31,9 @@ type Options struct {
 	// can be described but not run. A varchar is like a string literal: it takes
 	// the type that its place wants.
 	Values []*column.Vector
-	// PlainSubqueries evaluates every correlated sub-query by a run per
-	// combination of what it refers to: slow, and the measure of all else in
-	// tests.
-	PlainSubqueries bool
+	// Off are rules that are left out, which makes queries slower and changes
+	// nothing else: for tests, and to find what a plan owes to a rule.
+	Off Rules
 }
 
 // Caps of a plan.
@@ -94,7 +93,7 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		if root, err = b.shownObjects(root); err != nil {
 			return nil, err
 		}
-		o := &optimizer{newID: b.newID}
+		o := &optimizer{newID: b.newID, off: b.opt.Off}
 		p.Root = o.plan(root, true)
 		o.shared(b.shared)
 	}
@@ -151,6 +150,9 @@ type aggregates struct {
 	// groupings are the calls of grouping().
 	groupings []groupingCall
 }
+
+// on reports whether a rule is to be applied.
+func (b *binder) on(r Rule) bool { return !b.opt.Off.Has(r) }
 
 func (b *binder) newID() ColID {
 	b.next++
@@ -403,6 +405,7 @@ func (b *binder) rowCount(x parse.Expr, what string, none int64) (int64, error) 
 	if e, err = b.convert(e, column.BigIntType); err != nil {
 		return 0, err
 	}
+	e = rewrite(e, b.folded)
 	c, ok := e.(*Const)
 	if !ok || c.null() {
 		return none, nil // a parameter without value yet, or LIMIT NULL

@@ -407,8 +407,8 @@ func (b *binder) in(x *parse.In, sc *scope, clause string) (Expr, error) {
 	for _, e := range list[1:] {
 		c, ok := e.(*Const)
 		switch {
-		case !ok, of.Type().Payload() == column.PayloadNested && !c.null():
-			// A NULL inside a row or an array may make equality unknown, which a
+		case !ok, !c.null() && (of.Type().Payload() == column.PayloadNested || b.untyped(of)):
+			// What has no type can only be NULL, or fail. A NULL inside a row or an array may make equality unknown, which a
 			// look-up cannot tell.
 			n, err := b.compare(CmpEq, of, e, x.Pos)
 			if err != nil {

@@ -92,9 +92,6 @@ func (b *binder) convert(e Expr, to *column.Type) (Expr, error) {
 			return &c, nil
 		}
 	}
-	if b.untyped(e) {
-		return e, nil // ARRAY[NULL] and the like: nothing to convert yet
-	}
 	f, err := fn.Cast(from, to)
 	if err != nil {
 		return nil, sqlerr.At(err, e.Pos())

@@ -8,6 +8,14 @@ import (
 // fold computes e if it is constant. What fails to compute stays as it is, so
 // that the error comes when a row needs the value and not before.
 func (b *binder) fold(e Expr) Expr {
+	if !b.on(FoldConstants) {
+		return e
+	}
+	return b.folded(e)
+}
+
+// folded is fold where the plan needs the value.
+func (b *binder) folded(e Expr) Expr {
 	switch x := e.(type) {
 	case *Call:
 		if !x.Fn.Volatile {

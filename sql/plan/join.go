@@ -241,16 +241,31 @@ func OuterRefs(n Node) map[ColID]bool {
 // inputs. A condition may leave the filter for an input whose rows stand in the
 // result only as they are; it may leave On for an input whose rows do not
 // appear without match. Columns of queries around this one are like constants.
-func (x *Join) sink(conds []Expr) Node {
-	x.strengthen(conds)
+func (x *Join) sink(o *optimizer, conds []Expr) Node {
+	if o.on(StrengthenJoins) {
+		x.strengthen(conds)
+	}
 	var flat []Expr
 	for _, c := range conds {
 		flat = append(flat, conjuncts(c)...)
 	}
 	conds = flat
 	if x.Kind == InnerJoin && !x.Lateral {
-		x, conds = x.ordered(conds)
-		conds = append(conds, implied(conds, conds)...)
+		if o.on(OrderJoins) {
+			x, conds = x.ordered(conds)
+		} else {
+			x.On, conds = nil, append(conds, x.On...)
+		}
+		if o.on(ImpliedFilters) {
+			conds = append(conds, implied(conds, conds)...)
+		}
+	}
+	if !o.on(PushFilters) {
+		if x.Kind == InnerJoin {
+			x.On, conds = append(x.On, conds...), nil
+		}
+		x.Left, x.Right = o.sink(x.Left, nil), o.sink(x.Right, nil)
+		return filtered(x, conds)
 	}
 	left, right := madeBy(x.Left), madeBy(x.Right)
 	var toLeft, toRight, above []Expr
@@ -301,14 +316,14 @@ func (x *Join) sink(conds []Expr) Node {
 	x.On = on
 	// What an outer join asks of the rows that it keeps goes for their matches. It
 	// does not for the comparisons of an IN, which NULLs count for.
-	if x.Kind != InnerJoin && !x.Kind.keepsRight() {
+	if x.Kind != InnerJoin && !x.Kind.keepsRight() && o.on(ImpliedFilters) {
 		for _, c := range implied(toLeft, x.On[x.NullAware:]) {
 			if onLeft, _, _ := x.sides(c, left, right); !onLeft {
 				toRight = append(toRight, c)
 			}
 		}
 	}
-	x.Left, x.Right = sink(x.Left, toLeft), sink(x.Right, toRight)
+	x.Left, x.Right = o.sink(x.Left, toLeft), o.sink(x.Right, toRight)
 	return filtered(x, above)
 }
 
@@ -333,7 +348,7 @@ func madeBy(n Node) map[ColID]bool {
 }
 
 // prune drops the columns that are not needed from both inputs.
-func (x *Join) prune(need map[ColID]bool) Node {
+func (x *Join) prune(o *optimizer, need map[ColID]bool) Node {
 	for _, c := range x.On {
 		refs(c, need)
 	}
@@ -341,18 +356,18 @@ func (x *Join) prune(need map[ColID]bool) Node {
 	for id := range need {
 		right[id] = true
 	}
-	x.Right = prune(x.Right, right)
+	x.Right = o.prune(x.Right, right)
 	if x.Lateral {
 		for id := range OuterRefs(x.Right) {
 			need[id] = true
 		}
 	}
-	x.Left = prune(x.Left, need)
+	x.Left = o.prune(x.Left, need)
 	return x
 }
 
 // sink moves conditions on the columns of the input below the Unnest.
-func (x *Unnest) sink(conds []Expr) Node {
+func (x *Unnest) sink(o *optimizer, conds []Expr) Node {
 	var below, above []Expr
 	for _, c := range conds {
 		if moved, ok := through(c, nil, nil, x.Columns); ok {
@@ -365,20 +380,20 @@ func (x *Unnest) sink(conds []Expr) Node {
 	for _, c := range x.Columns {
 		made[c.ID] = true
 	}
-	if slices.ContainsFunc(above, func(c Expr) bool { return rejects(c, made) }) {
+	if o.on(StrengthenJoins) && slices.ContainsFunc(above, func(c Expr) bool { return rejects(c, made) }) {
 		x.Outer = false
 	}
-	x.Input = sink(x.Input, below)
+	x.Input = o.sink(x.Input, below)
 	return filtered(x, above)
 }
 
 // prune drops the columns of the input that are not needed; those that the
 // Unnest makes cost nothing until somebody reads them.
-func (x *Unnest) prune(need map[ColID]bool) Node {
+func (x *Unnest) prune(o *optimizer, need map[ColID]bool) Node {
 	for _, a := range x.Args {
 		refs(a, need)
 	}
-	x.Input = prune(x.Input, need)
+	x.Input = o.prune(x.Input, need)
 	return x
 }
 
@@ -494,6 +509,9 @@ func (n *TableScan) RefersOut() bool {
 func (n *TableScan) OuterTerms(value func(ColID) *column.Vector) []Term {
 	made := madeBy(n)
 	var out []Term
+	if n.Untold || n.Unordered {
+		return nil
+	}
 	for _, f := range n.Filter {
 		outer := false
 		known := rewrite(f, func(e Expr) Expr {

@@ -16,6 +16,9 @@ type LateTerm struct {
 // that storage leaves out.
 func (n *TableScan) LateTerms() []LateTerm {
 	var out []LateTerm
+	if n.Untold || n.Unordered {
+		return nil
+	}
 	for _, c := range n.Filter {
 		if l, ok := n.late(c); ok {
 			out = append(out, l)

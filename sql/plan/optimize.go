@@ -9,29 +9,37 @@ import (
 // optimizer improves the plans of one statement.
 type optimizer struct {
 	newID func() ColID
+	off   Rules
 }
+
+// on reports whether a rule is to be applied.
+func (o *optimizer) on(r Rule) bool { return !o.off.Has(r) }
 
 // plan improves a plan without changing what it gives: filters move down to
 // the scans, columns that nobody needs go, and what storage can use of the
 // filters becomes terms. Without columns only the number of rows counts.
 func (o *optimizer) plan(root Node, columns bool) Node {
-	root = sink(o.joinSubqueries(root), nil)
+	root = o.sink(o.joinSubqueries(root), nil)
 	need := map[ColID]bool{}
 	if columns {
 		for _, c := range root.Cols() {
 			need[c.ID] = true
 		}
 	}
-	root = prune(root, need)
+	root = o.prune(root, need)
 	o.finish(root)
 	return root
 }
 
 // sink moves conditions, and the filters it meets, down as far as they go.
-func sink(n Node, conds []Expr) Node {
+func (o *optimizer) sink(n Node, conds []Expr) Node {
 	switch x := n.(type) {
 	case *Filter:
-		return sink(x.Input, append(append([]Expr(nil), x.Conds...), conds...))
+		if !o.on(PushFilters) {
+			x.Input = o.sink(x.Input, nil)
+			return x
+		}
+		return o.sink(x.Input, append(append([]Expr(nil), x.Conds...), conds...))
 	case *TableScan:
 		for _, c := range conds {
 			x.Filter = append(x.Filter, conjuncts(c)...)
@@ -46,8 +54,10 @@ func sink(n Node, conds []Expr) Node {
 				above = append(above, c)
 			}
 		}
-		x.Input = sink(x.Input, below)
-		x.merge()
+		x.Input = o.sink(x.Input, below)
+		if o.on(MergeProjections) {
+			x.merge()
+		}
 		return filtered(x, above)
 	case *Aggregate:
 		// A condition on keys alone decides about whole groups; without keys the
@@ -60,8 +70,10 @@ func sink(n Node, conds []Expr) Node {
 				above = append(above, c)
 			}
 		}
-		x.Input = sink(x.Input, below)
-		x.merge()
+		x.Input = o.sink(x.Input, below)
+		if o.on(MergeProjections) {
+			x.merge()
+		}
 		return filtered(x, above)
 	case *Expand:
 		// Only a key that is in every set is never made NULL here.
@@ -82,7 +94,7 @@ func sink(n Node, conds []Expr) Node {
 				above = append(above, c)
 			}
 		}
-		x.Input = sink(x.Input, below)
+		x.Input = o.sink(x.Input, below)
 		return filtered(x, above)
 	case *Window:
 		var below, above []Expr
@@ -93,40 +105,40 @@ func sink(n Node, conds []Expr) Node {
 				above = append(above, c)
 			}
 		}
-		x.Input = sink(x.Input, below)
+		x.Input = o.sink(x.Input, below)
 		return filtered(x, above)
 	case *Sort:
 		if x.Limit < 0 && x.Offset == 0 {
-			x.Input = sink(x.Input, conds)
+			x.Input = o.sink(x.Input, conds)
 			return x
 		}
-		x.Input = sink(x.Input, nil)
+		x.Input = o.sink(x.Input, nil)
 		return filtered(x, conds)
 	case *Limit:
-		x.Input = sink(x.Input, nil)
+		x.Input = o.sink(x.Input, nil)
 		return filtered(x, conds)
 	case *Join:
-		return x.sink(conds)
+		return x.sink(o, conds)
 	case *Unnest:
-		return x.sink(conds)
+		return x.sink(o, conds)
 	case *SharedScan:
 		if x.Of.Uses == 1 {
-			return sink(x.inline(x.Of.Root), conds)
+			return o.sink(x.inline(x.Of.Root), conds)
 		}
 	case *Recursive:
-		x.Base, x.Step = sink(x.Base, nil), sink(x.Step, nil)
+		x.Base, x.Step = o.sink(x.Base, nil), o.sink(x.Step, nil)
 	case *Union:
-		return filtered(x, sinkItems(x.Items, x.Columns, conds, Volatile))
+		return filtered(x, o.sinkItems(x.Items, x.Columns, conds, Volatile))
 	case *SetOp:
 		// Rows that the operation drops must not raise an error.
-		return filtered(x, sinkItems(x.Items, x.Columns, conds, func(c Expr) bool { return Volatile(c) || !cannotFail(c) }))
+		return filtered(x, o.sinkItems(x.Items, x.Columns, conds, func(c Expr) bool { return Volatile(c) || !cannotFail(c) }))
 	}
 	return filtered(n, conds)
 }
 
 // sinkItems moves conditions on the given columns into the items whose columns
 // they are by position, all but those that stay says, and returns what is left.
-func sinkItems(items []Node, cols []Col, conds []Expr, stay func(Expr) bool) (left []Expr) {
+func (o *optimizer) sinkItems(items []Node, cols []Col, conds []Expr, stay func(Expr) bool) (left []Expr) {
 	var down []Expr
 	for _, c := range conds {
 		if stay(c) {
@@ -144,7 +156,7 @@ func sinkItems(items []Node, cols []Col, conds []Expr, stay func(Expr) bool) (le
 		for k, c := range down {
 			moved[k], _ = through(c, cols, exprs, nil)
 		}
-		items[i] = sink(item, moved)
+		items[i] = o.sink(item, moved)
 	}
 	return left
 }
@@ -197,10 +209,18 @@ func through(c Expr, cols []Col, exprs []Expr, made []Col) (_ Expr, ok bool) {
 }
 
 // prune drops the columns that are not needed.
-func prune(n Node, need map[ColID]bool) Node {
+func (o *optimizer) prune(n Node, need map[ColID]bool) Node {
+	if !o.on(PruneColumns) {
+		for _, c := range n.Cols() {
+			need[c.ID] = true
+		}
+	}
 	switch x := n.(type) {
 	case *TableScan:
-		x.Filter = x.filterOrder(x.Filter)
+		x.Unordered, x.Untold = !o.on(OrderFilters), !o.on(StorageTerms)
+		if o.on(OrderFilters) {
+			x.Filter = x.filterOrder(x.Filter)
+		}
 		below := map[ColID]bool{}
 		for id := range need {
 			below[id] = true
@@ -222,8 +242,8 @@ func prune(n Node, need map[ColID]bool) Node {
 		for _, c := range x.Conds {
 			refs(c, need)
 		}
-		x.Input = prune(x.Input, need)
-		if w, ok := x.Input.(*Window); ok {
+		x.Input = o.prune(x.Input, need)
+		if w, ok := x.Input.(*Window); ok && o.on(BestRows) {
 			w.keepBest(x.Conds)
 		}
 		return x
@@ -238,7 +258,7 @@ func prune(n Node, need map[ColID]bool) Node {
 			}
 		}
 		x.Columns, x.Exprs = cols, exprs
-		x.Input = prune(x.Input, below)
+		x.Input = o.prune(x.Input, below)
 		return x
 	case *Aggregate:
 		below := map[ColID]bool{}
@@ -264,7 +284,7 @@ func prune(n Node, need map[ColID]bool) Node {
 			}
 		}
 		x.Columns, x.Aggs = cols, aggs
-		x.Input = prune(x.Input, below)
+		x.Input = o.prune(x.Input, below)
 		return x
 	case *Expand:
 		below := map[ColID]bool{}
@@ -274,7 +294,7 @@ func prune(n Node, need map[ColID]bool) Node {
 		for _, k := range x.Keys {
 			refs(k, below)
 		}
-		x.Input = prune(x.Input, below)
+		x.Input = o.prune(x.Input, below)
 		return x
 	case *Window:
 		below := map[ColID]bool{}
@@ -292,22 +312,22 @@ func prune(n Node, need map[ColID]bool) Node {
 			call.exprs(func(e Expr) (Expr, error) { refs(e, below); return e, nil })
 		}
 		if len(cols) == 0 {
-			return prune(x.Input, need)
+			return o.prune(x.Input, need)
 		}
 		x.Funcs, x.Columns = funcs, cols
 		for _, k := range x.Keys {
 			refs(k.Expr, below)
 		}
-		x.Input = prune(x.Input, below)
+		x.Input = o.prune(x.Input, below)
 		return x
 	case *Sort:
 		for _, k := range x.Keys {
 			refs(k.Expr, need)
 		}
-		x.Input = prune(x.Input, need)
+		x.Input = o.prune(x.Input, need)
 		return x
 	case *Limit:
-		x.Input = prune(x.Input, need)
+		x.Input = o.prune(x.Input, need)
 		return x
 	case *Union:
 		var cols []Col
@@ -319,17 +339,17 @@ func prune(n Node, need map[ColID]bool) Node {
 		}
 		x.Columns = cols
 		for i, item := range x.Items {
-			x.Items[i] = pruneTo(item, kept, cols)
+			x.Items[i] = o.pruneTo(item, kept, cols)
 		}
 		return x
 	case *Join:
-		return x.prune(need)
+		return x.prune(o, need)
 	case *Unnest:
-		return x.prune(need)
+		return x.prune(o, need)
 	case *SharedScan:
-		return x.prune(need)
+		return x.prune(o, need)
 	case *Recursive:
-		return x.prune()
+		return x.prune(o)
 	case *SetOp:
 		// All columns decide which rows are the same.
 		kept := make([]int, len(x.Columns))
@@ -337,7 +357,7 @@ func prune(n Node, need map[ColID]bool) Node {
 			kept[i] = i
 		}
 		for i, item := range x.Items {
-			x.Items[i] = pruneTo(item, kept, x.Columns)
+			x.Items[i] = o.pruneTo(item, kept, x.Columns)
 		}
 		return x
 	}
@@ -346,7 +366,7 @@ func prune(n Node, need map[ColID]bool) Node {
 
 // pruneTo prunes n to the columns at the given places, in that order; named has
 // their names.
-func pruneTo(n Node, kept []int, named []Col) Node {
+func (o *optimizer) pruneTo(n Node, kept []int, named []Col) Node {
 	below := map[ColID]bool{}
 	all := n.Cols()
 	p := &Project{}
@@ -356,7 +376,7 @@ func pruneTo(n Node, kept []int, named []Col) Node {
 		p.Columns = append(p.Columns, Col{c.ID, named[k].Name, c.Type})
 		p.Exprs = append(p.Exprs, &Ref{base{T: c.Type}, c.ID, c.Name})
 	}
-	n = prune(n, below)
+	n = o.prune(n, below)
 	if !slices.EqualFunc(n.Cols(), p.Columns, func(a, b Col) bool { return a.ID == b.ID }) {
 		// What is below could not drop or order its columns.
 		p.Input = n
@@ -439,7 +459,13 @@ func cost(e Expr) int {
 // terms are what storage can use of the filter.
 func (n *TableScan) terms() []Term {
 	var out []Term
+	if n.Untold {
+		return nil
+	}
 	for _, c := range n.Filter {
+		if n.Unordered && !harmless(c) {
+			break // what this one says of a row must not be lost with the row
+		}
 		out = append(out, n.term(c)...)
 	}
 	return out

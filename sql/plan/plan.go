@@ -113,6 +113,8 @@ type TableScan struct {
 	Filter []Expr
 	// Terms follow from Filter.
 	Terms []Term
+	// Unordered and Untold are set where OrderFilters and StorageTerms are off.
+	Unordered, Untold bool
 }
 
 // Values is a constant relation: VALUES, or the one row of a SELECT without

@@ -111,7 +111,7 @@ func (b *binder) selectBlock(sel *parse.Select, q *parse.Query, outer *with) (No
 			input = &Filter{Input: input, Conds: conjuncts(having)}
 		}
 	}
-	input = withWindows(input, aggs.windows)
+	input = b.withWindows(input, aggs.windows)
 	if len(on) > 0 {
 		if input, err = b.firstOf(input, on, order, sel.Pos); err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (b *binder) output(sel *parse.Select, q *parse.Query, input Node, items []s
 	for _, it := range items {
 		volatile = volatile || Volatile(it.expr)
 	}
-	if len(order) > 0 && !sel.Distinct && !volatile && small(count, offset) {
+	if len(order) > 0 && !sel.Distinct && !volatile && small(count, offset) && b.on(SortFirst) {
 		return project(b, &Sort{Input: input, Keys: order, Limit: count, Offset: offset}, items), nil
 	}
 	p := project(b, input, items)

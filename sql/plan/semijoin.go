@@ -67,7 +67,7 @@ func (o *optimizer) subqueryJoin(c Expr, left Node) *Join {
 		not, c = true, n.X
 	}
 	s, ok := c.(*Subquery)
-	if !ok || s.Sub.Volatile || s.Sub.Plain {
+	if !ok || s.Sub.Volatile || !o.on(SemiJoins) {
 		return nil
 	}
 	j := &Join{Kind: SemiJoin, Place: s.Place}

@@ -59,8 +59,6 @@ type SubPlan struct {
 	// Lookup is how to answer for all values of the parameters by one run; nil
 	// when that is not known.
 	Lookup *Lookup
-	// Plain asks for a run per combination of parameters although Lookup is known.
-	Plain bool
 	// Volatile is set when two runs may differ.
 	Volatile bool
 	ready    bool
@@ -134,7 +132,7 @@ func (b *binder) subplan(q *parse.Query, sc *scope, clause string) (*SubPlan, *c
 	if b.relations++; b.relations > relationsMax {
 		return nil, nil, sqlerr.New(sqlerr.StatementTooComplex, q.Pos, "the query reads more than %d tables and sub-queries", relationsMax)
 	}
-	c := &capture{sub: &SubPlan{Plain: b.opt.PlainSubqueries}, aggs: b.aggs, clause: clause}
+	c := &capture{sub: &SubPlan{}, aggs: b.aggs, clause: clause}
 	n, err := b.inside(&scope{outer: sc, capture: c}, q, b.names)
 	if err != nil {
 		return nil, nil, err
@@ -344,7 +342,7 @@ func (o *optimizer) finish(root Node) {
 				return
 			}
 			sub.ready = true
-			if len(sub.Params) > 0 && !sub.Volatile && !sub.Plain {
+			if len(sub.Params) > 0 && !sub.Volatile && o.on(Lookups) {
 				sub.Lookup = o.lookup(sub, s.Kind)
 			}
 			sub.Root = o.plan(sub.Root, s.Kind != ExistsQuery)

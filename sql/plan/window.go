@@ -510,7 +510,7 @@ func sameKey(a, b SortKey) bool {
 // withWindows puts the window functions of a select block on its input, with
 // as few sorts as their windows allow: windows with more keys come first, and
 // the others join them where the sort is the same up to their last key.
-func withWindows(input Node, calls []windowCall) Node {
+func (b *binder) withWindows(input Node, calls []windowCall) Node {
 	if len(calls) == 0 {
 		return input
 	}
@@ -526,7 +526,7 @@ func withWindows(input Node, calls []windowCall) Node {
 		var home *Window
 		spec := 0
 		for _, n := range nodes {
-			if s, ok := n.admit(c); ok {
+			if s, ok := n.admit(c); ok && b.on(MergeWindows) {
 				home, spec = n, s
 				break
 			}

@@ -52,7 +52,7 @@ func (n *SharedScan) inline(root Node) *Project {
 	return p
 }
 
-func (n *SharedScan) prune(need map[ColID]bool) Node {
+func (n *SharedScan) prune(o *optimizer, need map[ColID]bool) Node {
 	var cols []Col
 	var from []ColID
 	for i, c := range n.Columns {
@@ -90,12 +90,12 @@ func (n *Recursive) Cols() []Col { return n.Columns }
 // Inputs implements Node.
 func (n *Recursive) Inputs() []Node { return []Node{n.Base, n.Step} }
 
-func (n *Recursive) prune() Node {
+func (n *Recursive) prune(o *optimizer) Node {
 	all := make([]int, len(n.Columns))
 	for i := range all {
 		all[i] = i
 	}
-	n.Base, n.Step = pruneTo(n.Base, all, n.Columns), pruneTo(n.Step, all, n.Columns)
+	n.Base, n.Step = o.pruneTo(n.Base, all, n.Columns), o.pruneTo(n.Step, all, n.Columns)
 	return n
 }
 
@@ -137,10 +137,13 @@ func (b *binder) item(w *with, pos parse.Pos) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.captures != before && !w.recursive || correlated(n) || cheap(n) && !volatileNode(n) {
+	if b.captures != before && !w.recursive || correlated(n) || b.on(InlineItems) && cheap(n) && !volatileNode(n) {
 		return n, nil
 	}
 	w.shared = &Shared{Name: w.cte.Name.Text, Root: n, Uses: 1, need: map[ColID]bool{}}
+	if !b.on(InlineItems) && !w.recursive { // a LIMIT may be what ends a recursion
+		w.shared.Uses++ // as if there were another
+	}
 	b.shared = append(b.shared, w.shared)
 	return b.sharedScan(w.shared), nil
 }
@@ -179,7 +182,7 @@ func cheap(n Node) bool {
 func (o *optimizer) shared(list []*Shared) {
 	for i := len(list) - 1; i >= 0; i-- {
 		if s := list[i]; s.Uses > 1 {
-			s.Root = prune(sink(o.joinSubqueries(s.Root), nil), s.need)
+			s.Root = o.prune(o.sink(o.joinSubqueries(s.Root), nil), s.need)
 			o.finish(s.Root)
 		}
 	}
