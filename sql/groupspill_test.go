@@ -16,12 +16,12 @@ var allSpills = flag.Bool("spill.all", false, "put groups aside for every combin
 
 // groupKeys are keys of every kind: with NULLs, with few and with many different
 // values.
-var groupKeys = []string{"i", "name", "k", "v", "pair", "zoned", "day", "tags", "attrs", "r", "few, pair", "name, tags, i % 3"}
+var groupKeys = []string{"i", "name", "k", "v", "pair", "zoned", "day", "tags", "attrs", "r", "i * 1234567890123.25 % 977", "few, pair", "name, tags, i % 3"}
 
 // groupAggregates are aggregates whose value does not depend on the order of the
 // rows, or is made not to.
 var groupAggregates = []string{
-	"count(*), count(k), count_if(i % 3 = 0), sum(i), avg(pair), sum(cast(i % 10 as decimal(10,2)))",
+	"count(*), count(k), count_if(i % 3 = 0), sum(i), avg(pair), sum(cast(i % 10 as decimal(10,2))), sum(i * 1234567890123.25), avg(cast(i as decimal(30,3))), max(i * -1e0 + 0), max(i * -0.5)",
 	"sum(cast(i % 8 as double)), min(v), max(name), min(tags), max(r), min(zoned), max(day), min_by(name, i), max_by(tags, i)",
 	"bool_and(i % 2 = 0), bool_or(i > 100), every(pair is null), bitwise_and_agg(i), bitwise_or_agg(i), bitwise_xor_agg(i), checksum(name), checksum(r)",
 	"round(var_samp(i) / 1e4, 1) + 0e0, round(stddev_pop(i), 1) + 0e0, round(skewness(i), 1) + 0e0, round(kurtosis(i), 1) + 0e0, round(geometric_mean(i + 1), 1) + 0e0, round(corr(i, pair), 1) + 0e0, round(regr_slope(i, pair), 1) + 0e0, round(covar_pop(i, pair) / 1.3e4, 1) + 0e0, round(entropy(i % 4), 1) + 0e0",

@@ -39,6 +39,7 @@ func TestJoinsPutAside(t *testing.T) {
 			"SELECT t.name, s.name, t.pair, s.pair FROM t FULL JOIN s ON t.pair = s.pair AND t.k = s.k",
 			"SELECT t.i, t.name FROM t FULL JOIN s ON t.pair = s.pair AND t.i % 2 = s.i % 5 WHERE s.name IS NULL OR t.name > 'unique-03'",
 			"SELECT t.i, s.i, s.name FROM t JOIN s ON t.pair IS NOT DISTINCT FROM s.pair AND t.few = s.few WHERE t.i % 4 = 0",
+			"SELECT t.i, s.i, s.name FROM t JOIN s ON t.i * 1.5 = s.i * 1.50 AND t.name = s.name",
 			"SELECT t.i, s.i, s.name FROM t JOIN s ON t.r = s.r AND t.zoned = s.zoned",
 			"SELECT t.i, s.i, s.name FROM t JOIN s ON t.tags = s.tags AND t.name = s.name AND t.v = s.v",
 			"SELECT i, name, tags, r FROM t WHERE name IN (SELECT name FROM s WHERE i % 2 = 0)",

@@ -66,6 +66,7 @@ var spillQueries = []string{
 	"SELECT i, tags FROM t ORDER BY tags, i % 7",
 	"SELECT i, r FROM t ORDER BY r.b, r.a DESC",
 	"SELECT i, r FROM t ORDER BY r",
+	"SELECT i, i * 12345678901.5 FROM t ORDER BY i * 12345678901.5 % 977.25 DESC, name",
 	"SELECT i, zoned, day, attrs FROM t ORDER BY zoned DESC, lower(k)",
 	"SELECT i FROM t ORDER BY length(name), substr(name, 9)",
 	"SELECT i, name, k FROM t ORDER BY pair LIMIT 6000",

@@ -19,6 +19,8 @@
 //	tinyint … bigint            I64  the value
 //	double, real                F64  the value
 //	decimal(p,s), p <= 18       I64  unscaled: 1.50 is 150 with s = 2
+//	decimal(p,s), p > 18        Str  16 bytes: the unscaled value, two's complement,
+//	                            big-endian, first bit inverted: bytes sort as values
 //	varchar, json               Str  UTF-8 text; json is JSON text
 //	varbinary, uuid, ipaddress  Str  raw bytes (16 for uuid and ipaddress)
 //	date                        I64  days since 1970-01-01
@@ -245,6 +247,13 @@ func (t *Type) IsNumeric() bool { return t.Kind >= TinyInt && t.Kind <= Decimal 
 // Payload says which payload slice of a [Vector] holds the values of a kind.
 type Payload uint8
 
+// The precisions of decimals: those of up to DecimalDigitsShort digits are kept as
+// int64, all others as 16 bytes.
+const (
+	DecimalDigitsShort = 18
+	DecimalDigitsMax   = 38
+)
+
 // The payloads.
 const (
 	PayloadI64 Payload = iota
@@ -261,6 +270,10 @@ func (t *Type) Payload() Payload {
 		return PayloadF64
 	case Varchar, Varbinary, JSON, UUID, IPAddress:
 		return PayloadStr
+	case Decimal:
+		if t.Precision > DecimalDigitsShort {
+			return PayloadStr
+		}
 	case Array, Map, Row:
 		return PayloadNested
 	}

@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"math"
@@ -291,7 +292,8 @@ func appendBinary(dst []byte, v *column.Vector, i int) []byte {
 	case column.Double:
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(v.F64[i]))
 	case column.Decimal:
-		return appendNumeric(dst, v.I64[i], v.Type.Scale)
+		var text [64]byte
+		return appendNumeric(dst, fn.AppendText(text[:0], v, i), v.Type.Scale)
 	case column.Date:
 		return binary.BigEndian.AppendUint32(dst, uint32(int32(v.I64[i]-epochDays)))
 	case column.Time:
@@ -319,43 +321,58 @@ func appendBinary(dst []byte, v *column.Vector, i int) []byte {
 	return fn.AppendText(dst, v, i)
 }
 
-// appendNumeric appends the binary form of unscaled / 10^scale: groups of four decimal
-// digits, the weight of the first, sign, and digits after the point.
-func appendNumeric(dst []byte, unscaled int64, scale int) []byte {
-	sign, u := uint16(0), uint64(unscaled)
-	if unscaled < 0 {
-		sign, u = 0x4000, -u
+// appendNumeric appends the binary form of a decimal, given as text with scale
+// digits behind the point: groups of four decimal digits, the weight of the first,
+// sign, and digits after the point.
+func appendNumeric(dst, text []byte, scale int) []byte {
+	sign := uint16(0)
+	if len(text) > 0 && text[0] == '-' {
+		sign, text = 0x4000, text[1:]
 	}
-	// Groups of the fraction must begin at the point.
-	var groups [8]uint16
-	n, below := 0, (scale+3)/4
-	if pad := below*4 - scale; pad > 0 && u > 0 {
-		// At most 19 digits and 3 more: shift within 128 bits, group by group.
-		low := pow10[4-pad]
-		groups[n] = uint16(u % low * pow10[pad])
-		u /= low
+	whole, fraction := text, []byte(nil)
+	if point := bytes.IndexByte(text, '.'); point >= 0 {
+		whole, fraction = text[:point], text[point+1:]
+	}
+	// Groups begin at the point: the first and the last may be short of digits.
+	const digitsMax = column.DecimalDigitsMax
+	var groups [(digitsMax+3)/4 + (digitsMax+3)/4]uint16
+	n := 0
+	for first := (len(whole) + 3) % 4; len(whole) > 0; first = 3 {
+		x := uint16(0)
+		for _, c := range whole[:first+1] {
+			x = x*10 + uint16(c-'0')
+		}
+		groups[n], whole = x, whole[first+1:]
 		n++
 	}
-	for ; u > 0; n++ {
-		groups[n] = uint16(u % 10000)
-		u /= 10000
+	weight := n - 1
+	for ; len(fraction) > 0; n++ {
+		x := uint16(0)
+		for k := range 4 {
+			x *= 10
+			if k < len(fraction) {
+				x += uint16(fraction[k] - '0')
+			}
+		}
+		groups[n], fraction = x, fraction[min(4, len(fraction)):]
 	}
-	weight := n - 1 - below
 	first := 0
 	for first < n && groups[first] == 0 {
 		first++
+		weight--
+	}
+	for n > first && groups[n-1] == 0 {
+		n--
 	}
 	if first == n {
-		n, first, weight, sign = 0, 0, 0, 0
+		weight, sign = 0, 0
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(n-first))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(int16(weight)))
 	dst = binary.BigEndian.AppendUint16(dst, sign)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(scale))
-	for k := n - 1; k >= first; k-- {
-		dst = binary.BigEndian.AppendUint16(dst, groups[k])
+	for _, g := range groups[first:n] {
+		dst = binary.BigEndian.AppendUint16(dst, g)
 	}
 	return dst
 }
-
-var pow10 = [...]uint64{1, 10, 100, 1000, 10000}

@@ -142,14 +142,21 @@ func (s *integerSum) Merge(other Accumulator, groups []uint32) error {
 }
 
 func (s *integerSum) Result() (*column.Vector, error) {
-	out := column.New(s.result, len(s.sums))
+	out := newDecimals(s.result, len(s.sums))
 	for g, sum := range s.sums {
 		if s.counts[g] == 0 {
-			out.SetNull(g)
+			out.v.SetNull(g)
 			continue
 		}
 		if s.result.Kind == column.Double {
-			out.F64[g] = sum.float64() / float64(s.counts[g])
+			out.v.F64[g] = sum.float64() / float64(s.counts[g])
+			continue
+		}
+		if out.raw != nil {
+			if !sum.digits(s.result.Precision) {
+				return nil, overflow(s.result, "the sum is out of range")
+			}
+			out.put(g, sum)
 			continue
 		}
 		x, ok := int64(0), false
@@ -158,15 +165,12 @@ func (s *integerSum) Result() (*column.Vector, error) {
 		} else {
 			x, ok = sum.int64()
 		}
-		if s.result.Kind == column.Decimal && magnitude(x) >= uint64(powersOfTen[s.result.Precision]) {
-			ok = false
-		}
 		if !ok {
 			return nil, overflow(s.result, "the sum is out of range")
 		}
-		out.I64[g] = x
+		out.v.I64[g] = x
 	}
-	return out, nil
+	return out.v, nil
 }
 
 func (s *integerSum) Bytes() int64 { return int64(16*cap(s.sums) + 8*cap(s.counts)) }
@@ -490,7 +494,10 @@ func addAggregates(l *library) {
 		agg("boolean", "bigint", func([]*column.Type, *column.Type) Accumulator { return &counter{onlyIf: true} }).withWeights())
 
 	integers := func(average bool) func(args []*column.Type, result *column.Type) Accumulator {
-		return func(_ []*column.Type, result *column.Type) Accumulator {
+		return func(args []*column.Type, result *column.Type) Accumulator {
+			if args[0].Payload() == column.PayloadStr {
+				return &wideSum{result: result, average: average}
+			}
 			return &integerSum{result: result, average: average}
 		}
 	}

@@ -204,3 +204,50 @@ func BenchmarkBind(b *testing.B) {
 		}
 	}
 }
+
+// benchDecimals are amounts with two digits behind the point.
+func benchDecimals(precision int) *column.Vector {
+	out := newDecimals(column.DecimalOf(precision, 2), benchRows)
+	for i := range benchRows {
+		out.put(i, widen(int64(i*7919%1_000_003)-5000))
+	}
+	return out.v
+}
+
+// BenchmarkDecimal measures decimals that fit 64 bits and wider ones.
+func BenchmarkDecimal(b *testing.B) {
+	for _, width := range []int{7, 30} {
+		x := benchDecimals(width)
+		one := newDecimals(column.DecimalOf(3, 1), 1)
+		one.put(0, widen(15))
+		c := column.NewConst(one.v, benchRows)
+		for _, op := range []string{"+", "*", "/", "%", "<", "round"} {
+			b.Run(fmt.Sprintf("%d digits/%s", width, op), func(b *testing.B) {
+				if op == "round" {
+					benchScalar(b, op, x)
+					return
+				}
+				benchScalar(b, op, x, c)
+			})
+		}
+		b.Run(fmt.Sprintf("%d digits/sum", width), func(b *testing.B) {
+			f, err := LookupAggregate("sum").Bind([]*column.Type{x.Type})
+			if err != nil {
+				b.Fatal(err)
+			}
+			acc := f.New()
+			acc.Grow(100)
+			groups := make([]uint32, benchRows)
+			for i := range groups {
+				groups[i] = uint32(i * 31 % 100)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := acc.Add(groups, []*column.Vector{x}, benchRows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds()/1e6, "Mrows/s")
+		})
+	}
+}

@@ -201,6 +201,22 @@ func castNumber(from, to *column.Type) caster {
 	failDouble := func(f float64) error { return fail(appendDouble(nil, f, 64)) }
 	lo, hi := integerRange(to)
 	switch {
+	case from.Payload() == column.PayloadStr:
+		return castFromWide(from, to)
+	case to.Payload() == column.PayloadStr && from.Payload() == column.PayloadF64:
+		return castToWide(to, func(f float64) string { return string(appendPlainDouble(nil, f)) }, failDouble)
+	case to.Payload() == column.PayloadStr:
+		_, scale := decimalShape(from)
+		if from.Kind == column.Boolean {
+			scale = 0
+		}
+		return castWide(to, func(x int128) (int128, error) {
+			r, ok := rescale128(x, scale, to.Scale, to.Precision)
+			if !ok {
+				return r, fail(appendDecimal128(nil, x, scale))
+			}
+			return r, nil
+		})
 	case from.Kind == column.Boolean || from.IsInteger():
 		switch {
 		case to.Kind == column.Boolean:
@@ -231,7 +247,7 @@ func castNumber(from, to *column.Type) caster {
 			return castEach(to, func(_ *Context, x int64) (int64, bool, error) { return truth(x != 0), true, nil })
 		case to.IsInteger():
 			return castEach(to, func(_ *Context, x int64) (int64, bool, error) {
-				r, _ := rescale(x, from.Scale, 0, maxDecimalDigits)
+				r, _ := rescale(x, from.Scale, 0, column.DecimalDigitsShort)
 				if r < lo || r > hi {
 					return 0, false, failDecimal(x)
 				}
@@ -469,6 +485,9 @@ func castFromText(to *column.Type) caster {
 			return float64(float32(f)), ok
 		})
 	case column.Decimal:
+		if to.Payload() == column.PayloadStr {
+			return castToWide(to, strings.TrimSpace, func(s string) error { return invalidCast(s, to) })
+		}
 		return fromText(to, func(s string) (int64, bool) { return parseDecimal(strings.TrimSpace(s), to) })
 	case column.Varbinary:
 		return retyped(to)

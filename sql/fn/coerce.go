@@ -2,9 +2,8 @@ package fn
 
 import "github.com/cairndb/cairn/segment/column"
 
-// maxDecimalDigits is the precision of the widest decimal, whose unscaled value
-// still fits into an int64.
-const maxDecimalDigits = 18
+// maxDecimalDigits is the precision of the widest decimal.
+const maxDecimalDigits = column.DecimalDigitsMax
 
 // integerDigits is how many decimal digits each integer type can need.
 func integerDigits(k column.Kind) int {

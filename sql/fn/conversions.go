@@ -210,7 +210,7 @@ func (f formatSpec) value(v *column.Vector, row int) (string, error) {
 		case leaf.Type.Payload() == column.PayloadF64:
 			x = leaf.F64[i]
 		case leaf.Type.Kind == column.Decimal:
-			x = decimalToDouble(leaf.I64[i], leaf.Type.Scale)
+			x = wideToDouble(decimalAt(leaf, i), leaf.Type.Scale)
 		default:
 			return wrong()
 		}

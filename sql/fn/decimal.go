@@ -2,14 +2,14 @@ package fn
 
 import (
 	"math"
-	"math/bits"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
 )
 
-// Decimals are unscaled int64 values of at most 18 digits; intermediate results
-// of arithmetic are 128 bits wide.
+// Decimals of up to 18 digits are unscaled int64 values, wider ones, of up to 38
+// digits, 128-bit integers (see column.Type). The kernels here are for the first;
+// those of decimalwide.go serve wherever one operand or the result is wide.
 
 var powersOfTen = func() (p [19]int64) {
 	p[0] = 1
@@ -18,88 +18,6 @@ var powersOfTen = func() (p [19]int64) {
 	}
 	return p
 }()
-
-// int128 is a signed 128-bit integer.
-type int128 struct {
-	hi int64
-	lo uint64
-}
-
-func widen(x int64) int128 { return int128{hi: x >> 63, lo: uint64(x)} }
-
-func (a int128) add(b int128) int128 {
-	lo, carry := bits.Add64(a.lo, b.lo, 0)
-	return int128{hi: a.hi + b.hi + int64(carry), lo: lo}
-}
-
-func (a int128) neg() int128 {
-	lo, borrow := bits.Sub64(0, a.lo, 0)
-	return int128{hi: -a.hi - int64(borrow), lo: lo}
-}
-
-func (a int128) cmp(b int128) int {
-	switch {
-	case a.hi < b.hi, a.hi == b.hi && a.lo < b.lo:
-		return -1
-	case a == b:
-		return 0
-	}
-	return 1
-}
-
-// int64 returns the value if it fits.
-func (a int128) int64() (int64, bool) {
-	x := int64(a.lo)
-	return x, a.hi == x>>63
-}
-
-func (a int128) float64() float64 {
-	if a.hi < 0 {
-		return -a.neg().float64()
-	}
-	return float64(a.hi)*(1<<64) + float64(a.lo)
-}
-
-// mul128 multiplies two int64 exactly.
-func mul128(a, b int64) int128 {
-	hi, lo := bits.Mul64(magnitude(a), magnitude(b))
-	r := int128{hi: int64(hi), lo: lo}
-	if (a < 0) != (b < 0) {
-		return r.neg()
-	}
-	return r
-}
-
-func magnitude(x int64) uint64 {
-	if x < 0 {
-		return -uint64(x)
-	}
-	return uint64(x)
-}
-
-// divRound divides by a positive divisor, rounding half away from zero; false
-// when the quotient does not fit an int64.
-func (a int128) divRound(d int64) (int64, bool) {
-	neg := a.hi < 0
-	if neg {
-		a = a.neg()
-	}
-	u := uint64(d)
-	if uint64(a.hi) >= u {
-		return 0, false
-	}
-	q, r := bits.Div64(uint64(a.hi), a.lo, u)
-	if r >= u-r {
-		q++
-	}
-	if q > math.MaxInt64 {
-		return 0, false
-	}
-	if neg {
-		return -int64(q), true
-	}
-	return int64(q), true
-}
 
 // rescale changes the scale of an unscaled value, rounding half up; false when
 // the result needs more than precision digits.
@@ -115,6 +33,21 @@ func rescale(x int64, from, to, precision int) (int64, bool) {
 		x, _ = widen(x).divRound(powersOfTen[from-to])
 	}
 	return x, magnitude(x) < uint64(powersOfTen[precision])
+}
+
+// rescale128 is rescale for wide values.
+func rescale128(x int128, from, to, precision int) (int128, bool) {
+	u, ok := x.magnitude(), true
+	switch {
+	case to > from:
+		u, ok = u.mul(powersOfTen128[to-from])
+	case to < from:
+		u = u.divRound(powersOfTen128[from-to])
+	}
+	if !ok || !u.less(powersOfTen128[precision]) {
+		return int128{}, false
+	}
+	return u.signed(x.hi < 0)
 }
 
 // compareDecimals compares unscaled values of different scales exactly.
@@ -137,14 +70,19 @@ func doubleToDecimal(f float64, t *column.Type) (int64, bool) {
 	return x, ok
 }
 
-// parseDecimal reads decimal text with optional sign, point and exponent, and
-// rounds it to the scale of t.
-func parseDecimal(s string, t *column.Type) (int64, bool) {
-	neg := false
+// decimalText is the parts of a decimal's text.
+type decimalText struct {
+	neg         bool
+	whole, frac string
+	exp         int // power of ten
+}
+
+// readDecimal takes the text of a decimal apart: optional sign, point and
+// exponent. Whether the parts hold digits only is not looked at.
+func readDecimal(s string) (d decimalText, ok bool) {
 	if s != "" && (s[0] == '-' || s[0] == '+') {
-		neg, s = s[0] == '-', s[1:]
+		d.neg, s = s[0] == '-', s[1:]
 	}
-	exp := 0
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		e := s[i+1:]
 		eneg := false
@@ -153,24 +91,41 @@ func parseDecimal(s string, t *column.Type) (int64, bool) {
 		}
 		v, n := digits(e, 4)
 		if n == 0 || n != len(e) {
-			return 0, false
+			return d, false
 		}
-		if exp = int(v); eneg {
-			exp = -exp
+		if d.exp = int(v); eneg {
+			d.exp = -d.exp
 		}
 		s = s[:i]
 	}
-	whole, frac, _ := strings.Cut(s, ".")
-	if whole == "" && frac == "" {
+	d.whole, d.frac, _ = strings.Cut(s, ".")
+	return d, d.whole != "" || d.frac != ""
+}
+
+// at returns byte i of the digits, and false for one that is none.
+func (d *decimalText) at(i int) (byte, bool) {
+	c := byte(0)
+	if i < len(d.whole) {
+		c = d.whole[i]
+	} else {
+		c = d.frac[i-len(d.whole)]
+	}
+	return c - '0', c >= '0' && c <= '9'
+}
+
+// parseDecimal reads decimal text with optional sign, point and exponent, and
+// rounds it to the scale of t, which has at most 18 digits.
+func parseDecimal(s string, t *column.Type) (int64, bool) {
+	d, ok := readDecimal(s)
+	if !ok {
 		return 0, false
 	}
-	all := whole + frac
-	point := len(whole) + exp // digits of all before the point
-	keep := point + t.Scale   // digits that stay
+	n := len(d.whole) + len(d.frac)
+	keep := len(d.whole) + d.exp + t.Scale // digits that stay
 	var x int64
-	for i := 0; i < len(all); i++ {
-		c := all[i]
-		if c < '0' || c > '9' {
+	for i := range n {
+		c, ok := d.at(i)
+		if !ok {
 			return 0, false
 		}
 		switch {
@@ -178,12 +133,12 @@ func parseDecimal(s string, t *column.Type) (int64, bool) {
 			if x >= powersOfTen[17] {
 				return 0, false
 			}
-			x = x*10 + int64(c-'0')
-		case i == keep && c >= '5':
+			x = x*10 + int64(c)
+		case i == keep && c >= 5:
 			x++
 		}
 	}
-	for i := len(all); i < keep && x != 0; i++ {
+	for i := n; i < keep && x != 0; i++ {
 		if x >= powersOfTen[17] {
 			return 0, false
 		}
@@ -192,22 +147,87 @@ func parseDecimal(s string, t *column.Type) (int64, bool) {
 	if x >= powersOfTen[t.Precision] {
 		return 0, false
 	}
-	if neg {
+	if d.neg {
 		x = -x
 	}
 	return x, true
 }
 
-// DecimalLiteralType returns the type and unscaled value of a decimal literal
-// such as 1.50, which is decimal(3,2); false when it has more than 18 digits.
-func DecimalLiteralType(s string) (*column.Type, int64, bool) {
-	whole, frac, _ := strings.Cut(s, ".")
-	whole = strings.TrimLeft(whole, "0")
-	precision := len(whole) + len(frac)
-	if precision > maxDecimalDigits {
-		return nil, 0, false
+// parseDecimal128 is parseDecimal for types of more digits.
+func parseDecimal128(s string, t *column.Type) (int128, bool) {
+	d, ok := readDecimal(s)
+	if !ok {
+		return int128{}, false
 	}
-	t := column.DecimalOf(max(precision, 1), len(frac))
-	x, ok := parseDecimal(whole+"."+frac, t)
-	return t, x, ok
+	n := len(d.whole) + len(d.frac)
+	keep := len(d.whole) + d.exp + t.Scale
+	var x uint128
+	shift := func(c byte) bool {
+		if !x.less(powersOfTen128[column.DecimalDigitsMax-1]) {
+			return false
+		}
+		x, _ = x.mul(uint128{lo: 10})
+		x, _ = x.add(uint128{lo: uint64(c)})
+		return true
+	}
+	for i := range n {
+		c, ok := d.at(i)
+		if !ok {
+			return int128{}, false
+		}
+		switch {
+		case i < keep:
+			if !shift(c) {
+				return int128{}, false
+			}
+		case i == keep && c >= 5:
+			x, _ = x.add(uint128{lo: 1})
+		}
+	}
+	for i := n; i < keep && x != (uint128{}); i++ {
+		if !shift(0) {
+			return int128{}, false
+		}
+	}
+	if !x.less(powersOfTen128[t.Precision]) {
+		return int128{}, false
+	}
+	return x.signed(d.neg)
+}
+
+// DecimalFloor returns the decimal v holds as its one value rounded down to an
+// integer of type t, and whether that is the value itself; ok is false when it is
+// out of the range of t.
+func DecimalFloor(v *column.Vector, t *column.Type) (whole int64, exact, ok bool) {
+	x := decimalAt(v, 0)
+	floor := decimalRounding(roundsDown).cut(x, v.Type.Scale)
+	back, fits := rescale128(floor, 0, v.Type.Scale, column.DecimalDigitsMax)
+	lo, hi := integerRange(t)
+	whole, ok = floor.int64()
+	return whole, fits && back == x, ok && whole >= lo && whole <= hi
+}
+
+// DecimalLiteral returns the value of a decimal literal such as 1.50, which is a
+// decimal(3,2), as a vector of one; false when it has more digits than a decimal
+// can have.
+func DecimalLiteral(s string) (*column.Vector, bool) {
+	neg := strings.HasPrefix(s, "-")
+	whole, frac, _ := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	whole = strings.TrimLeft(whole, "0")
+	precision := max(len(whole)+len(frac), 1)
+	if precision > maxDecimalDigits {
+		return nil, false
+	}
+	t := column.DecimalOf(precision, len(frac))
+	text := whole + "." + frac
+	if text == "." {
+		text = "0"
+	}
+	if neg {
+		text = "-" + text
+	}
+	out := newDecimals(t, 1)
+	x, ok := parseDecimal128(text, t)
+	out.put(0, x)
+	return out.v, ok
 }

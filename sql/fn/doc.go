@@ -43,9 +43,7 @@
 //
 // # Differences from Trino
 //
-// Decimals have at most 18 digits: wider types (to 38) are taken as that wide, and
-// an operation whose result needs more fails with an overflow error. Times have at
-// most microseconds, and literals of them at least milliseconds. JSON numbers keep
+// Times have at most microseconds, and literals of them at least milliseconds. JSON numbers keep
 // the spelling of their source. Hash values (checksum) are our own. A [Doc] says
 // where a single function differs.
 package fn

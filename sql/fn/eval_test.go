@@ -198,11 +198,11 @@ func (e *evaluator) primary() (*column.Vector, error) {
 			}
 			return e.constant(column.DoubleType, func(v *column.Vector) { v.F64[0] = f }), nil
 		case strings.Contains(t, "."):
-			typ, x, ok := DecimalLiteralType(t)
+			x, ok := DecimalLiteral(t)
 			if !ok {
 				return nil, fmt.Errorf("bad number %s", t)
 			}
-			return e.constant(typ, func(v *column.Vector) { v.I64[0] = x }), nil
+			return e.spread(column.NewConst(x, 1)), nil
 		}
 		typ := column.IntegerType
 		x, ok := parseInteger(t, typ)

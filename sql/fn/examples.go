@@ -111,7 +111,7 @@ var differences = map[string]string{
 	"json_value":           "A path cannot use datetime(); numbers with a fraction are computed as doubles.",
 	"json_parse":           "Numbers keep the spelling of the text.",
 	"json_extract":         "Numbers keep the spelling of the text.",
-	"cast":                 "Decimals have at most 18 digits, times at most microseconds; wider types are taken as these.",
+	"cast":                 "Times have at most microseconds; wider types are taken as these.",
 	"ip_prefix":            "Trino has no such function; the result is text.",
 	"ip_subnet_min":        "Trino has no such function.",
 	"ip_subnet_max":        "Trino has no such function.",

@@ -705,11 +705,11 @@ func pushJSONScalar(out *column.Vector, text string, quoted bool, fail func() er
 		if !quoted && !number {
 			text = strconv.Itoa(int(truth(text == "true")))
 		}
-		x, ok := parseDecimal(text, t)
+		x, ok := parseDecimal128(text, t)
 		if !ok {
 			return fail()
 		}
-		pushInt(out, x)
+		pushDecimal(out, x)
 		return nil
 	case column.Date:
 		days, rest, ok := parseDate(text)

@@ -78,13 +78,73 @@ func roundInteger(t *column.Type) func(_ *Context, x, decimals int64) (int64, bo
 	}
 }
 
-// decimalRounding makes a function of decimals whose result has no fraction.
-func decimalRounding(round func(x, unit int64) int64) overload {
+// A rounding of a decimal is what it adds to a magnitude that is cut to whole
+// units: whether 1, given the sign and how the rest compares with half a unit.
+type decimalRounding func(neg bool, rest, unit uint128) bool
+
+func roundsUp(neg bool, rest, _ uint128) bool      { return !neg && rest != uint128{} }
+func roundsDown(neg bool, rest, _ uint128) bool    { return neg && rest != uint128{} }
+func roundsToZero(bool, uint128, uint128) bool     { return false }
+func roundsHalfUp(_ bool, rest, unit uint128) bool { return !rest.less(unit.sub(rest)) }
+
+// cut removes the last drop digits of x.
+func (r decimalRounding) cut(x int128, drop int) int128 {
+	if drop > maxDecimalDigits {
+		return int128{}
+	}
+	unit := powersOfTen128[drop]
+	q, rest := x.magnitude().div(unit)
+	if r(x.hi < 0, rest, unit) {
+		q, _ = q.add(uint128{lo: 1})
+	}
+	out, _ := q.signed(x.hi < 0)
+	return out
+}
+
+// whole makes the function of decimals whose result has no fraction; narrow is how
+// it is done in 64 bits.
+func (r decimalRounding) whole(narrow func(x, unit int64) int64) overload {
 	return overBind("decimal", "", func(args []*column.Type) (*column.Type, kernel, error) {
-		unit := powersOfTen[args[0].Scale]
-		t := cappedDecimal(args[0].Precision-args[0].Scale+1, 0)
-		return t, map1(func(x int64) int64 { return round(x, unit) }), nil
+		from := args[0]
+		t := cappedDecimal(from.Precision-from.Scale+min(from.Scale, 1), 0)
+		if from.Payload() == column.PayloadStr {
+			return t, wide1(func(x int128) (int128, error) { return r.cut(x, from.Scale), nil }), nil
+		}
+		unit := powersOfTen[from.Scale]
+		return t, map1(func(x int64) int64 { return narrow(x, unit) }), nil
 	})
+}
+
+// at makes the function of decimals that cuts them to a number of digits behind
+// the point, with a result of type t.
+func (r decimalRounding) at(from, t *column.Type) kernel {
+	return func(c *Context, _ *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+		out, skip, pace := newDecimals(t, n), unionNulls(args), pacer{c: c}
+		for i := range n {
+			if skip != nil && skip.Get(i) {
+				continue
+			}
+			if err := pace.spend(decimalWork); err != nil {
+				return nil, err
+			}
+			x, drop := decimalAt(args[0], i), int64(from.Scale)
+			if keep := intAt(args[1], i); keep >= drop {
+				drop = 0
+			} else if drop -= keep; drop < 0 || drop > maxDecimalDigits {
+				continue // nothing is left
+			}
+			if drop > 0 {
+				u, ok := r.cut(x, int(drop)).magnitude().mul(powersOfTen128[drop])
+				y, ok2 := u.signed(x.hi < 0)
+				if !ok || !ok2 || !y.digits(t.Precision) {
+					return nil, overflow(t, "the rounded number has more digits")
+				}
+				x = y
+			}
+			out.put(i, x)
+		}
+		return out.v, nil
+	}
 }
 
 func domain(name string, f float64) error {
@@ -102,18 +162,28 @@ func addMath(l *library) {
 				}
 				return int64(magnitude(x)), true, nil
 			})
-		}), over("decimal", "decimal", map1(func(x int64) int64 { return int64(magnitude(x)) })),
+		}), overBind("decimal", "", func(args []*column.Type) (*column.Type, kernel, error) {
+			if args[0].Payload() == column.PayloadStr {
+				return args[0], wide1(func(x int128) (int128, error) { y, _ := x.magnitude().signed(false); return y, nil }), nil
+			}
+			return args[0], map1(func(x int64) int64 { return int64(magnitude(x)) }), nil
+		}),
 			over("double", "double", map1(math.Abs)), over("real", "real", map1(math.Abs)))...)
 	same := func(*column.Type) kernel { return map1(func(x int64) int64 { return x }) }
 	l.scalar(Doc{Name: "ceil", Aliases: []string{"ceiling"}, Family: family, Signature: "ceil(x)", Summary: "Rounds up to a whole number.", Example: "ceil(1.2)", Result: "2"},
-		append(overIntegers(same), decimalRounding(func(x, unit int64) int64 { return -floorDiv(-x, unit) }),
+		append(overIntegers(same), decimalRounding(roundsUp).whole(func(x, unit int64) int64 { return -floorDiv(-x, unit) }),
 			over("double", "double", map1(math.Ceil)), over("real", "real", map1(math.Ceil)))...)
 	l.scalar(Doc{Name: "floor", Family: family, Signature: "floor(x)", Summary: "Rounds down to a whole number.", Example: "floor(-1.2)", Result: "-2"},
-		append(overIntegers(same), decimalRounding(floorDiv), over("double", "double", map1(math.Floor)), over("real", "real", map1(math.Floor)))...)
+		append(overIntegers(same), decimalRounding(roundsDown).whole(floorDiv), over("double", "double", map1(math.Floor)), over("real", "real", map1(math.Floor)))...)
 	addRounding(l, family)
 	l.scalar(Doc{Name: "sign", Family: family, Signature: "sign(x)", Summary: "Gives -1, 0 or 1.", Example: "sign(-3)", Result: "-1"},
 		append(overIntegers(func(*column.Type) kernel { return map1(signOf) }),
-			overBind("decimal", "", func([]*column.Type) (*column.Type, kernel, error) { return column.DecimalOf(1, 0), map1(signOf), nil }),
+			overBind("decimal", "", func(args []*column.Type) (*column.Type, kernel, error) {
+				if args[0].Payload() == column.PayloadStr {
+					return column.DecimalOf(1, 0), wide1(func(x int128) (int128, error) { return widen(int64(x.cmp(int128{}))), nil }), nil
+				}
+				return column.DecimalOf(1, 0), map1(signOf), nil
+			}),
 			over("double", "double", map1(func(f float64) float64 {
 				if f > 0 {
 					return 1
@@ -224,31 +294,19 @@ func addRounding(l *library, family string) {
 	decimal2 := overBind("decimal, bigint", "", func(args []*column.Type) (*column.Type, kernel, error) {
 		from := args[0]
 		t := cappedDecimal(from.Precision+1, from.Scale)
-		return t, try2(func(_ *Context, x, decimals int64) (int64, bool, error) {
-			drop := int64(from.Scale) - decimals
-			if drop <= 0 {
-				return x, true, nil
-			}
-			if drop > maxDecimalDigits {
-				return 0, true, nil
-			}
-			q, _ := widen(x).divRound(powersOfTen[drop])
-			r, ok := mulInt(q, powersOfTen[drop])
-			if !ok || magnitude(r) >= uint64(powersOfTen[t.Precision]) {
-				return 0, false, overflow(t, "the rounded number has more digits")
-			}
-			return r, true, nil
-		}), nil
+		return t, decimalRounding(roundsHalfUp).at(from, t), nil
 	})
 	l.scalar(Doc{Name: "round", Family: family, Signature: "round(x[, decimals])", Summary: "Rounds half away from zero.", Example: "round(2.345, 2)", Result: "2.350"},
 		append(append(append(integers, integers2...),
-			decimalRounding(func(x, unit int64) int64 { q, _ := widen(x).divRound(unit); return q }), decimal2),
+			decimalRounding(roundsHalfUp).whole(func(x, unit int64) int64 { q, _ := widen(x).divRound(unit); return q }), decimal2),
 			over("double", "double", map1(math.Round)), over("real", "real", map1(math.Round)),
 			over("double, bigint", "double", map2(double)), over("real, bigint", "real", map2(double)))...)
 	l.scalar(Doc{Name: "truncate", Family: family, Signature: "truncate(x[, decimals])", Summary: "Cuts digits off, towards zero.", Example: "truncate(-1.9)", Result: "-1"},
-		decimalRounding(func(x, unit int64) int64 { return x / unit }),
+		decimalRounding(roundsToZero).whole(func(x, unit int64) int64 { return x / unit }),
 		over("double", "double", map1(math.Trunc)), over("real", "real", map1(math.Trunc)),
-		over("decimal, bigint", "decimal", try2(func(_ *Context, x, _ int64) (int64, bool, error) { return x, true, nil })).boundTo(truncateDecimal),
+		overBind("decimal, bigint", "", func(args []*column.Type) (*column.Type, kernel, error) {
+			return args[0], decimalRounding(roundsToZero).at(args[0], args[0]), nil
+		}),
 		over("double, bigint", "double", map2(func(f float64, d int64) float64 {
 			if d < -308 || d > 308 || f != f || math.IsInf(f, 0) {
 				return f
@@ -265,26 +323,6 @@ func addRounding(l *library, family string) {
 			p := math.Pow10(int(-d))
 			return math.Trunc(f/p) * p
 		})))
-}
-
-// boundTo replaces the kernel of an overload by one made for the types.
-func (o overload) boundTo(bind func(args []*column.Type) (*column.Type, kernel, error)) overload {
-	o.bind = bind
-	return o
-}
-
-func truncateDecimal(args []*column.Type) (*column.Type, kernel, error) {
-	scale := int64(args[0].Scale)
-	return nil, try2(func(_ *Context, x, decimals int64) (int64, bool, error) {
-		drop := scale - decimals
-		if drop <= 0 {
-			return x, true, nil
-		}
-		if drop > maxDecimalDigits {
-			return 0, true, nil
-		}
-		return x - x%powersOfTen[drop], true, nil
-	}), nil
 }
 
 func addRandom(l *library, family string) {

@@ -78,7 +78,11 @@ func (c comparison) bind(given []*column.Type) (*Bound, error) {
 		// Compared as they are: a bigint need not fit into a decimal.
 		_, sa := decimalShape(a)
 		_, sb := decimalShape(b)
-		k = map2(func(x, y int64) int64 { return truth(c.accepts(compareDecimals(x, sa, y, sb))) })
+		if a.Payload() == column.PayloadStr || b.Payload() == column.PayloadStr {
+			k = compareWideKernel(c, sa, sb)
+		} else {
+			k = map2(func(x, y int64) int64 { return truth(c.accepts(compareDecimals(x, sa, y, sb))) })
+		}
 	} else {
 		t := CommonType(a, b)
 		if t == nil {
@@ -248,8 +252,8 @@ func doubleKernel(op string, single bool) kernel {
 }
 
 // decimalKernel computes with integers and decimals as they are, and gives the
-// result type by Trino's rules, cut to 18 digits.
-func decimalKernel(op string, a, b *column.Type) (*column.Type, kernel) {
+// precision and scale of the result by Trino's rules.
+func decimalKernel(op string, a, b *column.Type) (*column.Type, kernel, error) {
 	pa, sa := decimalShape(a)
 	pb, sb := decimalShape(b)
 	var t *column.Type
@@ -258,67 +262,61 @@ func decimalKernel(op string, a, b *column.Type) (*column.Type, kernel) {
 	case "+", "-":
 		t = cappedDecimal(max(pa-sa, pb-sb)+scale+1, scale)
 	case "*":
+		if sa+sb > maxDecimalDigits {
+			return nil, nil, sqlerr.New(sqlerr.DatatypeMismatch, sqlerr.Pos{},
+				"the product of %s and %s would have %d digits behind the point, more than %d", a, b, sa+sb, maxDecimalDigits).
+				WithHint("CAST one of the two to a decimal of a smaller scale, or to double")
+		}
 		t = cappedDecimal(pa+pb, sa+sb)
 	case "/":
 		t = cappedDecimal(pa+sb+max(0, sb-sa), scale)
 	default:
 		t = cappedDecimal(min(pa-sa, pb-sb)+scale, scale)
 	}
-	up := func(x int64, s int) int128 { return mul128(x, powersOfTen[scale-s]) }
-	tooBig := func() error { return overflow(t, "the result has more digits") }
-	fits := func(x int64, ok bool) (int64, bool, error) {
-		if !ok || magnitude(x) >= uint64(powersOfTen[t.Precision]) {
-			return 0, false, tooBig()
-		}
-		return x, true, nil
+	if a.Payload() == column.PayloadStr || b.Payload() == column.PayloadStr || t.Payload() == column.PayloadStr {
+		return t, wideDecimalKernel(op, sa, sb, t), nil
 	}
+	// The precisions are such that the results of + - * fit.
+	fa, fb := powersOfTen[scale-sa], powersOfTen[scale-sb]
 	switch op {
 	case "+":
-		return t, try2(func(_ *Context, x, y int64) (int64, bool, error) { return fits(up(x, sa).add(up(y, sb)).int64()) })
+		return t, map2(func(x, y int64) int64 { return x*fa + y*fb }), nil
 	case "-":
-		return t, try2(func(_ *Context, x, y int64) (int64, bool, error) { return fits(up(x, sa).add(up(y, sb).neg()).int64()) })
+		return t, map2(func(x, y int64) int64 { return x*fa - y*fb }), nil
 	case "*":
-		return t, try2(func(_ *Context, x, y int64) (int64, bool, error) {
-			p := mul128(x, y)
-			if over := sa + sb - t.Scale; over > 0 {
-				return fits(p.divRound(powersOfTen[over]))
-			}
-			return fits(p.int64())
-		})
+		return t, map2(func(x, y int64) int64 { return x * y }), nil
 	case "/":
+		up := powersOfTen[scale+sb-sa]
 		return t, try2(func(_ *Context, x, y int64) (int64, bool, error) {
 			if y == 0 {
 				return 0, false, divisionByZero()
 			}
-			shift := scale + sb - sa
-			if shift > maxDecimalDigits {
-				return 0, false, tooBig()
-			}
-			num := mul128(x, powersOfTen[shift])
+			num := mul128(x, up)
 			if y < 0 {
 				num = num.neg()
 			}
-			if y == math.MinInt64 {
-				return 0, false, tooBig()
+			q, ok := num.divRound(int64(magnitude(y)))
+			if !ok || magnitude(q) >= uint64(powersOfTen[t.Precision]) {
+				return 0, false, decimalTooBig(t)
 			}
-			return fits(num.divRound(int64(magnitude(y))))
-		})
+			return q, true, nil
+		}), nil
 	}
 	return t, try2(func(_ *Context, x, y int64) (int64, bool, error) {
 		if y == 0 {
 			return 0, false, divisionByZero()
 		}
 		// Both fit 128 bits at the common scale; mostly also 64.
-		p, ok1 := up(x, sa).int64()
-		q, ok2 := up(y, sb).int64()
-		if !ok1 || !ok2 {
-			return 0, false, tooBig()
+		p, q := mul128(x, fa), mul128(y, fb)
+		if p64, ok := p.int64(); ok {
+			if q64, ok := q.int64(); ok && q64 != -1 {
+				return p64 % q64, true, nil
+			}
 		}
-		if q == -1 {
-			return 0, true, nil
-		}
-		return fits(p%q, true)
-	})
+		_, r := p.magnitude().div(q.magnitude())
+		rest, _ := r.signed(p.hi < 0)
+		return int64(rest.lo), true, nil
+	}), nil
 }
 
 // bindArithmetic binds + - * / %.
@@ -352,7 +350,10 @@ func bindArithmetic(doc *Doc, given []*column.Type) (*Bound, error) {
 		k = integerKernel(op, t)
 	case t.Kind == column.Decimal:
 		to = []*column.Type{a, b}
-		t, k = decimalKernel(op, a, b)
+		var err error
+		if t, k, err = decimalKernel(op, a, b); err != nil {
+			return nil, err
+		}
 	default:
 		k = doubleKernel(op, t.Kind == column.Real)
 	}
@@ -507,6 +508,9 @@ func bindNegate(doc *Doc, given []*column.Type) (*Bound, error) {
 		})
 	case t.Kind == column.Decimal:
 		k = map1(func(x int64) int64 { return -x })
+		if t.Payload() == column.PayloadStr {
+			k = wide1(func(x int128) (int128, error) { return x.neg(), nil })
+		}
 	case t.Kind == column.Double || t.Kind == column.Real:
 		k = map1(func(x float64) float64 { return -x })
 	default:

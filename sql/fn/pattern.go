@@ -34,7 +34,7 @@ var plainTypes = map[string]*column.Type{
 }
 
 var precisionTypes = map[string]*column.Type{
-	"decimal": column.DecimalOf(maxDecimalDigits, 0), "time": column.TimeType,
+	"decimal": column.DecimalOf(column.DecimalDigitsShort, 0), "time": column.TimeType,
 	"timestamp": column.TimestampType, "timestamptz": column.TimestampTZType,
 }
 

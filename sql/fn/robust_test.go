@@ -41,7 +41,13 @@ func randomValue(r *rand.Rand, v *column.Vector) {
 	case column.BigInt:
 		pushInt(v, testInts[r.IntN(len(testInts))])
 	case column.Decimal:
-		pushInt(v, r.Int64N(powersOfTen[v.Type.Precision]))
+		x := widen(r.Int64())
+		if u := randomUint128(r); u.hi < 1<<60 {
+			x, _ = u.signed(r.IntN(2) == 0)
+		}
+		_, rest := x.magnitude().div(powersOfTen128[v.Type.Precision])
+		x, _ = rest.signed(x.hi < 0)
+		pushDecimal(v, x)
 	case column.Double:
 		pushFloat(v, testDoubles[r.IntN(len(testDoubles))])
 	case column.Date, column.IntervalMonth:

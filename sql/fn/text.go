@@ -98,6 +98,9 @@ func appendScalarText(dst []byte, v *column.Vector, i int) []byte {
 	case column.TinyInt, column.SmallInt, column.Integer, column.BigInt:
 		return strconv.AppendInt(dst, v.I64[i], 10)
 	case column.Decimal:
+		if v.I64 == nil {
+			return appendDecimal128(dst, readInt128(v.Str[i]), t.Scale)
+		}
 		return appendDecimal(dst, v.I64[i], t.Scale)
 	case column.Date:
 		return appendDate(dst, v.I64[i])
@@ -188,7 +191,14 @@ func appendDecimal(dst []byte, unscaled int64, scale int) []byte {
 		return strconv.AppendUint(dst, u, 10)
 	}
 	var buf [40]byte
-	digits := strconv.AppendUint(buf[:0], u, 10)
+	return appendPointed(dst, strconv.AppendUint(buf[:0], u, 10), scale)
+}
+
+// appendPointed writes digits with a point before the last scale of them.
+func appendPointed(dst, digits []byte, scale int) []byte {
+	if scale == 0 {
+		return append(dst, digits...)
+	}
 	if len(digits) <= scale {
 		dst = append(dst, "0."...)
 		for range scale - len(digits) {

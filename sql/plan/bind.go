@@ -587,12 +587,17 @@ func mentions(q *parse.Query, table string) bool {
 	return inQuery(q)
 }
 
-// wholeNumber parses an integer literal.
-func wholeNumber(text string, pos parse.Pos) (*Const, error) {
+// wholeNumber parses an integer literal. One that is too large for a bigint is a
+// decimal where Postgres' rules hold.
+func (b *binder) wholeNumber(text string, pos parse.Pos) (*Const, error) {
+	text = strings.TrimPrefix(text, "--") // the minus of a literal and one before it
 	x, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
+		if v, ok := fn.DecimalLiteral(text); ok && b.opt.Postgres {
+			return constant(v.Type, v, pos), nil
+		}
 		return nil, sqlerr.New(sqlerr.NumericOutOfRange, pos, "%s is too large for bigint", text).
-			WithHint("write %se0 for a double", text)
+			WithHint("write %s. for a decimal, %[1]se0 for a double", text)
 	}
 	if x >= math.MinInt32 && x <= math.MaxInt32 {
 		return intConst(column.IntegerType, x, pos), nil

@@ -130,14 +130,14 @@ func (b *binder) literal(x *parse.Literal) (Expr, error) {
 	case parse.BoolLiteral:
 		return boolConst(strings.EqualFold(x.Text, "true"), x.Pos), nil
 	case parse.IntegerLiteral:
-		return wholeNumber(x.Text, x.Pos)
+		return b.wholeNumber(x.Text, x.Pos)
 	case parse.DecimalLiteral:
-		t, v, ok := fn.DecimalLiteralType(x.Text)
+		v, ok := fn.DecimalLiteral(x.Text)
 		if !ok {
 			return nil, sqlerr.New(sqlerr.NumericOutOfRange, x.Pos, "%s has more than %d digits", x.Text, decimalDigitsMax).
 				WithHint("write %se0 for a double", x.Text)
 		}
-		return intConst(t, v, x.Pos), nil
+		return constant(v.Type, v, x.Pos), nil
 	case parse.DoubleLiteral:
 		f, err := strconv.ParseFloat(x.Text, 64)
 		if err != nil {
@@ -243,7 +243,7 @@ func (b *binder) param(x *parse.Param) (Expr, error) {
 func (b *binder) unary(x *parse.Unary, sc *scope, clause string) (Expr, error) {
 	if l, ok := x.X.(*parse.Literal); ok && x.Op == "-" && l.Kind == parse.IntegerLiteral {
 		// Together, for the smallest bigint has no positive counterpart.
-		return wholeNumber("-"+l.Text, x.Pos)
+		return b.wholeNumber("-"+l.Text, x.Pos)
 	}
 	e, err := b.bindExpr(x.X, sc, clause)
 	if err != nil {

@@ -258,6 +258,12 @@ func subject(list []Expr) string {
 
 // compare binds a comparison of two values.
 func (b *binder) compare(op CmpOp, l, r Expr, pos parse.Pos) (Expr, error) {
+	if whole, ok := wholeComparison(op, l, r, pos); ok {
+		return b.fold(whole), nil
+	}
+	if whole, ok := wholeComparison(op.flip(), r, l, pos); ok {
+		return b.fold(whole), nil
+	}
 	ops := []Expr{l, r}
 	t, err := b.unify(comparing, ops, pos)
 	if err != nil {
@@ -271,6 +277,30 @@ func (b *binder) compare(op CmpOp, l, r Expr, pos parse.Pos) (Expr, error) {
 		}
 	}
 	return b.fold(plainTimes(b.opt.Zone, &Compare{base{column.BooleanType, pos}, op, l, r})), nil
+}
+
+// wholeComparison turns the comparison of an integer with a decimal constant into
+// one of integers, which storage can use and no row pays for: x < 2.5 is x <= 2.
+func wholeComparison(op CmpOp, l, r Expr, pos parse.Pos) (Expr, bool) {
+	c, ok := r.(*Const)
+	if _, is := l.(*Const); is || !ok || c.null() || c.T.Kind != column.Decimal || !l.Type().IsInteger() {
+		return nil, false
+	}
+	whole, exact, ok := fn.DecimalFloor(c.Value, l.Type())
+	if !ok {
+		return nil, false
+	}
+	if !exact {
+		switch op {
+		case CmpLt, CmpLe:
+			op = CmpLe
+		case CmpGt, CmpGe:
+			op = CmpGt
+		default:
+			return nil, false
+		}
+	}
+	return &Compare{base{column.BooleanType, pos}, op, l, intConst(l.Type(), whole, c.Place)}, true
 }
 
 // plainTimes takes the cast out of a comparison of a timestamp column with a

@@ -445,7 +445,7 @@ func Equality(cond Expr, left, right []Col) (KeyPair, bool) {
 		return KeyPair{}, false
 	}
 	a, b := c.L.Type(), c.R.Type()
-	if a.Kind != b.Kind || a.Kind == column.Decimal && a.Scale != b.Scale || !a.Equal(b) && a.Payload() == column.PayloadNested {
+	if a.Kind != b.Kind || a.Kind == column.Decimal && (a.Scale != b.Scale || a.Payload() != b.Payload()) || !a.Equal(b) && a.Payload() == column.PayloadNested {
 		return KeyPair{}, false
 	}
 	switch {

@@ -6,14 +6,8 @@ import (
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
-// decimalDigitsMax is the precision of the widest decimal: its unscaled value
-// fits into an int64.
-const decimalDigitsMax = 18
-
-// decimalDigitsNamed is the precision that a query may ask for. A wider decimal
-// than decimalDigitsMax is taken as that wide: a value that needs more digits is
-// an overflow error, never a wrong value.
-const decimalDigitsNamed = 38
+// decimalDigitsMax is the precision of the widest decimal.
+const decimalDigitsMax = column.DecimalDigitsMax
 
 // fractionDigitsMax is the highest precision of times: microseconds.
 const fractionDigitsMax = 6
@@ -115,15 +109,11 @@ func resolveType(n parse.TypeName) (*column.Type, error) {
 		if len(n.Params) > 1 {
 			s = n.Params[1]
 		}
-		if p < 1 || p > decimalDigitsNamed || s < 0 || s > p {
+		if p < 1 || p > decimalDigitsMax || s < 0 || s > p {
 			return nil, sqlerr.New(sqlerr.InvalidArgument, n.Pos, "decimal(%d,%d) is out of range", p, s).
-				WithHint("precision goes up to %d, scale up to the precision", decimalDigitsNamed)
+				WithHint("precision goes up to %d, scale up to the precision", decimalDigitsMax)
 		}
-		if s > decimalDigitsMax {
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, n.Pos, "a decimal has at most %d digits behind the point", decimalDigitsMax).
-				WithHint("use a scale of at most %d, or double", decimalDigitsMax)
-		}
-		return column.DecimalOf(min(p, decimalDigitsMax), s), nil
+		return column.DecimalOf(p, s), nil
 	case column.Time, column.Timestamp, column.TimestampTZ:
 		// Finer times are kept to the microsecond.
 		return &column.Type{Kind: t.Kind, Precision: min(max(n.Params[0], 0), fractionDigitsMax)}, nil
