@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 	"github.com/cairndb/cairn/engine/proof"
 )
 
-var mutations = flag.Int("mutations", 4_000, "how many changes TestMutations tries")
+var mutations = flag.Int("mutations", 2_000, "how many changes TestMutations tries")
 
 const testOrigin = "cairn/00000000-0000-4000-8000-000000000001"
 
@@ -235,7 +236,38 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestMutations flips bits of digests in a chain; each must be noticed.
+// mutate changes bytes: mostly one bit, else a byte, a stretch taken out, doubled or
+// copied from elsewhere, or the end. What it gives differs from what it got by more than
+// the space around it.
+func mutate(rng *rand.Rand, b []byte) []byte {
+	for {
+		at := rng.IntN(len(b))
+		end := min(len(b), at+1+rng.IntN(40))
+		var out []byte
+		switch rng.IntN(12) {
+		case 0:
+			out = slices.Concat(b[:at], []byte{byte(rng.Uint32())}, b[at+1:])
+		case 1:
+			out = slices.Concat(b[:at], b[end:])
+		case 2:
+			out = slices.Concat(b[:end], b[at:])
+		case 3:
+			from := rng.IntN(len(b) - (end - at) + 1)
+			out = slices.Concat(b[:at], b[from:from+end-at], b[end:])
+		case 4:
+			out = bytes.Clone(b[:at])
+		default:
+			out = bytes.Clone(b)
+			out[at] ^= 1 << rng.IntN(8)
+		}
+		if !bytes.Equal(bytes.TrimSpace(out), bytes.TrimSpace(b)) {
+			return out
+		}
+	}
+}
+
+// TestMutations changes digests, their signatures and published lines, and puts digests
+// of a chain in each other's places; each change must be noticed.
 //
 //	go test ./engine/digest -run TestMutations -mutations 1000000
 func TestMutations(t *testing.T) {
@@ -245,10 +277,9 @@ func TestMutations(t *testing.T) {
 	for n := range *mutations {
 		i := rng.IntN(len(chain))
 		s := *chain[i]
-		switch n % 3 {
+		switch n % 4 {
 		case 0:
-			s.Document = bytes.Clone(s.Document)
-			s.Document[rng.IntN(len(s.Document))] ^= 1 << rng.IntN(8)
+			s.Document = mutate(rng, s.Document)
 			if d, err := Parse(s.Document); err == nil {
 				s.Digest = *d
 				if _, err := s.Verify(ring); err == nil {
@@ -261,12 +292,31 @@ func TestMutations(t *testing.T) {
 				t.Fatalf("signature of digest %d passes: %x", i, s.Signature)
 			}
 		case 2:
-			b := s.Line()
-			b[rng.IntN(len(b)-1)] ^= 1 << rng.IntN(8)
+			b := mutate(rng, s.Line())
 			if p, err := ParseLine(b); err == nil {
 				if _, err := p.Verify(ring); err == nil {
 					t.Fatalf("line passes:\n%s", b)
 				}
+			}
+		case 3:
+			// Sound digests in a wrong order, one missing between others or one twice, or
+			// the signature of one under another.
+			wrong := slices.Clone(chain)
+			j := (i + 1 + rng.IntN(len(chain)-1)) % len(chain)
+			switch rng.IntN(4) {
+			case 0:
+				wrong[i], wrong[j] = wrong[j], wrong[i]
+			case 1:
+				gap := 1 + rng.IntN(len(chain)-2)
+				wrong = slices.Delete(wrong, gap, gap+1)
+			case 2:
+				wrong = slices.Insert(wrong, i, wrong[j])
+			case 3:
+				s.Signature = chain[j].Signature
+				wrong[i] = &s
+			}
+			if err := verifyAll(ring, wrong); err == nil {
+				t.Fatalf("a chain with digest %d changed with %d passes", i, j)
 			}
 		}
 	}

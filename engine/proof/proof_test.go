@@ -12,6 +12,7 @@ import (
 
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 var long = flag.Bool("long", false, "check all sizes to 1,024, not to 384, and make every proof, not a sample")
@@ -116,9 +117,86 @@ func bytesOf(hashes []Hash) [][]byte {
 	return out
 }
 
+// stored is a tree as tlog keeps one by itself, with neither our tiles nor our code.
+type stored []tlog.Hash
+
+func (s *stored) append(t *testing.T, i uint64) {
+	t.Helper()
+	hashes, err := tlog.StoredHashesForRecordHash(int64(i), tlog.Hash(countedLeaf(i)), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*s = append(*s, hashes...)
+}
+
+// ReadHashes implements tlog.HashReader.
+func (s *stored) ReadHashes(at []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(at))
+	for i, n := range at {
+		out[i] = (*s)[n]
+	}
+	return out, nil
+}
+
+// node is the hash of an inner node.
+func node(l, r Hash) Hash { return sha256.Sum256(append(append([]byte{1}, l[:]...), r[:]...)) }
+
+// checkedInclusion is RFC 9162, 2.1.3.2, step by step.
+func checkedInclusion(path []Hash, size, index uint64, leaf, root Hash) bool {
+	if index >= size {
+		return false
+	}
+	fn, sn, r := index, size-1, leaf
+	for _, p := range path {
+		if sn == 0 {
+			return false
+		}
+		if fn&1 == 1 || fn == sn {
+			r = node(p, r)
+			for fn&1 == 0 && fn != 0 {
+				fn, sn = fn>>1, sn>>1
+			}
+		} else {
+			r = node(r, p)
+		}
+		fn, sn = fn>>1, sn>>1
+	}
+	return sn == 0 && r == root
+}
+
+// checkedConsistency is RFC 9162, 2.1.4.2, step by step, for 0 < older < size.
+func checkedConsistency(path []Hash, older, size uint64, from, to Hash) bool {
+	if len(path) == 0 {
+		return false
+	}
+	if older&(older-1) == 0 {
+		path = append([]Hash{from}, path...)
+	}
+	fn, sn := older-1, size-1
+	for fn&1 == 1 {
+		fn, sn = fn>>1, sn>>1
+	}
+	fr, sr := path[0], path[0]
+	for _, c := range path[1:] {
+		if sn == 0 {
+			return false
+		}
+		if fn&1 == 1 || fn == sn {
+			fr, sr = node(c, fr), node(c, sr)
+			for fn&1 == 0 && fn != 0 {
+				fn, sn = fn>>1, sn>>1
+			}
+		} else {
+			sr = node(sr, c)
+		}
+		fn, sn = fn>>1, sn>>1
+	}
+	return sn == 0 && fr == from && sr == to
+}
+
 // compareInclusion has a proof made and checked by this package, by the definition
-// and by another library.
-func compareInclusion(t *testing.T, d *definition, size, index uint64, made bool) {
+// and by other libraries; by tlog on its own tree where there is one.
+func compareInclusion(t *testing.T, d *definition, other *stored, size, index uint64, made bool) {
 	t.Helper()
 	head := Head{Size: size, Root: d.root(0, size)}
 	want := d.path(index, 0, size)
@@ -130,17 +208,29 @@ func compareInclusion(t *testing.T, d *definition, size, index uint64, made bool
 		if !slices.Equal(got, want) {
 			t.Fatalf("leaf %d of %d: the proof is %v, by definition %v", index, size, got, want)
 		}
+		if other != nil {
+			theirs, err := tlog.ProveRecord(int64(size), int64(index), other)
+			if err != nil || !slices.Equal(theirs, got) {
+				t.Fatalf("leaf %d of %d: the proof is %v, by tlog %v, %v", index, size, got, theirs, err)
+			}
+		}
 	}
 	leaf := d.leaf(index)
 	if err := CheckInclusion(want, head, index, leaf); err != nil {
 		t.Fatal(err)
+	}
+	if !checkedInclusion(want, size, index, leaf, head.Root) {
+		t.Fatalf("leaf %d of %d: refused by the definition", index, size)
+	}
+	if err := tlog.CheckRecord(want, int64(size), head.Root, int64(index), leaf); err != nil {
+		t.Fatalf("leaf %d of %d, by tlog: %v", index, size, err)
 	}
 	if err := proof.VerifyInclusion(rfc6962.DefaultHasher, index, size, leaf[:], bytesOf(want), head.Root[:]); err != nil {
 		t.Fatalf("leaf %d of %d: %v", index, size, err)
 	}
 }
 
-func compareConsistency(t *testing.T, d *definition, older, size uint64, made bool) {
+func compareConsistency(t *testing.T, d *definition, other *stored, older, size uint64, made bool) {
 	t.Helper()
 	head := Head{Size: size, Root: d.root(0, size)}
 	old := Head{Size: older, Root: d.root(0, older)}
@@ -153,16 +243,31 @@ func compareConsistency(t *testing.T, d *definition, older, size uint64, made bo
 		if !slices.Equal(got, want) {
 			t.Fatalf("%d to %d: the proof is %v, by definition %v", older, size, got, want)
 		}
+		if other != nil && 0 < older && older < size {
+			theirs, err := tlog.ProveTree(int64(size), int64(older), other)
+			if err != nil || !slices.Equal(theirs, got) {
+				t.Fatalf("%d to %d: the proof is %v, by tlog %v, %v", older, size, got, theirs, err)
+			}
+		}
 	}
 	if err := CheckConsistency(want, old, head); err != nil {
 		t.Fatal(err)
+	}
+	if 0 < older && older < size {
+		if !checkedConsistency(want, older, size, old.Root, head.Root) {
+			t.Fatalf("%d to %d: refused by the definition", older, size)
+		}
+		if err := tlog.CheckTree(want, int64(size), head.Root, int64(older), old.Root); err != nil {
+			t.Fatalf("%d to %d, by tlog: %v", older, size, err)
+		}
 	}
 	if err := proof.VerifyConsistency(rfc6962.DefaultHasher, older, size, bytesOf(want), old.Root[:], head.Root[:]); err != nil {
 		t.Fatalf("%d to %d: %v", older, size, err)
 	}
 }
 
-// TestAllPairs checks every (index, size) and every (older, newer) to a size.
+// TestAllPairs checks every (index, size) and every (older, newer) to a size: by this
+// package, by the text of RFC 9162, by tlog and by transparency-dev/merkle.
 // Making a proof costs more than checking it; without -long only the proofs of
 // some sizes are made by this package, and all are checked.
 //
@@ -174,24 +279,31 @@ func TestAllPairs(t *testing.T) {
 	}
 	d := counted()
 	var tree Tree
+	var other stored
 	made := 0
 	for size := range most + 1 {
 		if got, want := tree.Head(), d.root(0, size); got.Root != want || got.Size != size {
 			t.Fatalf("the head of %d leaves is %v, by definition %v", size, got, want)
 		}
+		if size > 0 {
+			if root, err := tlog.TreeHash(int64(size), &other); err != nil || root != d.root(0, size) {
+				t.Fatalf("the root of %d leaves is %v by tlog, %v", size, root, err)
+			}
+		}
 		tree.Append(countedLeaf(size), nil)
+		other.append(t, size)
 		make := *long || size <= 40 || size >= 254 && size <= 258 || size%331 == 0
 		for i := range size {
-			compareInclusion(t, d, size, i, make)
+			compareInclusion(t, d, &other, size, i, make)
 		}
 		for older := range size + 1 {
-			compareConsistency(t, d, older, size, make)
+			compareConsistency(t, d, &other, older, size, make)
 		}
 		if make {
 			made += int(2*size + 1)
 		}
 	}
-	t.Logf("%d proofs checked three ways, %d of them made", most*(most+1)/2*2+most+1, made)
+	t.Logf("%d proofs checked by this package, by the definition, by tlog and by transparency-dev/merkle, %d of them made three ways", most*(most+1)/2*2+most+1, made)
 }
 
 // TestLargeTrees takes random places in trees too large to build: all leaves are
@@ -205,8 +317,8 @@ func TestLargeTrees(t *testing.T) {
 	}
 	for range n {
 		size := rng.Uint64N(1<<rng.UintN(41)) + 1
-		compareInclusion(t, d, size, rng.Uint64N(size), true)
-		compareConsistency(t, d, rng.Uint64N(size)+1, size, true)
+		compareInclusion(t, d, nil, size, rng.Uint64N(size), true)
+		compareConsistency(t, d, nil, rng.Uint64N(size)+1, size, true)
 		if root, err := RootAt(size, d); err != nil || root != d.root(0, size) {
 			t.Fatalf("root of %d: %v, %v", size, root, err)
 		}

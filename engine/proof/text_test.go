@@ -148,8 +148,8 @@ func TestCosignatures(t *testing.T) {
 	}
 }
 
-// TestMutations flips bits of records, receipts, checkpoints, signatures,
-// consistency proofs and tiles; each must be noticed.
+// TestMutations changes records, receipts, checkpoints with their signatures,
+// consistency proofs and tiles; each change must be noticed.
 //
 //	go test ./engine/proof -run TestMutations -mutations 1000000
 func TestMutations(t *testing.T) {
@@ -172,13 +172,13 @@ func TestMutations(t *testing.T) {
 			n++
 			switch kind := rng.IntN(4); kind {
 			case 0:
-				b := flip(rng, record)
+				b := mutate(rng, record)
 				if _, err := r.Check(b, known); err == nil {
 					t.Fatalf("record %s passes for %s", b, record)
 				}
 				tried["record"]++
 			case 1:
-				b := flip(rng, text)
+				b := mutate(rng, text)
 				p, err := ParseReceipt(b)
 				if err == nil {
 					_, err = p.Check(record, known)
@@ -188,7 +188,7 @@ func TestMutations(t *testing.T) {
 				}
 				tried["receipt"]++
 			case 2:
-				b := flip(rng, r.Checkpoint)
+				b := mutate(rng, r.Checkpoint)
 				if _, err := OpenCheckpoint(b, known); err == nil {
 					t.Fatalf("checkpoint\n%s\npasses for\n%s", b, r.Checkpoint)
 				}
@@ -217,10 +217,33 @@ func TestMutations(t *testing.T) {
 	t.Logf("all noticed: %v", tried)
 }
 
-func flip(rng *rand.Rand, b []byte) []byte {
-	b = bytes.Clone(b)
-	b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
-	return b
+// mutate changes bytes: mostly one bit, else a byte, a stretch taken out, doubled or
+// copied from elsewhere, or the end. What it gives differs from what it got.
+func mutate(rng *rand.Rand, b []byte) []byte {
+	for {
+		at := rng.IntN(len(b))
+		end := min(len(b), at+1+rng.IntN(40))
+		var out []byte
+		switch rng.IntN(12) {
+		case 0:
+			out = slices.Concat(b[:at], []byte{byte(rng.Uint32())}, b[at+1:])
+		case 1:
+			out = slices.Concat(b[:at], b[end:])
+		case 2:
+			out = slices.Concat(b[:end], b[at:])
+		case 3:
+			from := rng.IntN(len(b) - (end - at) + 1)
+			out = slices.Concat(b[:at], b[from:from+end-at], b[end:])
+		case 4:
+			out = bytes.Clone(b[:at])
+		default:
+			out = bytes.Clone(b)
+			out[at] ^= 1 << rng.IntN(8)
+		}
+		if !bytes.Equal(out, b) {
+			return out
+		}
+	}
 }
 
 // changedTiles flips a bit of every tile that it gives.
