@@ -17,7 +17,8 @@ import (
 //
 // Its events are of the schema for events from outside AWS. eventData tells who
 // (userIdentity), what (eventName, requestParameters, responseElements, errorCode), when
-// (eventTime) and from where (sourceIPAddress, userAgent, userIdentity.details). An act is
+// (eventTime) and from where (sourceIPAddress, userAgent, userIdentity.details). When the
+// wall clock says another time than the lake goes by, additionalEventData.wallClock tells. An act is
 // recorded before it takes effect, so that a crash between the two leaves a record too many,
 // never one too few; an act that then fails is recorded again with its error.
 //
@@ -37,6 +38,10 @@ const (
 	// auditTextMax bounds the texts of a record of the audit store, in bytes: a query may
 	// be longer than an event.
 	auditTextMax = 16 << 10
+
+	// auditClockOff is how far the wall clock may be from the time that the lake goes by
+	// before acts tell what it said.
+	auditClockOff = time.Minute
 )
 
 // Acts that servers and programs tell of, beside those that the lake tells of itself.
@@ -208,7 +213,10 @@ func (l *Lake) auditEvent(who *Actor, act *Act) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making an event ID: %w", err)
 	}
-	now := l.opts.Clock().UTC()
+	// A wall clock that is set back does not date acts before others, or so early that
+	// the store would not take them.
+	wall := l.opts.Clock().UTC()
+	now := time.UnixMicro(l.retain.clock.Seen()).UTC()
 	e := auditEvent{
 		Version: "1.0", Category: event.ActivityAuditLog.String(), Type: "ActivityLog", ID: formatUUID(id),
 		Time: timeText(now.UnixMicro()), Region: auditRegion, Recipient: auditAccount,
@@ -228,6 +236,9 @@ func (l *Lake) auditEvent(who *Actor, act *Act) ([]byte, error) {
 	if act.Store != nil {
 		e.Data.Request["eventDataStore"] = act.Store.Name()
 		e.Data.Request["eventDataStoreId"] = act.Store.ID()
+	}
+	if off := wall.Sub(now).Abs(); off > auditClockOff {
+		e.Data.Additional = map[string]any{"wallClock": timeText(wall.UnixMicro())}
 	}
 	if act.Err != nil {
 		e.Data.ErrorCode, e.Data.Error = errorCode(act.Err), cut(act.Err.Error())

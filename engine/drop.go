@@ -10,8 +10,10 @@ import (
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/memtable"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/engine/retention"
+	"github.com/cairndb/cairn/wal"
 )
 
 // How segments leave.
@@ -54,6 +56,7 @@ func (l *Lake) retainPass(ctx context.Context) (retention.Report, error) {
 	}
 	r, err := retention.Pass(ctx, dropper{l}, l.retain.clock)
 	if r.Segments > 0 || r.Stores > 0 {
+		err = errors.Join(err, l.endLog(ctx))
 		l.opts.Logger.Info("expired events dropped", "segments", r.Segments, "events", r.Events, "bytes", r.Bytes, "stores", r.Stores)
 	}
 	return r, errors.Join(err, l.saveClock())
@@ -92,31 +95,80 @@ func (l *Lake) timed() bool {
 	return false
 }
 
+// endLog lets the log files go that have events which were dropped: a log that takes
+// little would keep its one file, and them in it, for years. Files that have unsealed
+// events as well go when these are sealed.
+func (l *Lake) endLog(ctx context.Context) error {
+	if err := l.atCommit(ctx, l.log.Rotate); err != nil {
+		return fmt.Errorf("ending the log file with events that were dropped: %w", l.writeErr(err))
+	}
+	l.logged.Lock()
+	defer l.logged.Unlock()
+	oldest := l.oldestLog(nil)
+	l.cat.Lock()
+	err := l.change(func(_ *lsm.Batch, head *catalog.Head) { head.OldestLog = oldest })
+	l.cat.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := l.log.Drop(wal.Position{File: oldest}); err != nil {
+		return fmt.Errorf("removing log files with events that were dropped: %w", l.writeErr(err))
+	}
+	return nil
+}
+
 // freezeExpired has memtables sealed whose events have all expired, so that they can
-// leave the disk as well.
+// leave the disk as well. It waits for those that are being sealed, too: a pass would
+// miss the segments that they become.
 func (l *Lake) freezeExpired(ctx context.Context) error {
-	var old []*Store
+	var freeze []*Store
+	var wait []*mem
 	for _, s := range l.Stores() {
 		h := s.tooOld()
 		if h.Zero() {
 			continue
 		}
+		all := func(v *memtable.View) bool {
+			lo, hi := v.Times()
+			return len(v.Rows()) > 0 && h.Of(lo, hi) == retention.All
+		}
 		s.mu.RLock()
-		v := s.mu.active.View()
+		for _, m := range s.mu.frozen {
+			if all(m.View()) {
+				wait = append(wait, m)
+			}
+		}
+		active := s.mu.active
 		s.mu.RUnlock()
-		if lo, hi := v.Times(); len(v.Rows()) > 0 && h.Of(lo, hi) == retention.All {
-			old = append(old, s)
+		if all(active.View()) {
+			freeze, wait = append(freeze, s), append(wait, active)
 		}
 	}
-	if len(old) == 0 {
-		return nil
+	if len(freeze) > 0 {
+		if err := l.freeze(ctx, freeze); err != nil {
+			return err
+		}
 	}
-	return l.freezeStores(ctx, old)
+	return l.waitSealed(ctx, wait)
 }
 
-// freezeStores has the active memtables of stores sealed, and waits for it.
+// freezeStores has the memtables of stores sealed, and waits for it.
 func (l *Lake) freezeStores(ctx context.Context, list []*Store) error {
-	err := l.atCommit(ctx, func() error {
+	if err := l.freeze(ctx, list); err != nil {
+		return err
+	}
+	var wait []*mem
+	for _, s := range list {
+		s.mu.RLock()
+		wait = append(wait, s.mu.frozen...)
+		s.mu.RUnlock()
+	}
+	return l.waitSealed(ctx, wait)
+}
+
+// freeze ends the active memtables of stores.
+func (l *Lake) freeze(ctx context.Context, list []*Store) error {
+	return l.atCommit(ctx, func() error {
 		for _, s := range list {
 			s.mu.Lock()
 			if s.mu.active.Len() > 0 {
@@ -126,19 +178,28 @@ func (l *Lake) freezeStores(ctx context.Context, list []*Store) error {
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+}
+
+// unsealed reports whether a memtable is in a store's hands still.
+func (l *Lake) unsealed(m *mem) bool {
+	for _, s := range l.Stores() {
+		s.mu.RLock()
+		found := s.mu.active == m || slices.Contains(s.mu.frozen, m)
+		s.mu.RUnlock()
+		if found {
+			return true
+		}
 	}
+	return false
+}
+
+// waitSealed waits until these memtables are sealed; others may come meanwhile.
+func (l *Lake) waitSealed(ctx context.Context, list []*mem) error {
 	for {
 		l.sealer.Lock()
 		changed, failed := l.sealer.changed, l.sealer.err
 		l.sealer.Unlock()
-		waiting := false
-		for _, s := range list {
-			s.mu.RLock()
-			waiting = waiting || len(s.mu.frozen) > 0
-			s.mu.RUnlock()
-		}
+		waiting := slices.ContainsFunc(list, l.unsealed)
 		switch {
 		case !waiting:
 			return nil
@@ -264,9 +325,9 @@ func (d dropper) Drop(ctx context.Context, store uint32, run []retention.Segment
 	}
 	l.cat.Lock()
 	defer l.cat.Unlock()
-	segs, rest := s.take2(run)
+	segs, rest := s.takeRun(run)
 	if segs == nil {
-		return nil // merged meanwhile: the next pass looks at what has become of them
+		return retention.ErrChanged // merged meanwhile
 	}
 	for _, seg := range segs {
 		dropped.RawBytes += seg.cat.RawBytes
@@ -302,9 +363,9 @@ func (d dropper) Drop(ctx context.Context, store uint32, run []retention.Segment
 	return nil
 }
 
-// take2 returns the segments of a run and the store's list without them; nil when they
+// takeRun returns the segments of a run and the store's list without them; nil when they
 // are not what they were. The caller holds Lake.cat, so the list stays.
-func (s *Store) take2(run []retention.Segment) (segs, rest []*sealed) {
+func (s *Store) takeRun(run []retention.Segment) (segs, rest []*sealed) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	i := slices.IndexFunc(s.mu.segments, func(seg *sealed) bool { return seg.cat.Number == run[0].Number })

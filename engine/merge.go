@@ -8,6 +8,7 @@ import (
 
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
 )
 
@@ -101,9 +102,12 @@ func (l *Lake) mergeCandidates(s *Store) []*sealed {
 	defer s.mu.RUnlock()
 	// Events far apart are not brought together: a segment leaves with its newest event.
 	apart := s.mu.policy.SpanMax().Microseconds()
+	// What has expired is to leave, not to be written again; and a pass that is about to
+	// drop it must find it as it was.
+	old := s.mu.policy.Horizon(l.retain.clock.For(s.mu.policy), s.mu.holds)
 	from, to := chooseRun(len(s.mu.segments), l.opts.SegmentRows, apart, func(i int) candidate {
 		c := &s.mu.segments[i].cat
-		return candidate{c.First, int(c.Rows), c.MinTime, c.MaxTime, !l.merger.bad[c.Number]}
+		return candidate{c.First, int(c.Rows), c.MinTime, c.MaxTime, !l.merger.bad[c.Number] && old.Of(c.MinTime, c.MaxTime) != retention.All}
 	})
 	if to == from {
 		return nil

@@ -28,7 +28,18 @@ type testRetention struct {
 var retentionStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 func newRetention(t *testing.T, o Options) *testRetention {
-	r := &testRetention{t: t, fs: vfs.NewMem(), opts: o}
+	r := newRetentionOn(t, vfs.NewMem(), o)
+	t.Cleanup(func() {
+		if err := r.lake.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// newRetentionOn opens a lake that the caller closes.
+func newRetentionOn(t *testing.T, fs vfs.FS, o Options) *testRetention {
+	r := &testRetention{t: t, fs: fs, opts: o}
 	r.wall.Store(retentionStart.UnixMicro())
 	r.opts.FS = r.fs
 	r.opts.Clock = func() time.Time { return time.UnixMicro(r.wall.Load()).UTC() }
@@ -38,11 +49,6 @@ func newRetention(t *testing.T, o Options) *testRetention {
 	r.admin = WithActor(context.Background(), Actor{Kind: "OSUser", Name: "alice", Address: "192.0.2.7", Agent: "test",
 		Permissions: []string{PermissionManage, PermissionBypassGovernance, PermissionReleaseHold}})
 	r.open()
-	t.Cleanup(func() {
-		if err := r.lake.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	return r
 }
 

@@ -294,6 +294,9 @@ func (t *treeTiles) leaves(id proof.TileID, width int) ([]proof.Hash, error) {
 		if d := droppedAt(t.sn.dropped, seq); d != nil {
 			end = min(to, d.End)
 			kept, err := t.stored.Tile(id, int(end-from))
+			if errors.Is(err, lsm.ErrNotFound) && d.First <= from && from+proof.TileWidth <= d.End {
+				return nil, fmt.Errorf("%w: %w", errLeft, t.sn.goneErr(seq, d))
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -345,6 +348,10 @@ func (sn *snapshot) leaves(ctx context.Context, from, to uint64, fn func(leaf [3
 	return nil
 }
 
+// errLeft says that a proof needs leaves of events that have left the store, of which
+// nothing was kept.
+var errLeft = errors.New("of events that have left, only the tree heads that were signed can be proved")
+
 // keepTiles writes into a batch the tiles of level 0 that will be needed when the
 // events from first to end-1 have left the store: those at the ends of the range,
 // which have leaves of events that stay, and those in which one of the sizes lies
@@ -384,7 +391,9 @@ func (s *Store) TreeHead() (proof.Head, error) {
 }
 
 // ProveConsistency returns the proof that the tree of the newer size begins with that
-// of the older one, and the two heads. [proof.CheckConsistency] checks it.
+// of the older one, and the two heads. [proof.CheckConsistency] checks it. Sizes within
+// what has left the store can be proved if a digest has signed them; others may give
+// ErrNotFound.
 func (s *Store) ProveConsistency(ctx context.Context, older, newer uint64) (path []proof.Hash, from, to proof.Head, err error) {
 	done, err := s.lake.begin()
 	if err != nil {
@@ -414,6 +423,13 @@ func (s *Store) ProveConsistency(ctx context.Context, older, newer uint64) (path
 // headAt returns the head that the tree had at a size.
 func (t *treeTiles) headAt(size uint64) (proof.Head, error) {
 	root, err := proof.RootAt(size, t)
+	if errors.Is(err, errLeft) {
+		// What a digest has signed is kept; if it is not there, somebody took it.
+		sizes, derr := t.store.digestSizes(size, size)
+		if err = errors.Join(err, derr); derr == nil && len(sizes) > 0 {
+			err = &CorruptionError{Store: t.store.Name(), Place: "tree", Err: fmt.Errorf("the leaves below the digest at size %d: %w", size, err)}
+		}
+	}
 	if err != nil {
 		return proof.Head{}, t.fault(err)
 	}
@@ -423,7 +439,7 @@ func (t *treeTiles) headAt(size uint64) (proof.Head, error) {
 // fault gives an error of making a proof its kind: what does not fit together was
 // changed.
 func (t *treeTiles) fault(err error) error {
-	if err == nil || errors.Is(err, ErrCorrupt) || t.ctx.Err() != nil {
+	if err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, errLeft) || t.ctx.Err() != nil {
 		return err
 	}
 	return &CorruptionError{Store: t.store.Name(), Place: "tree", Err: err}

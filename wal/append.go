@@ -137,6 +137,21 @@ func (l *Log) syncFile() error {
 	return nil
 }
 
+// Rotate ends the file in use and begins the next one, if there are records in it; what
+// is appended from then on shares no file with what was appended before, which [Log.Drop]
+// can remove.
+func (l *Log) Rotate() error {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if err := l.err(); err != nil {
+		return err
+	}
+	if l.w.file == nil || l.w.last <= headerLen {
+		return nil
+	}
+	return l.rotate()
+}
+
 // rotate begins the next file, which ends the one in use at its last record.
 func (l *Log) rotate() error {
 	w := &l.w

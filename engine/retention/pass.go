@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Segment is what a pass has to know of a segment.
@@ -30,12 +31,22 @@ type Lake interface {
 	// Stores returns the stores as they are.
 	Stores() []Store
 	// Drop removes a run of segments with neighbouring sequence numbers, after having
-	// recorded that. The lake refuses it when they are not as they were, or when the
-	// store's policy or holds no longer have them expired at the time.
+	// recorded that. It gives ErrChanged, and removes nothing, when they are not as they
+	// were, and refuses when the store's policy or holds do not have them expired at the
+	// time.
 	Drop(ctx context.Context, store uint32, run []Segment, now int64) error
 	// Remove removes a store for good, after having recorded that.
 	Remove(ctx context.Context, store uint32, now int64) error
 }
+
+// ErrChanged is Drop's error when a segment is there no more as it was: it has become
+// part of a larger one.
+var ErrChanged = errors.New("the segments have changed meanwhile")
+
+// looksMax is how often a pass looks at a store's segments: again after they have changed.
+// Segments that have expired are not chosen for merging, so that happens at most once,
+// by a merge that had begun before.
+const looksMax = 3
 
 // runMax is how many segments are dropped in one change: the change holds the
 // catalogue, and a record of the audit store names each.
@@ -50,8 +61,8 @@ type Report struct {
 }
 
 // Pass drops every segment whose events have all expired, and every store whose time
-// has come. What fails is left to the next pass; the first error is returned with the
-// others joined.
+// has come: none of these is left when it returns without an error. What fails is left
+// to the next pass; the first error is returned with the others joined.
 func Pass(ctx context.Context, lake Lake, clock *Clock) (Report, error) {
 	var r Report
 	var errs []error
@@ -71,19 +82,36 @@ func Pass(ctx context.Context, lake Lake, clock *Clock) (Report, error) {
 			}
 			continue
 		}
-		for _, run := range Expired(&s, now) {
-			if err := lake.Drop(ctx, s.Number, run, now); err != nil {
-				errs = append(errs, fmt.Errorf("dropping expired events %d to %d of store %d: %w", run[0].First, run[len(run)-1].End-1, s.Number, err))
+		err := r.drop(ctx, lake, s, now)
+		for looks := 1; errors.Is(err, ErrChanged) && looks < looksMax; looks++ {
+			stores := lake.Stores()
+			i := slices.IndexFunc(stores, func(o Store) bool { return o.Number == s.Number })
+			if i < 0 {
+				err = nil
 				break
 			}
-			for _, seg := range run {
-				r.Segments++
-				r.Events += seg.End - seg.First
-				r.Bytes += seg.Bytes
-			}
+			err = r.drop(ctx, lake, stores[i], now)
+		}
+		if err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return r, errors.Join(errs...)
+}
+
+// drop drops a store's segments whose events have all expired.
+func (r *Report) drop(ctx context.Context, lake Lake, s Store, now int64) error {
+	for _, run := range Expired(&s, now) {
+		if err := lake.Drop(ctx, s.Number, run, now); err != nil {
+			return fmt.Errorf("dropping expired events %d to %d of store %d: %w", run[0].First, run[len(run)-1].End-1, s.Number, err)
+		}
+		for _, seg := range run {
+			r.Segments++
+			r.Events += seg.End - seg.First
+			r.Bytes += seg.Bytes
+		}
+	}
+	return nil
 }
 
 // Expired returns the runs of neighbouring segments whose events have all expired.
