@@ -50,6 +50,10 @@ func (t *Tail) Wait(ctx context.Context) error {
 	}
 }
 
+// SeeAs makes the cursor see what another one on the same store sees: who listens for long
+// may be granted more or less meanwhile.
+func (t *Tail) SeeAs(other *Tail) { t.view = other.view }
+
 // Snapshot returns the lake with only those events in the cursor's store that it has
 // not given yet, and moves the cursor behind them. It must be closed.
 func (t *Tail) Snapshot() (*Snapshot, error) {

@@ -61,7 +61,7 @@ func (p *Principals) SignIn(ctx context.Context, user string, from netip.Addr, _
 	if err != nil {
 		return nil, err
 	}
-	return &principal{name: who.Name, admin: who.May(auth.ManageUsers) == nil, signed: signed, lake: p.lake}, nil
+	return &principal{name: who.Name, admin: who.May(auth.ManageUsers) == nil, signed: signed, lake: p.lake, users: p.users}, nil
 }
 
 // Failed implements pg.Authenticator.
@@ -81,6 +81,7 @@ type principal struct {
 	admin  bool
 	signed *auth.SignedIn
 	lake   *engine.Lake
+	users  *auth.Store // nil for everybody
 }
 
 // Name implements pg.Principal.
@@ -88,6 +89,28 @@ func (p *principal) Name() string { return p.name }
 
 // Admin implements pg.Principal.
 func (p *principal) Admin() bool { return p.admin }
+
+// May implements pg.Principal.
+func (p *principal) May(a auth.Action) error {
+	who, err := p.Standing()
+	if err != nil {
+		return err
+	}
+	return who.May(a)
+}
+
+// Standing implements pg.Principal.
+func (p *principal) Standing() (*auth.Principal, error) {
+	return p.signed.Principal(context.Background())
+}
+
+// Users implements pg.Principal.
+func (p *principal) Users() pg.Users {
+	if p.users == nil {
+		return nil
+	}
+	return users{p}
+}
 
 // Database implements pg.Principal.
 func (p *principal) Database() pg.Database { return database{p} }
@@ -133,4 +156,77 @@ func (d database) Follow(store string) (*engine.Tail, error) {
 		return nil, err
 	}
 	return v.Follow(store)
+}
+
+// users changes principals in the name of one. It implements pg.Users.
+type users struct{ p *principal }
+
+// by returns in whose name a change is made, and from where.
+func (u users) by(application string) (*auth.Principal, auth.Origin, error) {
+	from := u.p.signed.Origin()
+	from.Application = application
+	who, err := u.p.Standing()
+	return who, from, err
+}
+
+// List implements pg.Users.
+func (u users) List(ctx context.Context) ([]auth.Listed, error) {
+	who, _, err := u.by("")
+	if err != nil {
+		return nil, err
+	}
+	return u.p.users.List(ctx, who)
+}
+
+// Add implements pg.Users.
+func (u users) Add(ctx context.Context, name string, g auth.Grants, password, application string) (string, error) {
+	who, from, err := u.by(application)
+	if err != nil {
+		return "", err
+	}
+	c, err := u.p.users.Add(ctx, who, from, name, g, password)
+	if err != nil {
+		return "", err
+	}
+	return c.Password, nil
+}
+
+// Rotate implements pg.Users.
+func (u users) Rotate(ctx context.Context, name, password, application string) (string, error) {
+	who, from, err := u.by(application)
+	if err != nil {
+		return "", err
+	}
+	c, err := u.p.users.Rotate(ctx, who, from, name, password)
+	if err != nil {
+		return "", err
+	}
+	return c.Password, nil
+}
+
+// Grant implements pg.Users.
+func (u users) Grant(ctx context.Context, name string, g auth.Grants, application string) error {
+	who, from, err := u.by(application)
+	if err != nil {
+		return err
+	}
+	return u.p.users.Grant(ctx, who, from, name, g)
+}
+
+// Revoke implements pg.Users.
+func (u users) Revoke(ctx context.Context, name string, g auth.Grants, application string) error {
+	who, from, err := u.by(application)
+	if err != nil {
+		return err
+	}
+	return u.p.users.Revoke(ctx, who, from, name, g)
+}
+
+// Remove implements pg.Users.
+func (u users) Remove(ctx context.Context, name, application string) error {
+	who, from, err := u.by(application)
+	if err != nil {
+		return err
+	}
+	return u.p.users.Remove(ctx, who, from, name)
 }

@@ -81,6 +81,16 @@ type (
 	Turns = exec.Turns
 	// Dialect is how text is read where Trino and PostgreSQL differ.
 	Dialect = parse.Dialect
+	// Kind is what sort of thing a statement does.
+	Kind = parse.Kind
+)
+
+// The kinds of statements, and how many there are.
+const (
+	KindQuery   = parse.KindQuery
+	KindExplain = parse.KindExplain
+	KindShow    = parse.KindShow
+	Kinds       = parse.Kinds
 )
 
 // The dialects.
@@ -191,6 +201,9 @@ func (s *Statement) In(cat Catalog, opt Options) *Statement {
 	in.cat, in.opt = cat, opt
 	return &in
 }
+
+// Kind returns what sort of thing the statement does.
+func (s *Statement) Kind() Kind { return s.tree.Kind() }
 
 // Params returns the types of the parameters: Unknown for one that could be of
 // any type.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/cairndb/cairn/engine"
@@ -45,7 +46,11 @@ func (s *SignedIn) Principal(ctx context.Context) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	c = &current{version: version, who: principalOf(p)}
+	now := principalOf(p)
+	if reflect.DeepEqual(now, c.who) {
+		now = c.who // the same one, so that a comparison of pointers tells of a change
+	}
+	c = &current{version: version, who: now}
 	s.now.Store(c)
 	return c.who, nil
 }

@@ -15,6 +15,8 @@ import (
 	"hash"
 	"net/netip"
 	"strings"
+
+	"github.com/cairndb/cairn/server/auth"
 )
 
 // Authenticator knows who may sign in. Its methods are called from many goroutines.
@@ -45,8 +47,26 @@ type Principal interface {
 	Name() string
 	// Admin reports whether it may do everything, which clients are told.
 	Admin() bool
+	// May returns an error when it may not do an action now.
+	May(action auth.Action) error
+	// Standing is what it may do now, or an error when it has been removed. The pointer
+	// is another one when what it may do has changed.
+	Standing() (*auth.Principal, error)
 	// Database is the lake as it may see it.
 	Database() Database
+	// Users changes principals in its name; nil where nobody signs in.
+	Users() Users
+}
+
+// Users are the principals of a lake, as one of them may change them (see auth.Store).
+type Users interface {
+	List(ctx context.Context) ([]auth.Listed, error)
+	// Add and Rotate return the password when they have made one.
+	Add(ctx context.Context, name string, g auth.Grants, password, application string) (made string, err error)
+	Rotate(ctx context.Context, name, password, application string) (made string, err error)
+	Grant(ctx context.Context, name string, g auth.Grants, application string) error
+	Revoke(ctx context.Context, name string, g auth.Grants, application string) error
+	Remove(ctx context.Context, name, application string) error
 }
 
 const (

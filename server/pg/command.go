@@ -34,6 +34,14 @@ const (
 	verbCopyOut
 	verbListen
 	verbUnlisten
+	verbCreateUser
+	verbAlterUser
+	verbDropUser
+	verbGrant
+	verbRevoke
+	verbShowUsers
+
+	verbs // how many there are
 )
 
 // command is a statement that the session answers itself.
@@ -58,6 +66,7 @@ type command struct {
 	direction direction
 	count     int64 // of FETCH; all for math.MaxInt64
 	copy      *copyOptions
+	user      *userChange // of the statements about principals
 }
 
 // direction is where FETCH goes.
@@ -139,8 +148,11 @@ func parseCommand(text string) (*command, error) {
 		return nil, nil
 	}
 	start := r.t
-	refused := func(code, format string, args ...any) *sqlerr.Error {
-		return sqlerr.New(code, sqlerr.Pos{Start: start.start, End: start.end}, format, args...)
+	if c, err := r.userCommand(); c != nil || err != nil {
+		return c, err
+	}
+	if why, ok := refusals[start.text]; ok {
+		return nil, why.err(start)
 	}
 	switch start.text {
 	case "begin", "start":
@@ -167,7 +179,7 @@ func parseCommand(text string) (*command, error) {
 			c = &command{verb: verbRollback, tag: "ROLLBACK"}
 		}
 		if r.t.is("prepared") {
-			return nil, refused(sqlerr.FeatureNotSupported, "two-phase commit is not supported: transactions only read")
+			return nil, sqlerr.New(sqlerr.FeatureNotSupported, sqlerr.Pos{Start: start.start, End: start.end}, "two-phase commit is not supported: transactions only read")
 		}
 		if !r.accept("transaction") {
 			r.accept("work")
@@ -274,22 +286,6 @@ func parseCommand(text string) (*command, error) {
 			return nil, err
 		}
 		return r.end(c)
-	case "notify":
-		return nil, refused(codeForbidden, "NOTIFY is refused: notifications tell of events that were stored, and only those")
-	case "insert":
-		return nil, refused(sqlerr.ReadOnly, "INSERT is refused: a store takes whole records, byte for byte, and does not make them of columns").
-			WithHint("COPY store FROM STDIN takes one JSON record per row")
-	case "update", "delete", "truncate", "merge":
-		return nil, refused(sqlerr.ReadOnly, "%s is refused: the lake is immutable, stored events are never changed or removed by a statement", strings.ToUpper(start.text)).
-			WithHint("events leave a store by its retention period only")
-	case "create", "drop", "alter", "comment", "reindex", "vacuum", "cluster", "analyze", "refresh", "import", "security":
-		return nil, refused(sqlerr.ReadOnly, "%s is refused: the tables are the lake's event data stores, which SQL does not change", strings.ToUpper(start.text)).
-			WithHint("stores are managed with: cairn store")
-	case "grant", "revoke", "reassign":
-		return nil, refused(codeForbidden, "%s is refused: what principals may do is not changed in SQL", strings.ToUpper(start.text)).
-			WithHint("see: cairn user --help")
-	case "lock":
-		return nil, refused(codeForbidden, "LOCK is refused: nothing in the lake is ever changed, so nothing needs to be locked")
 	}
 	return nil, nil
 }
@@ -479,6 +475,11 @@ func onOff(b bool) string {
 // show reads SHOW of a setting; SHOW TABLES and their like are for the engine.
 func (r *reader) show() (*command, error) {
 	r.next()
+	if r.t.is("users") {
+		r.next()
+		c := &command{verb: verbShowUsers, user: &userChange{}}
+		return r.end(c)
+	}
 	if r.t.is("tables") || r.t.is("columns") || r.t.is("functions") || r.t.kind == tokenEnd {
 		return nil, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -16,6 +17,7 @@ var codeOf = []struct {
 	kind error
 	code string
 }{
+	{auth.ErrDenied, codeForbidden},
 	{engine.ErrRefused, codeForbidden},
 	{engine.ErrNotFound, sqlerr.UndefinedTable},
 	{engine.ErrBadInput, sqlerr.InvalidArgument},

@@ -25,6 +25,7 @@ const (
 // listening is one channel of a session.
 type listening struct {
 	channel string
+	store   string
 	tail    *engine.Tail
 	query   *sql.Statement
 	cancel  context.CancelFunc
@@ -69,7 +70,7 @@ func (s *session) listen(channel string) error {
 		e.Pos = sqlerr.Pos{} // in a text that the client has not written
 		return &e
 	}
-	l := &listening{channel: channel, tail: tail, query: query, cancel: cancel, resume: make(chan struct{}, 1)}
+	l := &listening{channel: channel, store: store, tail: tail, query: query, cancel: cancel, resume: make(chan struct{}, 1)}
 	if s.listening == nil {
 		s.listening = make(map[string]*listening)
 	}
@@ -121,8 +122,16 @@ func (s *session) deliver() {
 	_ = s.w.flush()
 }
 
-// notify sends the new events of one channel.
+// notify sends the new events of one channel, as the principal may see them now.
 func (s *session) notify(l *listening) error {
+	if err := s.may(commandRules[verbListen]); err != nil {
+		return err
+	}
+	now, err := s.db.Follow(l.store)
+	if err != nil {
+		return err
+	}
+	l.tail.SeeAs(now)
 	snap, err := l.tail.Snapshot()
 	if err != nil {
 		return err

@@ -13,14 +13,22 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server/auth"
 )
 
 // everybody is a principal who may do everything.
 type everybody struct{ lake *engine.Lake }
 
-func (everybody) Name() string         { return "tester" }
-func (everybody) Admin() bool          { return true }
-func (e everybody) Database() Database { return e.lake }
+func (everybody) Name() string          { return "tester" }
+func (everybody) Admin() bool           { return true }
+func (e everybody) Database() Database  { return e.lake }
+func (everybody) May(auth.Action) error { return nil }
+func (everybody) Users() Users          { return nil }
+
+// superuser is what everybody is.
+var superuser = auth.Superuser("tester")
+
+func (everybody) Standing() (*auth.Principal, error) { return superuser, nil }
 
 // fixture is a lake with a listener on loopback.
 type fixture struct {

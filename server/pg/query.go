@@ -73,6 +73,9 @@ func (s *session) prepare(pc piece, whole string, oids []uint32) (*prepared, err
 	}
 	if cmd != nil {
 		p.command = cmd
+		if err := s.may(commandRules[cmd.verb]); err != nil {
+			return nil, err
+		}
 		if p.columns, err = s.commandColumns(cmd); err != nil {
 			return nil, err
 		}
@@ -98,6 +101,9 @@ func (s *session) prepare(pc piece, whole string, oids []uint32) (*prepared, err
 	if p.query, err = snap.Prepare(ctx, pc.text, o); err != nil {
 		return nil, err
 	}
+	if err := s.may(queryRules[p.query.Kind()]); err != nil {
+		return nil, err
+	}
 	for i, t := range p.query.Params() {
 		oid := paramOID(t)
 		if i < len(oids) && oids[i] != 0 {
@@ -119,6 +125,9 @@ func (s *session) alive(cmd *command) error {
 
 // start runs a portal's query.
 func (s *session) start(p *portal) error {
+	if err := s.may(queryRules[p.st.query.Kind()]); err != nil {
+		return err
+	}
 	snap, done, err := s.view()
 	if err != nil {
 		return err

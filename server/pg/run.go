@@ -39,6 +39,12 @@ func (s *session) commandColumns(c *command) ([]sql.Output, error) {
 			return nil, err
 		}
 		return st.columns, nil
+	case verbShowUsers:
+		return userColumns, nil
+	case verbCreateUser, verbAlterUser:
+		if c.user.password == nil {
+			return passwordColumns, nil
+		}
 	}
 	return nil, nil
 }
@@ -72,6 +78,9 @@ func (s *session) runCommand(st *prepared, p *portal, limit int64, simple bool) 
 	if err := s.alive(c); err != nil {
 		return err
 	}
+	if err := s.may(commandRules[c.verb]); err != nil {
+		return err
+	}
 	switch c.verb {
 	case verbShow:
 		if p.rows == nil && !p.done {
@@ -86,6 +95,8 @@ func (s *session) runCommand(st *prepared, p *portal, limit int64, simple bool) 
 		return s.copyIn(c)
 	case verbCopyOut:
 		return s.copyOut(st)
+	case verbShowUsers, verbCreateUser, verbAlterUser, verbDropUser, verbGrant, verbRevoke:
+		return s.changeUser(c, p, limit, simple)
 	}
 	tag := c.tag
 	var err error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
@@ -47,7 +48,8 @@ type session struct {
 	tx         byte
 	readOnly   bool // the transaction was begun READ ONLY
 	snapshot   *engine.Snapshot
-	began      time.Time // the transaction, for now()
+	standing   *auth.Principal // whose view the snapshot is
+	began      time.Time       // the transaction, for now()
 	savepoints []string
 
 	statements     map[string]*prepared
@@ -461,10 +463,19 @@ func (s *session) view() (snap *engine.Snapshot, done func(), err error) {
 		}
 		return snap, snap.Close, nil
 	}
+	standing, err := s.p.Standing()
+	if err != nil {
+		return nil, nil, err
+	}
 	if s.snapshot == nil {
 		if s.snapshot, err = s.db.Snapshot(); err != nil {
 			return nil, nil, err
 		}
+		s.standing = standing
+	}
+	if standing != s.standing {
+		return nil, nil, sqlerr.New(codeForbidden, sqlerr.Pos{}, "what %s may see was changed during the transaction", s.p.Name()).
+			WithHint("end the transaction and begin another one")
 	}
 	return s.snapshot, func() {}, nil
 }

@@ -6,7 +6,21 @@ import "github.com/cairndb/cairn/sql/sqlerr"
 type Pos = sqlerr.Pos
 
 // Statement is what one text says: a *Query, or *Explain, *Show.
-type Statement interface{ statement() }
+type Statement interface{ Kind() Kind }
+
+// Kind is what sort of thing a statement does. Every type of [Statement] has its own, so
+// that whoever has rules about statements can have one for each.
+type Kind uint8
+
+// The kinds.
+const (
+	KindQuery Kind = iota
+	KindExplain
+	KindShow
+
+	// Kinds is how many there are.
+	Kinds
+)
 
 // Explain is EXPLAIN [ANALYZE] query.
 type Explain struct {
@@ -406,9 +420,14 @@ type TypeName struct {
 	Fields []Part
 }
 
-func (*Query) statement()   {}
-func (*Explain) statement() {}
-func (*Show) statement()    {}
+// Kind implements [Statement].
+func (*Query) Kind() Kind { return KindQuery }
+
+// Kind implements [Statement].
+func (*Explain) Kind() Kind { return KindExplain }
+
+// Kind implements [Statement].
+func (*Show) Kind() Kind { return KindShow }
 
 func (*Query) body()  {}
 func (*Select) body() {}
