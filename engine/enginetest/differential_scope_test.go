@@ -63,7 +63,7 @@ func scopedReaders(t testing.TB, s *sample) (out []*scopedReader) {
 	sort.Slice(names, func(i, j int) bool {
 		return count[names[i]] > count[names[j]] || count[names[i]] == count[names[j]] && names[i] < names[j]
 	})
-	if len(names) < 4 {
+	if len(names) < 3 {
 		t.Fatalf("the sample has events of the accounts %q only", names)
 	}
 	// The second one has odd accounts too, and one that there is not.
