@@ -47,6 +47,7 @@ var rules = []struct {
 	{"engine/memtable", []string{"segment"}, "rows not yet sealed are read as segments are"},
 	{"engine/archive", []string{"engine/digest"}, "an archive is verified without storage"},
 	{"engine/trail", []string{"engine/digest"}, "a trail asks for what it needs through its own interface"},
+	{"engine/insight/simulate", []string{"engine/insight"}, "the measurement sees the detector from outside"},
 	{"engine/*", nil, "the parts of the engine know neither the engine nor each other"},
 	{"engine", []string{"engine/*", "wal", "segment", "index", "sql", "sql/plan", "sql/sqlerr", "sql/exec/spill"}, "engine is where storage and SQL meet, through the front door of each"},
 
@@ -57,7 +58,7 @@ var rules = []struct {
 
 	{"cmd/cairn-verify", []string{"engine/digest", "engine/archive"}, "the verifier must be auditable alone"},
 	{"testdata/samples", nil, "the sample queries are text"},
-	{"cmd/cairn", []string{"testdata/samples", "engine", "engine/archive", "engine/digest", "engine/bucket", "engine/event/generate", "engine/logfile", "server", "server/auth", "sql", "sql/sqlerr", "sql/fn"}, "the program turns flags into calls and results into text"},
+	{"cmd/cairn", []string{"testdata/samples", "engine", "engine/archive", "engine/digest", "engine/bucket", "engine/event/generate", "engine/insight", "engine/insight/simulate", "engine/logfile", "server", "server/auth", "sql", "sql/sqlerr", "sql/fn"}, "the program turns flags into calls and results into text"},
 }
 
 // outside says which packages may import a library directly, where not all may.

@@ -1,0 +1,159 @@
+package insight
+
+import "math"
+
+// closeDay puts day s.next into the past, with incidents left out, and moves on.
+func (d *Detector) closeDay(s *State) {
+	base := s.next.Start()
+	if s.isOpen {
+		d.out = append(d.out, s.open.Incident)
+	}
+	sl := s.slot(s.next)
+	*sl = slot{score: sl.score, minutes: DayMinutes}
+	if !d.frozen {
+		sl.score = 0
+	}
+	for _, p := range d.pts[d.today:] {
+		sl.hours[p.at/60] += p.n
+		sl.calls += uint64(p.n)
+	}
+	var masked [DayMinutes/64 + 1]uint64 // minutes that leave the baseline
+	some := false
+	budget := d.budget(s)
+	for i := range d.out {
+		in := &d.out[i]
+		from, to := int32(max(in.Start-base, 0)), int32(min(in.End-base, DayMinutes))
+		if from >= to {
+			continue
+		}
+		if in.Fate == Reported {
+			n, t := d.within(from, to)
+			sl.calls -= n
+			sl.minutes -= uint16(t)
+		}
+		if d.model.sparse || in.Fate == Recurring || int(to-from) > budget {
+			continue
+		}
+		budget -= int(to - from)
+		some = true
+		for t := from; t < to; t++ {
+			masked[t/64] |= 1 << (t % 64)
+			sl.off[t/60]++
+		}
+		for j := d.firstAt(from); j < len(d.pts) && d.pts[j].at < to; j++ {
+			sl.hours[d.pts[j].at/60] -= d.pts[j].n
+		}
+	}
+	isMasked := func(t int32) bool { return some && masked[t/64]>>(t%64)&1 != 0 }
+	d.peaks(sl, isMasked)
+	if d.frozen {
+		d.spreads(sl, isMasked)
+	}
+	for i := range d.out {
+		if in := &d.out[i]; in.NewLevel && in.Closed.Day() == s.next {
+			s.rescale(in)
+		}
+	}
+	d.keepRecent(s)
+	s.next++
+}
+
+// budget is how many more minutes incidents may take out of the baseline.
+func (d *Detector) budget(s *State) int {
+	n := 0
+	days := 1
+	for x := s.oldest(); x < s.next; x++ {
+		if x == s.next-HistoryDays {
+			continue // leaves as this day comes
+		}
+		days++
+		for _, o := range s.slot(x).off {
+			n += int(o)
+		}
+	}
+	return int(maskedShare*DayMinutes*float64(days)) - n
+}
+
+// peaks notes the most calls in a window of the day; only of few calls, which is where it is asked for.
+func (d *Detector) peaks(sl *slot, masked func(int32) bool) {
+	pts := d.pts[d.today:]
+	if len(pts) > DayMinutes/2 {
+		return
+	}
+	for w, length := range windows {
+		lo, sum := 0, uint64(0)
+		for _, p := range pts {
+			if masked(p.at) {
+				continue
+			}
+			sum += uint64(p.n)
+			for ; pts[lo].at <= p.at-length; lo++ {
+				if !masked(pts[lo].at) {
+					sum -= uint64(pts[lo].n)
+				}
+			}
+			sl.peak[w] = max(sl.peak[w], uint32(min(sum, math.MaxUint32)))
+		}
+	}
+}
+
+// spreads adds up how far the day's counts were from what was expected.
+func (d *Detector) spreads(sl *slot, masked func(int32) bool) {
+	m := &d.model
+	var square float64
+	for h := range int32(24) {
+		r := m.expect(h*60, h*60+60) / 60
+		square += float64(float64(r*r) * float64(60-sl.off[h]))
+	}
+	sl.square = float32(square)
+	pts := d.pts[d.today:]
+	for w, length := range windows {
+		i, sum := 0, 0.0
+		for from := int32(0); from < DayMinutes; from += length {
+			n, skip := 0.0, false
+			for ; i < len(pts) && pts[i].at < from+length; i++ {
+				n += float64(pts[i].n)
+			}
+			if masked(from) || masked(from+length-1) || masked(from+length/2) {
+				skip = true
+			}
+			if skip {
+				continue
+			}
+			want := m.expect(from, from+length)
+			e := n - want
+			sum += float64(e*e) - want
+		}
+		sl.excess[w] = float32(sum)
+	}
+}
+
+// rescale makes the rate of an incident that lasted for a day the level of the past.
+func (s *State) rescale(in *Incident) {
+	ratio := float64(in.Calls) / max(in.Expected, leastMean)
+	perHour := float64(in.Calls) / float64(max(in.Duration(), 1)) * 60
+	flat := ratio > 64 || in.Expected < 24
+	for x := max(s.oldest(), s.next-HistoryDays+1); x < s.next; x++ {
+		sl := s.slot(x)
+		for h := range sl.hours {
+			v := perHour
+			if !flat {
+				v = float64(sl.hours[h]) * ratio
+			} else {
+				v = float64(v*float64(60-sl.off[h])) / 60
+			}
+			sl.hours[h] = uint32(min(math.Floor(v+0.5), math.MaxUint32))
+		}
+	}
+}
+
+// keepRecent keeps the day's last minutes for the next.
+func (d *Detector) keepRecent(s *State) {
+	s.recent = s.recent[:0]
+	for _, p := range d.pts {
+		if p.at >= DayMinutes-reach {
+			s.recent = append(s.recent, point{p.at - DayMinutes, p.n})
+		}
+	}
+	s.floor = max(s.floor-DayMinutes, -reach)
+}

@@ -1,0 +1,81 @@
+// Package insight finds unusual activity in counts of calls per minute, and says when it
+// began and ended: the detection below CloudTrail-style Insights events. It computes; it stores nothing,
+// starts no goroutine and reads no clock.
+//
+// # Using it
+//
+// A [Series] is an account, region, event source and event name (for error rates also an error code). Its
+// counts by event time go in day by day of UTC; what is known between days is a [State]:
+//
+//	det, err := insight.NewDetector(insight.Params{})  // one per goroutine
+//	state := insight.NewState(since)                   // the first day its account was watched
+//	counts = insight.Merge(counts)                     // in order of time, each minute once
+//	err = insight.Split(counts, func(day insight.Day, c []insight.Count) error {
+//		found, err := det.Day(state, day, c)           // complete days
+//		...
+//	})
+//	found, err := det.Peek(state, now, today)          // the day under way; state is not changed
+//
+// An [Incident] has a Fate: [Reported] ones get a Start record, and an End record when they are over;
+// [Recurring] ones are listed as expected; those of a series' first 14 days are only learned from. With a lateness
+// bound, a record is due when the minute that decided it is older than the bound; before that, what Peek shows is
+// a provisional notice: counts only grow, so what is unusual stays so.
+//
+// # Order and late calls
+//
+// Verdicts follow event time. A day is judged with a model frozen at its midnight, made from earlier
+// days only; so the same counts give the same incidents, bit for bit, in whatever order events arrived, on every
+// kind of processor (logarithms are computed here, and nothing depends on fused operations). Calls that arrive for
+// a day that is over need the State from before that day: go on from there with the corrected counts. States
+// are small enough to be kept for some days back; without one, begin with NewState.
+//
+// # Method
+//
+// Each midnight the expected rate of every hour comes from the 28 days before: the mean of that hour of the
+// week, drawn towards the mean of its weekday or weekend hour, of its hour of day, and of all (each worth 20
+// calls), scaled to the level of the last 7 days, with straight lines between the middles of hours. Windows of 5, 15
+// and 60 minutes that end at a minute with calls are compared with it. The measure of surprise is the Chernoff bound of
+// the upper tail of a negative binomial distribution, in nats (tail in score.go), whose dispersion each window
+// length gets from the series' past days, the worst left out, and from how few calls the rate rests on.
+// A window is unusual if it reaches all of
+//
+//   - 17 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
+//   - 10 calls, and twice what was expected;
+//   - for series of less than a call an hour, and those whose calls come in clumps: 25 calls, and twice the
+//     most that a window held in 28 days.
+//
+// An incident starts where the calls up to the deciding minute are likeliest to have risen, and ends where
+// they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.
+// After 24 hours it is closed as the series' new level, and the past is scaled to it. If the same was found at this time (±45
+// minutes) of the week in two earlier weeks, or of the day on three of ten days, and is no more than twice as
+// large as then, it is expected. Incidents leave the baseline, up to 3 % of its minutes, except recurring ones and
+// those of clumpy series.
+//
+// How well this works is measured on simulated series with known truth: package simulate, TestQuality, and the
+// figures in testdata/bench/insights.md.
+//
+// # Bytes of a State
+//
+// Numbers are varints (uvarint, or zigzag where they can be negative), floats little-endian IEEE 754, days
+// and minutes counted from 1970.
+//
+//	version        1 byte: 1
+//	since          zigzag
+//	next − since   uvarint
+//	−floor         uvarint: windows begin at most so many minutes before next
+//	recent         number, then for each minute with calls of the last 120: distance from the one
+//	               before (the first from −120), calls
+//	past           number (≤ 32), then for each earlier incident: start minus start of the one before, zigzag;
+//	               duration; calls
+//	open           0, or 1 and the open incident's fields in the order of codec.go
+//	days           up to 28, oldest first: 0 and the number of days in a row without calls, or
+//	               flags, then by flag
+//	                 1  hours: 24 bits, and the calls of each hour whose bit is set
+//	                 2  off: 24 bytes, minutes of the hour outside the baseline
+//	                 4  peaks: the most calls in 5, 15, 60 minutes
+//	                 8  score, squares, three excesses: 20 bytes of float32
+//	                 16 calls and minutes outside reported incidents
+//	checksum       8 bytes: xxhash64 of all before
+//
+// A State has one encoding; DecodeState refuses every other.
+package insight

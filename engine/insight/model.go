@@ -1,0 +1,226 @@
+package insight
+
+import (
+	"math"
+	"slices"
+)
+
+// windows are the lengths in minutes over which calls are counted.
+var windows = [...]int32{5, 15, 60}
+
+const windowCount = len(windows)
+
+const (
+	// pseudo is how many calls each level of the profile's hierarchy is worth where it
+	// is handed down to the next finer one.
+	pseudo = 20
+	// clumpMax bounds the size of a clump of calls that makes pseudo calls dearer.
+	clumpMax = 50
+	// leastDispersion is a spread of 5 %: nothing real is calmer.
+	leastDispersion = 0.0025
+	// sparseCalls is what a call of which nearly nothing was seen must reach in a window.
+	sparseCalls = 25
+	// atLeastTimes the expected count is what a window must hold to be unusual.
+	atLeastTimes = 2
+	// clumpySpread of hourly counts makes a series one of clumps, whatever its rate.
+	clumpySpread = 0.5
+	// gumbelUnits is how many scale units beyond its mode a series' own distribution of
+	// daily maxima is extrapolated: once in e^10 days, 60 years.
+	gumbelUnits = 10
+	// gumbelDays is how many days are needed for quartiles.
+	gumbelDays = 7
+)
+
+// model is what a series' past says about one day, frozen at its midnight.
+type model struct {
+	days      int // observed, at most HistoryDays
+	sparse    bool
+	rates     [28]float64 // calls per minute in the hours -2 to 25 of the day
+	widen     [28]float64 // dispersion that the rates' own uncertainty adds
+	spread    [windowCount]float64
+	peak      [windowCount]uint32
+	threshold float64
+	mean      float64                         // calls per minute, 28 days
+	cum       [reach + DayMinutes + 1]float64 // expected calls from -reach up to a minute
+}
+
+// expect returns the calls expected in minutes [from, to) of the day; from ≥ -reach.
+func (m *model) expect(from, to int32) float64 { return m.cum[to+reach] - m.cum[from+reach] }
+
+// dispersion of the window w that ends at minute at.
+func (m *model) dispersion(w int, at int32) float64 {
+	return m.spread[w] + m.widen[(at+120)/60]
+}
+
+// freeze computes the model of day s.next from the days before it.
+func (s *State) freeze(m *model, p *Params) {
+	day := s.next
+	first := s.oldest()
+	m.days = int(day - first)
+	var hod [24]float64
+	var class [2][24]float64
+	var week [3][24]float64 // yesterday's, today's and tomorrow's weekday
+	var hodMin, classMin, weekMin = [24]float64{}, [2][24]float64{}, [3][24]float64{}
+	today := day.weekday()
+	var total, minutes, squares float64
+	var total7, minutes7 float64
+	m.peak = [windowCount]uint32{}
+	for d := first; d < day; d++ {
+		sl := s.slot(d)
+		wd := d.weekday()
+		c := weekend(wd)
+		k := -1
+		switch wd {
+		case today:
+			k = 1
+		case (today + 6) % 7:
+			k = 0
+		case (today + 1) % 7:
+			k = 2
+		}
+		var sum, mins float64
+		for h := range 24 {
+			n, t := float64(sl.hours[h]), float64(60-sl.off[h])
+			sum += n
+			mins += t
+			squares += float64(n * n)
+			hod[h] += n
+			hodMin[h] += t
+			class[c][h] += n
+			classMin[c][h] += t
+			if k >= 0 {
+				week[k][h] += n
+				weekMin[k][h] += t
+			}
+		}
+		total += sum
+		minutes += mins
+		if d >= day-7 {
+			total7 += sum
+			minutes7 += mins
+		}
+		for w := range m.peak {
+			m.peak[w] = max(m.peak[w], sl.peak[w])
+		}
+	}
+	m.sparse = total*60 < minutes
+	m.mean = (total + 0.5) / max(minutes, DayMinutes)
+	clump := 1.0
+	if m.sparse && total > 0 {
+		clump = min(max(squares/total, 1), clumpMax)
+	}
+	k := pseudo * clump
+	level := (total7 + k) / (float64(minutes7*m.mean) + k)
+	level = min(max(level, 1.0/8), 8)
+	shrink := func(n, minutes, prior float64) float64 { return (n + k) / (minutes + k/prior) }
+	for i := range m.rates {
+		h, which, wd := (i+22)%24, 1, today
+		if i < 2 {
+			which, wd = 0, (today+6)%7
+		} else if i >= 26 {
+			which, wd = 2, (today+1)%7
+		}
+		c := weekend(wd)
+		r := shrink(hod[h], hodMin[h], m.mean)
+		r = shrink(class[c][h], classMin[c][h], r)
+		r = shrink(week[which][h], weekMin[which][h], r)
+		m.rates[i] = float64(r * level)
+		m.widen[i] = clump / (week[which][h] + k)
+	}
+	m.interpolate()
+	s.dispersions(m)
+	m.sparse = m.sparse || m.spread[windowCount-1] > clumpySpread
+	s.ownThreshold(m, p)
+}
+
+func weekend(weekday int) int {
+	if weekday >= 5 {
+		return 1
+	}
+	return 0
+}
+
+// interpolate lays straight lines between the middles of the hours and sums them up.
+func (m *model) interpolate() {
+	sum, at := 0.0, 0
+	for ; at < 30; at++ { // no middle before it
+		sum += m.rates[0]
+		m.cum[at+1] = sum
+	}
+	for i := 0; ; i++ {
+		step := (m.rates[i+1] - m.rates[i]) / 60
+		r := m.rates[i] + step/2
+		for range 60 {
+			if at == reach+DayMinutes {
+				return
+			}
+			sum += r
+			at++
+			m.cum[at] = sum
+			r += step
+		}
+	}
+}
+
+// dispersions estimates how much more than Poisson counts spread round what is
+// expected, for each window, from the sums of the days without the worst one.
+func (s *State) dispersions(m *model) {
+	var square float64
+	var excess, worst, worstSquare [windowCount]float64
+	for w := range worst {
+		worst[w] = math.Inf(-1)
+	}
+	for d := s.oldest(); d < s.next; d++ {
+		sl := s.slot(d)
+		q := float64(sl.square)
+		square += q
+		for w := range excess {
+			e := float64(sl.excess[w])
+			excess[w] += e
+			if e > worst[w] {
+				worst[w], worstSquare[w] = e, q
+			}
+		}
+	}
+	for w := range excess {
+		e, q := excess[w], square
+		if m.days > 1 {
+			e -= worst[w]
+			q -= worstSquare[w]
+		}
+		q = max(float64(q*float64(windows[w])), 1e-6)
+		// One standard deviation of the estimate, as if the counts were Poisson.
+		m.spread[w] = max(e/q, leastDispersion) + min(math.Sqrt(2/q), 1)
+	}
+}
+
+// ownThreshold extrapolates the series' own daily maxima: a Gumbel distribution
+// through their quartiles.
+func (s *State) ownThreshold(m *model, p *Params) {
+	m.threshold = p.threshold()
+	if m.days < gumbelDays {
+		return
+	}
+	var scores [HistoryDays]float64
+	n := 0
+	for d := s.oldest(); d < s.next; d++ {
+		scores[n] = float64(s.slot(d).score)
+		n++
+	}
+	slices.Sort(scores[:n])
+	q1, q3 := quantile(scores[:n], 1), quantile(scores[:n], 3)
+	beta := (q3 - q1) / 1.572534 // ln ln 4 − ln ln (4/3)
+	mode := q1 + float64(0.326634*beta)
+	own := mode + float64(gumbelUnits*beta)
+	m.threshold = round(max(m.threshold, own/p.Sensitivity))
+}
+
+// quantile returns the k-th quartile of sorted values.
+func quantile(v []float64, k int) float64 {
+	at := k * (len(v) - 1)
+	i, f := at/4, float64(at%4)/4
+	if i+1 == len(v) {
+		return v[i]
+	}
+	return v[i] + float64(f*(v[i+1]-v[i]))
+}

@@ -1,0 +1,271 @@
+package simulate
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/cairndb/cairn/engine/insight"
+)
+
+// Kind is a shape of traffic.
+type Kind uint8
+
+// The kinds. Steady ones have a rate that holds at an hour; the others come in clumps.
+const (
+	Flat     Kind = iota // one rate, all day
+	Rhythm               // day and night, weekdays and weekends
+	Cron                 // every few minutes or hours, a handful each
+	Nightly              // a job each night, at its time ± 20 minutes
+	Weekly               // a job each week, at its time ± 20 minutes
+	Sessions             // people at work: some calls in some minutes, some times a day
+	Rare                 // a few calls a week
+	FirstUse             // nothing, and once 1 to 12 calls
+	Unseen               // nothing at all
+	kinds
+)
+
+func (k Kind) String() string {
+	return [...]string{"flat", "rhythm", "cron", "nightly", "weekly", "sessions", "rare", "first use", "unseen"}[k]
+}
+
+// Steady tells whether a rate can be expected at every minute.
+func (k Kind) Steady() bool { return k <= Rhythm }
+
+// Noise is a level of noise beyond Poisson.
+type Noise uint8
+
+// The levels, by their spread of 5-minute counts.
+const (
+	Calm Noise = iota
+	Moderate
+	Noisy
+)
+
+func (n Noise) String() string { return [...]string{"calm", "moderate", "noisy"}[n] }
+
+// CV is the spread of counts of 5 minutes round the expected value.
+func (n Noise) CV() float64 { return [...]float64{0.05, 0.19, 0.39}[n] }
+
+// Series is a simulated series: what it is and what can be known about it.
+type Series struct {
+	Kind  Kind
+	Noise Noise
+	Days  int
+	// The rest parameterises the shape.
+	seed                  uint64
+	base, amp, phase      float64 // calls per minute, depth of the day's rhythm, its hour
+	weekend               float64 // factor on Saturday and Sunday
+	memory                float64 // of the noise from one five minutes to the next
+	drift                 float64 // factor over the whole time
+	shiftDay              int     // a new level from this day on, 0: none
+	shift                 float64
+	outStart, outEnd      int // minutes without any call
+	period, each, jitter  int // cron: minutes, calls
+	jobAt, jobLen, jobDay int // minute of the day, minutes, weekday
+	jobCalls              float64
+	perDay, size, length  float64 // sessions a day, their calls and minutes
+}
+
+// newSeries draws a series. FirstUse and Unseen apart, kinds come in the shares that weights give.
+func newSeries(seed uint64, days int, weights []float64, warm int) *Series {
+	r := rand.New(rand.NewPCG(seed, 0x73657269))
+	s := &Series{seed: seed, Days: days, drift: 1, shift: 1}
+	total := 0.0
+	for _, w := range weights {
+		total += w
+	}
+	u := r.Float64() * total
+	for k, w := range weights {
+		if u < w {
+			s.Kind = Kind(k)
+			break
+		}
+		u -= w
+	}
+	s.Noise = Noise(r.IntN(3))
+	s.base = logUniform(r, 0.05, 30)
+	s.memory = [...]float64{0, 0.5, 0.8, 0.95}[r.IntN(4)]
+	s.weekend = 1
+	if s.Kind == Rhythm {
+		s.amp = 0.3 + 0.65*r.Float64()
+		s.phase = 8 + 8*r.Float64()
+		s.weekend = []float64{1, 0.6, 0.3, 0.1}[r.IntN(4)]
+	}
+	switch r.IntN(12) {
+	case 0, 1:
+		s.drift = logUniform(r, 0.5, 2)
+	case 2:
+		s.shiftDay = warm + r.IntN(max(days-warm, 1))
+		s.shift = logUniform(r, 0.5, 1.8)
+	}
+	if r.IntN(8) == 0 {
+		s.outStart = r.IntN(days * insight.DayMinutes)
+		s.outEnd = s.outStart + int(logUniform(r, 20, 1440))
+	}
+	switch s.Kind {
+	case Cron:
+		s.period = []int{1, 5, 10, 15, 30, 60, 120, 360}[r.IntN(8)]
+		s.each = int(logUniform(r, 1, 60))
+		s.jitter = r.IntN(3)
+		s.base = logUniform(r, 0.001, 0.3)
+	case Nightly, Weekly:
+		s.jobAt = 30 + r.IntN(insight.DayMinutes-120)
+		s.jobLen = int(logUniform(r, 3, 60))
+		s.jobDay = r.IntN(7)
+		s.jobCalls = logUniform(r, 20, 2000)
+		s.base = logUniform(r, 0.0005, 1)
+	case Sessions:
+		s.perDay = logUniform(r, 0.1, 4)
+		s.size = logUniform(r, 2, 80)
+		s.length = logUniform(r, 3, 60)
+		s.base = 0
+	case Rare:
+		s.base = logUniform(r, 0.3, 10) / insight.WeekMinutes
+	case FirstUse:
+		s.base = 0
+		s.jobAt = warm*insight.DayMinutes + r.IntN(max((days-warm)*insight.DayMinutes, 1))
+		s.jobCalls = float64(1 + r.IntN(12))
+		s.jobLen = 1 + r.IntN(10)
+	case Unseen:
+		s.base = 0
+	}
+	return s
+}
+
+func logUniform(r *rand.Rand, a, b float64) float64 {
+	return a * math.Exp(r.Float64()*math.Log(b/a))
+}
+
+// rate is what is expected in a minute, noise and outages aside.
+func (s *Series) rate(minute int) float64 {
+	v := s.base
+	day := minute / insight.DayMinutes
+	if s.amp > 0 {
+		hour := float64(minute%insight.DayMinutes) / 60
+		v *= 1 - s.amp + s.amp*0.5*(1+math.Cos((hour-s.phase-4)*2*math.Pi/24))*1.6
+	}
+	if day%7 >= 5 {
+		v *= s.weekend
+	}
+	if s.drift != 1 {
+		v *= math.Pow(s.drift, float64(minute)/float64(s.Days*insight.DayMinutes))
+	}
+	if s.shiftDay > 0 && day >= s.shiftDay {
+		v *= s.shift
+	}
+	return v
+}
+
+func (s *Series) out(minute int) bool { return minute >= s.outStart && minute < s.outEnd }
+
+// counts makes the calls of all minutes. lift, unless nil, multiplies the rate of minutes (so that bursts
+// have the noise of their minutes).
+func (s *Series) counts() []uint32 {
+	n := s.Days * insight.DayMinutes
+	c := make([]uint32, n)
+	r := rand.New(rand.NewPCG(s.seed, 0x636f756e))
+	if s.base > 0 {
+		s.background(c, r)
+	}
+	switch s.Kind {
+	case Cron:
+		at := r.IntN(s.period)
+		for ; at < n; at += s.period {
+			t := at
+			if s.jitter > 0 {
+				t += r.IntN(s.jitter + 1)
+			}
+			if t < n && !s.out(t) {
+				c[t] += uint32(float64(s.each)*(0.8+0.4*r.Float64()) + 0.5)
+			}
+		}
+	case Nightly, Weekly:
+		for day := range s.Days {
+			if s.Kind == Weekly && day%7 != s.jobDay {
+				continue
+			}
+			start := day*insight.DayMinutes + s.jobAt + r.IntN(41) - 20
+			calls := poisson(r, s.jobCalls*(0.8+0.4*r.Float64()))
+			s.spread(c, r, start, s.jobLen, calls)
+		}
+	case Sessions:
+		for day := range s.Days {
+			m := s.perDay
+			if day%7 >= 5 {
+				m *= 0.15
+			}
+			for range poisson(r, m) {
+				start := day*insight.DayMinutes + 8*60 + r.IntN(10*60)
+				size := s.size * math.Exp(0.8*r.NormFloat64())
+				s.spread(c, r, start, 1+int(s.length*(0.3+1.4*r.Float64())), 1+poisson(r, size))
+			}
+		}
+	case FirstUse:
+		s.spread(c, r, s.jobAt, s.jobLen, int(s.jobCalls))
+	}
+	return c
+}
+
+func (s *Series) spread(c []uint32, r *rand.Rand, start, length, calls int) {
+	for range calls {
+		if t := start + r.IntN(length); t >= 0 && t < len(c) && !s.out(t) {
+			c[t]++
+		}
+	}
+}
+
+// background is Poisson noise round the rate, times noise of a lognormal chain of five-minute steps.
+func (s *Series) background(c []uint32, r *rand.Rand) {
+	if s.base < 0.02 { // gaps are cheaper than minutes
+		for t := r.ExpFloat64() / s.base; t < float64(len(c)); t += r.ExpFloat64() / s.base {
+			if !s.out(int(t)) {
+				c[int(t)]++
+			}
+		}
+		return
+	}
+	sigma := math.Sqrt(math.Log(1 + s.Noise.CV()*s.Noise.CV()))
+	if !s.Kind.Steady() {
+		sigma = 0.2
+	}
+	fresh := math.Sqrt(1 - s.memory*s.memory)
+	x := r.NormFloat64()
+	for five := 0; five < len(c); five += 5 {
+		x = s.memory*x + fresh*r.NormFloat64()
+		f := math.Exp(sigma*x-sigma*sigma/2) * s.rate(five+2)
+		floor := math.Exp(-f)
+		for t := five; t < five+5; t++ {
+			if f < 20 {
+				// Knuth's product of uniforms.
+				n, p := uint32(0), r.Float64()
+				for p > floor {
+					n++
+					p *= r.Float64()
+				}
+				c[t] += n
+			} else {
+				c[t] += uint32(poisson(r, f))
+			}
+		}
+		if s.outEnd > five && s.outStart < five+5 {
+			for t := five; t < five+5; t++ {
+				if s.out(t) {
+					c[t] = 0
+				}
+			}
+		}
+	}
+}
+
+// poisson draws a Poisson number; large means by the normal approximation.
+func poisson(r *rand.Rand, mean float64) int {
+	if mean > 30 {
+		return max(0, int(mean+math.Sqrt(mean)*r.NormFloat64()+0.5))
+	}
+	floor := math.Exp(-mean)
+	n := 0
+	for p := r.Float64(); p > floor; p *= r.Float64() {
+		n++
+	}
+	return n
+}
