@@ -198,8 +198,13 @@ func (p predicates) joined() string {
 	for i := range p.IntN(3) {
 		q += []string{" WHERE ", " AND "}[i] + p.pick(where...)
 	}
-	if p.IntN(4) == 0 {
-		q += " ORDER BY 1, 2, 3"
+	if p.IntN(2) == 0 {
+		// By all columns, so that the first rows are the same ones however they come.
+		q += " ORDER BY 1" + p.pick("", " DESC") + ", 2, 3"
+		if third {
+			q += ", 4"
+		}
+		q += p.pick("", " LIMIT 3", " LIMIT 1", " LIMIT 5 OFFSET 2", " LIMIT 0")
 	}
 	return q
 }

@@ -165,6 +165,9 @@ func Describe(n Node) []string {
 		}
 		return out
 	case *Values:
+		if n.Why != "" {
+			return []string{"Nothing" + n.Why}
+		}
 		return []string{fmt.Sprintf("Values (%d rows)", len(n.Rows))}
 	case *Filter:
 		return []string{"Filter " + joined(n.Conds, " AND ")}

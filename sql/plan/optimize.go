@@ -19,7 +19,7 @@ func (o *optimizer) on(r Rule) bool { return !o.off.Has(r) }
 // the scans, columns that nobody needs go, and what storage can use of the
 // filters becomes terms. Without columns only the number of rows counts.
 func (o *optimizer) plan(root Node, columns bool) Node {
-	root = o.sink(o.joinSubqueries(root), nil)
+	root = o.moved(root)
 	need := map[ColID]bool{}
 	if columns {
 		for _, c := range root.Cols() {
@@ -29,6 +29,18 @@ func (o *optimizer) plan(root Node, columns bool) Node {
 	root = o.prune(root, need)
 	o.finish(root)
 	return root
+}
+
+// moved applies the rules that come before columns are dropped.
+func (o *optimizer) moved(n Node) Node {
+	n = o.sink(o.joinSubqueries(n), nil)
+	if o.on(EmptyInputs) {
+		n = o.nothing(n)
+	}
+	if o.on(PushLimits) {
+		n = o.limits(n)
+	}
+	return n
 }
 
 // sink moves conditions, and the filters it meets, down as far as they go.

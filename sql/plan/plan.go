@@ -26,7 +26,10 @@
 // move down through projections, groups and unions to the scans; a scan's
 // conjuncts that storage understands become [Term]s beside the filter; a sort
 // under a limit becomes a top-N, below the projection when it can, so that
-// only sort keys are read for the rows that lose. Filters pass through joins to
+// only sort keys are read for the rows that lose; of the queries of a UNION ALL and
+// the left side of a left join no more rows are taken than a limit above them
+// wants; what cannot give rows, since its conditions contradict each other, is not
+// run. Filters pass through joins to
 // the sides where the kind allows it, and with a.x = b.x what is asked of one is
 // asked of the other; an outer join whose padded rows a filter drops is an inner
 // one; inner joins begin with the smallest table and follow equalities. A
@@ -122,6 +125,9 @@ type TableScan struct {
 type Values struct {
 	Columns []Col
 	Rows    [][]Expr
+	// Why says why there are no rows, where that has been found out: ": LIMIT 0",
+	// or " of ja: 1 = 0 is never true".
+	Why string
 }
 
 // Filter keeps the rows for which all conditions are true.

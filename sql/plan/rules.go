@@ -30,6 +30,10 @@ const (
 	StrengthenJoins
 	// OrderJoins begins inner joins with the smallest table.
 	OrderJoins
+	// EmptyInputs takes away what cannot give a row.
+	EmptyInputs
+	// PushLimits moves limits into unions and the left side of left joins.
+	PushLimits
 	// MergeProjections takes away projections that only rename.
 	MergeProjections
 	// PruneColumns reads and computes the columns that somebody needs, no others.
@@ -45,7 +49,8 @@ const (
 
 var ruleNames = [ruleCount]string{
 	"fold constants", "inline WITH items", "merge windows", "sort first", "semi-joins", "lookups", "push filters", "implied filters",
-	"strengthen joins", "order joins", "merge projections", "prune columns", "order filters", "storage terms", "best rows",
+	"strengthen joins", "order joins", "empty inputs", "push limits",
+	"merge projections", "prune columns", "order filters", "storage terms", "best rows",
 }
 
 // String returns the name of the rule.
