@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
-	"github.com/cairndb/cairn/engine/crypt"
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 )
 
 func (p *program) encryptionCommand() *cobra.Command {
@@ -27,8 +27,9 @@ KEYS), and the key ring by the keeper, which is outside the lake:
   passphrase:              asked for on the terminal
   passphrase:env:NAME      in an environment variable
   passphrase:file:/path    in a file
-  awskms://ALIAS?region=R  a key of AWS KMS, and the other services that this program
-                           was built with
+  awskms://KEY?region=R    a key of AWS KMS, by ID, ARN or alias/NAME
+  hashivault://KEY         a key of Vault's transit engine; the server is in $VAULT_ADDR,
+                           the token in $VAULT_TOKEN (?engine=PATH if it is not "transit")
 
 Every command takes --keeper, or finds it in $` + keeperEnv + `. Who loses the keeper or
 KEYS has lost the lake: keep a copy of both, in different places.`,
@@ -54,7 +55,7 @@ func (p *program) keyFileCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = f.Write(crypt.NewKeyFile())
+			_, err = f.Write(keeper.NewKeyFile())
 			if err == nil {
 				err = f.Sync()
 			}

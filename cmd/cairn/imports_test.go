@@ -14,7 +14,7 @@ const module = "github.com/cairndb/cairn"
 
 // leaves may be imported by everyone and import nothing of ours, except that
 // event describes its tables in the types of column.
-var leaves = []string{"engine/event", "segment/column", "engine/proof", "engine/crypt"}
+var leaves = []string{"engine/event", "segment/column", "engine/proof", "engine/crypt", "engine/crypt/keeper"}
 
 // A rule says what packages of this module a package may import, leaves aside.
 // The first rule whose pattern fits a package holds for it. Patterns are those
@@ -28,7 +28,8 @@ var rules = []struct {
 	{"engine/event/generate", nil, "sample events are made from nothing, so that tests of every layer may use them"},
 	{"engine/event", []string{"segment/column"}, "event is a leaf; only its table schemas are written in column types"},
 	{"engine/proof", nil, "proof is a leaf: an auditor must be able to read it alone"},
-	{"engine/crypt", nil, "crypt is a leaf: it lies below every file"},
+	{"engine/crypt/keeper", nil, "keepers are used by whoever reads a bundle, without lakes"},
+	{"engine/crypt", []string{"engine/crypt/keeper"}, "crypt is a leaf: it lies below every file"},
 
 	{"wal", nil, "the log takes and gives bytes and knows nothing of what is in them"},
 	{"index", nil, "index does not know its storage siblings; engine brings them together"},

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/cairndb/cairn/engine/crypt"
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 )
 
 // keeperEnv names the keeper when no flag does, so that scripts and services need
@@ -18,7 +18,7 @@ const keeperEnv = "CAIRN_KEEPER"
 
 // keeper opens the keeper that --keeper or the environment names; nil when neither
 // does. making asks for a new passphrase twice.
-func (p *program) keeper(making bool) (crypt.Keeper, error) {
+func (p *program) keeper(making bool) (keeper.Keeper, error) {
 	url := p.keeperURL
 	if url == "" {
 		url = os.Getenv(keeperEnv)
@@ -29,9 +29,9 @@ func (p *program) keeper(making bool) (crypt.Keeper, error) {
 	return p.openKeeper(url, making)
 }
 
-func (p *program) openKeeper(url string, making bool) (crypt.Keeper, error) {
-	k, err := crypt.OpenKeeper(url, p.askPassphrase(making))
-	if errors.Is(err, crypt.ErrKeeper) {
+func (p *program) openKeeper(url string, making bool) (keeper.Keeper, error) {
+	k, err := keeper.Open(url, p.askPassphrase(making))
+	if errors.Is(err, keeper.ErrUnknown) {
 		k, err = openCloudKeeper(url)
 	}
 	if err != nil {

@@ -2,14 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"gocloud.dev/secrets"
-	_ "gocloud.dev/secrets/awskms" // awskms://
+	_ "gocloud.dev/secrets/awskms"     // awskms://
+	_ "gocloud.dev/secrets/hashivault" // hashivault://
 
-	"github.com/cairndb/cairn/engine/crypt"
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 )
 
 // cloudKeeper is a key in a key management service. It is asked once when a lake is
@@ -19,17 +21,17 @@ type cloudKeeper struct {
 	k   *secrets.Keeper
 }
 
-// openCloudKeeper opens a keeper by its URL in the form of gocloud.dev/secrets. AWS
-// KMS costs the program two megabytes, as S3 is there anyway; the drivers of other
-// services cost tens, and are added by building the program with a file more that
+// openCloudKeeper opens a keeper by its URL in the form of gocloud.dev/secrets: AWS
+// KMS, and the transit engine of Vault and OpenBao. The drivers of other services cost
+// the program tens of megabytes, and are added by building it with a file more that
 // imports them.
-func openCloudKeeper(target string) (crypt.Keeper, error) {
+func openCloudKeeper(target string) (keeper.Keeper, error) {
 	u, err := url.Parse(target)
 	if err != nil || u.Scheme == "" {
-		return nil, fmt.Errorf("%w: %s", crypt.ErrKeeper, target)
+		return nil, fmt.Errorf("%w: %s", keeper.ErrUnknown, target)
 	}
 	if !secrets.DefaultURLMux().ValidKeeperScheme(u.Scheme) {
-		return nil, fmt.Errorf("%w: %s; the schemes are file, passphrase and %s", crypt.ErrKeeper, target, strings.Join(secrets.DefaultURLMux().KeeperSchemes(), ", "))
+		return nil, fmt.Errorf("%w: %s; the schemes are file, passphrase and %s", keeper.ErrUnknown, target, strings.Join(secrets.DefaultURLMux().KeeperSchemes(), ", "))
 	}
 	k, err := secrets.OpenKeeper(context.Background(), target)
 	if err != nil {
@@ -39,15 +41,27 @@ func openCloudKeeper(target string) (crypt.Keeper, error) {
 	return &cloudKeeper{url: u.String(), k: k}, nil
 }
 
-// URL implements crypt.Keeper.
+// URL implements keeper.Keeper.
 func (c *cloudKeeper) URL() string { return c.url }
 
-// Wrap implements crypt.Keeper.
+// Wrap implements keeper.Keeper.
 func (c *cloudKeeper) Wrap(ctx context.Context, key []byte) ([]byte, error) {
-	return c.k.Encrypt(ctx, key)
+	return answered(func() ([]byte, error) { return c.k.Encrypt(ctx, key) })
 }
 
-// Unwrap implements crypt.Keeper.
+// Unwrap implements keeper.Keeper.
 func (c *cloudKeeper) Unwrap(ctx context.Context, wrapped []byte) ([]byte, error) {
-	return c.k.Decrypt(ctx, wrapped)
+	return answered(func() ([]byte, error) { return c.k.Decrypt(ctx, wrapped) })
+}
+
+// answered asks a service. A driver that takes what a service has answered apart
+// without looking (Vault's does, when a proxy in between answers something else) must
+// not take the program with it.
+func answered(ask func() ([]byte, error)) (b []byte, err error) {
+	defer func() {
+		if recover() != nil {
+			b, err = nil, errors.New("the service has answered something that is no answer of a key service: is its address right?")
+		}
+	}()
+	return ask()
 }

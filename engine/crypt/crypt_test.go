@@ -14,6 +14,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/cairndb/cairn/wal"
@@ -25,10 +27,10 @@ var ctx = context.Background()
 func testKeeper(t testing.TB) Keeper {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "key")
-	if err := os.WriteFile(path, NewKeyFile(), 0o600); err != nil {
+	if err := os.WriteFile(path, keeper.NewKeyFile(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := OpenKeeper("file:"+path, nil)
+	k, err := keeper.Open("file:"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

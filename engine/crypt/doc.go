@@ -2,8 +2,8 @@
 // directory, through which the database, the log and temporary files are written
 // and read without knowing of it.
 //
-//	keeper, err := crypt.OpenKeeper("file:/etc/cairn/key", nil)
-//	ring, err := crypt.CreateRing(ctx, fs, "lake/KEYS", keeper)   // or LoadRing
+//	k, err := keeper.Open("file:/etc/cairn/key", nil)
+//	ring, err := crypt.CreateRing(ctx, fs, "lake/KEYS", k)   // or LoadRing
 //	enc := crypt.New(fs, "lake", ring)                            // a vfs.FS
 //
 // # Keys

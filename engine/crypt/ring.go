@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 )
 
 const (
@@ -28,6 +30,9 @@ const (
 	// week for seventy years.
 	RingKeysMax = 4096
 )
+
+// Keeper keeps the key of a key ring, outside the lake.
+type Keeper = keeper.Keeper
 
 // KeyState is what a key-encryption key is good for.
 type KeyState string

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 )
 
 // TestKeepers opens rings with the right and with wrong keepers.
@@ -24,12 +26,12 @@ func TestKeepers(t *testing.T) {
 	}
 	t.Setenv("CAIRN_TEST_PHRASE", "correct horse battery staple")
 	t.Setenv("CAIRN_TEST_OTHER", "incorrect horse battery staple")
-	key, other := "file:"+file("a", NewKeyFile()), "file:"+file("b", NewKeyFile())
+	key, other := "file:"+file("a", keeper.NewKeyFile()), "file:"+file("b", keeper.NewKeyFile())
 	same := "passphrase:file:" + file("phrase", []byte("correct horse battery staple\n"))
 	asked := func() ([]byte, error) { return []byte("correct horse battery staple"), nil }
 	open := func(url string) Keeper {
 		t.Helper()
-		k, err := OpenKeeper(url, asked)
+		k, err := keeper.Open(url, asked)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,24 +64,12 @@ func TestKeepers(t *testing.T) {
 		}
 	}
 	for _, url := range []string{"", "file:" + dir + "/none", "file:" + file("short", []byte("short")), "passphrase:env:CAIRN_TEST_UNSET", "passphrase:letmein", "vault://x"} {
-		if _, err := OpenKeeper(url, nil); err == nil {
+		if _, err := keeper.Open(url, nil); err == nil {
 			t.Errorf("keeper %q opens", url)
 		}
 	}
-	if _, err := OpenKeeper("passphrase:", func() ([]byte, error) { return []byte("short"), nil }); err == nil {
+	if _, err := keeper.Open("passphrase:", func() ([]byte, error) { return []byte("short"), nil }); err == nil {
 		t.Error("a passphrase of 5 bytes is accepted")
-	}
-}
-
-// costs is a keeper that says what a forged ring may cost.
-func TestForgedCosts(t *testing.T) {
-	p := &passphrase{phrase: []byte("correct horse")}
-	b := append([]byte(nil), passphraseLabel...)
-	for _, n := range []uint32{1 << 30, 1 << 31, 1} {
-		b = le.AppendUint32(b, n)
-	}
-	if _, err := p.Unwrap(ctx, append(b, make([]byte, 100)...)); err == nil || !strings.Contains(err.Error(), "bounds") {
-		t.Errorf("forged costs: %v", err)
 	}
 }
 

@@ -1,11 +1,27 @@
-package crypt
+// Package keeper has the keepers of keys that need no service: a passphrase and a key
+// file. A keeper is outside of what is encrypted, and wraps the one key that everything
+// else hangs on: that of a lake's key ring (package crypt), or of an encrypted bundle
+// (package archive).
+//
+//	k, err := keeper.Open("file:/etc/cairn/key", nil)
+//	wrapped, err := k.Wrap(ctx, key)
+//
+// Whatever wraps is AES-256-GCM. The key is made of a key file by HKDF-SHA-256, of a
+// passphrase by Argon2id, whose costs and salt stand with what was wrapped. The package
+// imports nothing of files, logs or databases, so that a program that only reads bundles
+// stays small. Keepers may be used from many goroutines.
+package keeper
 
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +31,7 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
-// Keeper keeps the key that everything hangs on, outside the lake.
+// Keeper keeps the key that everything hangs on, outside of what is encrypted.
 type Keeper interface {
 	// Wrap encrypts a key of 32 bytes.
 	Wrap(ctx context.Context, key []byte) ([]byte, error)
@@ -25,8 +41,8 @@ type Keeper interface {
 	URL() string
 }
 
-// ErrKeeper is the error of a keeper URL that OpenKeeper does not know.
-var ErrKeeper = errors.New("keeper URL not known")
+// ErrUnknown is the error of a keeper URL that Open does not know.
+var ErrUnknown = errors.New("keeper URL not known")
 
 const (
 	// keyFileMin is the least length of a key file in bytes: what has less cannot
@@ -50,7 +66,34 @@ const (
 	saltLen        = 16
 )
 
-// OpenKeeper opens one of the two keepers that need no service:
+const (
+	keyLen   = 32
+	nonceLen = 12
+)
+
+var le = binary.LittleEndian
+
+// newGCM returns the cipher of a key.
+func newGCM(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // the key has the wrong length
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // the cipher has the wrong block size
+	}
+	return gcm
+}
+
+// randomBytes returns fresh random bytes; the system's source does not fail.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
+	return b
+}
+
+// Open opens one of the two keepers that need no service:
 //
 //	file:/path/to/key        a file of at least 32 bytes, made with: cairn encryption key-file
 //	passphrase:              asked for by prompt
@@ -58,13 +101,13 @@ const (
 //	passphrase:file:/path    read from a file, less the end of the line
 //
 // prompt asks a person for a passphrase; nil when there is nobody to ask.
-func OpenKeeper(url string, prompt func() ([]byte, error)) (Keeper, error) {
+func Open(url string, prompt func() ([]byte, error)) (Keeper, error) {
 	if path, ok := strings.CutPrefix(url, "file:"); ok {
 		return openKeyFile(url, strings.TrimPrefix(path, "//"))
 	}
 	from, ok := strings.CutPrefix(url, "passphrase:")
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrKeeper, url)
+		return nil, fmt.Errorf("%w: %s", ErrUnknown, url)
 	}
 	var phrase []byte
 	switch {
@@ -89,7 +132,7 @@ func OpenKeeper(url string, prompt func() ([]byte, error)) (Keeper, error) {
 		}
 		phrase = bytes.TrimRight(b, "\r\n")
 	default:
-		return nil, fmt.Errorf("%w: %s (a passphrase comes from passphrase:, passphrase:env:NAME or passphrase:file:/path)", ErrKeeper, url)
+		return nil, fmt.Errorf("%w: %s (a passphrase comes from passphrase:, passphrase:env:NAME or passphrase:file:/path)", ErrUnknown, url)
 	}
 	if len(phrase) < passphraseMin {
 		return nil, fmt.Errorf("the passphrase has %d bytes, at least %d are needed", len(phrase), passphraseMin)
