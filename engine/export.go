@@ -168,6 +168,9 @@ func (x *export) tellAudit() error {
 	if b, ok := x.to.(fmt.Stringer); ok {
 		request["out"] = b.String()
 	}
+	if b, ok := x.to.(interface{ EncryptedFor() []string }); ok {
+		request["encryptedFor"] = b.EncryptedFor()
+	}
 	return x.lake.recordAct(x.ctx, ActorOf(x.ctx), Act{Name: ActExport, Store: x.store, Request: request})
 }
 

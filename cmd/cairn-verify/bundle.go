@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -25,6 +26,44 @@ type bundle struct {
 	MBPerSecond float64 `json:"mbPerSecond"`
 }
 
+// openKeepers opens the keepers that were named.
+func (c *command) openKeepers() ([]archive.Keeper, error) {
+	var out []archive.Keeper
+	for _, url := range c.keepers {
+		k, err := archive.OpenKeeper(url)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--keeper: %w (a bundle for a key service is decrypted by whoever may ask it, with cairn import)", err)}
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// decrypt takes the encryption off a bundle.
+func (c *command) decrypt(a *answer) error {
+	from, closer, err := archive.Dir(c.file)
+	if err != nil {
+		return err
+	}
+	defer closer.Close()
+	keepers, err := c.openKeepers()
+	if err != nil {
+		return err
+	}
+	to, end, err := archive.NewDir(c.out)
+	if err != nil {
+		return err
+	}
+	defer end.Close()
+	n, err := archive.Unlock(context.Background(), to, from, keepers)
+	if err != nil {
+		return err
+	}
+	a.verified("%d files were decrypted into %s, each the one that was encrypted under its name", n, c.out)
+	a.left("what is in them: verify %s next", c.out)
+	return nil
+}
+
 // bundle verifies a bundle.
 func (c *command) bundle(a *answer) error {
 	from, closer, err := archive.Dir(c.file)
@@ -32,6 +71,21 @@ func (c *command) bundle(a *answer) error {
 		return err
 	}
 	defer closer.Close()
+	keepers, err := c.openKeepers()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	e, err := archive.EncryptionOf(ctx, from)
+	if err == nil && e == nil && len(keepers) > 0 {
+		return usageError{errors.New("--keeper was given, and the bundle is not encrypted")}
+	}
+	if err == nil {
+		from, err = archive.Decrypt(ctx, from, keepers)
+	}
+	if err != nil {
+		return err
+	}
 	opts := archive.VerifyOptions{}
 	if len(c.keys) > 0 {
 		opts.Keys = c.ring
@@ -49,7 +103,7 @@ func (c *command) bundle(a *answer) error {
 			fmt.Fprintf(c.errOut, "\r%d of %d events, %.0f MB/s ", done, total, perSecond(bytes, now.Sub(started)))
 		}
 	}
-	r, err := archive.Verify(context.Background(), from, opts)
+	r, err := archive.Verify(ctx, from, opts)
 	if terminal && !told.IsZero() {
 		fmt.Fprint(c.errOut, "\r\033[K")
 	}
@@ -57,6 +111,9 @@ func (c *command) bundle(a *answer) error {
 		return err
 	}
 	a.Verified, a.NotVerified = r.Verified, r.NotVerified
+	if e != nil {
+		a.verified("the bundle is encrypted, and every file that was read is the one that was encrypted under its name")
+	}
 	for _, p := range r.Problems {
 		a.problem("%v", p)
 	}

@@ -43,8 +43,9 @@ func program(t *testing.T, args ...string) (out string, status int) {
 	return b.String(), cmd.ProcessState.ExitCode()
 }
 
-// TestBundle exports from a lake that is gone when the bundle is verified.
-func TestBundle(t *testing.T) {
+// testLake makes a lake with 120 events.
+func testLake(t *testing.T) *engine.Lake {
+	t.Helper()
 	ctx := context.Background()
 	l, err := engine.Open("lake", &engine.Options{FS: vfs.NewMem(), SegmentRows: 50})
 	if err != nil {
@@ -61,6 +62,13 @@ func TestBundle(t *testing.T) {
 	if _, err := s.Append(ctx, records); err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// TestBundle exports from a lake that is gone when the bundle is verified.
+func TestBundle(t *testing.T) {
+	ctx := context.Background()
+	l := testLake(t)
 	dir := t.TempDir()
 	if _, err := l.Export(ctx, engine.DirBucket(vfs.Default, dir), engine.ExportOptions{Formats: []string{archive.JSONLines, archive.Parquet}}); err != nil {
 		t.Fatal(err)
@@ -103,6 +111,65 @@ func TestBundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, status = program(t, dir, "--key", key); status != exitFailed || !strings.Contains(out, "PROBLEM:      SHA256SUMS") {
+		t.Errorf("%d: %s", status, out)
+	}
+}
+
+// TestEncryptedBundle verifies a bundle for two keepers, and takes its encryption off.
+func TestEncryptedBundle(t *testing.T) {
+	ctx := context.Background()
+	l := testLake(t)
+	defer l.Close()
+	dir, secret, wrong := t.TempDir(), filepath.Join(t.TempDir(), "secret"), filepath.Join(t.TempDir(), "wrong")
+	if err := errors.Join(os.WriteFile(secret, []byte("what the auditor knows\n"), 0o600), os.WriteFile(wrong, []byte("what nobody knows\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	k, err := archive.OpenKeeper("passphrase:file:" + secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := filepath.Join(dir, "bundle")
+	to, err := archive.Encrypt(ctx, engine.DirBucket(vfs.Default, bundle), []archive.Keeper{k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Export(ctx, to, engine.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	plain := filepath.Join(dir, "plain")
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{bundle}, exitFailed, "the bundle is encrypted: it can be read with the keeper passphrase:"},
+		{[]string{bundle, "--keeper", "passphrase:file:" + wrong}, exitFailed, "it is another passphrase"},
+		{[]string{bundle, "--keeper", "passphrase:file:" + secret}, exitVerified, "120 records, byte for byte, are exactly the signed tree"},
+		{[]string{bundle, "--keeper", "awskms://key"}, exitUsage, "keeper URL not known"},
+		{[]string{bundle, "--keeper", "passphrase:"}, exitUsage, "nobody to ask"},
+		{[]string{"decrypt", bundle, "--out", plain}, exitUsage, "wants --keeper"},
+		{[]string{"decrypt", bundle, "--keeper", "passphrase:file:" + secret}, exitUsage, "--out goes with decrypt"},
+		{[]string{"decrypt", bundle, "--keeper", "passphrase:file:" + wrong, "--out", plain}, exitFailed, "another passphrase"},
+		{[]string{"decrypt", bundle, "--keeper", "passphrase:file:" + secret, "--out", plain}, exitVerified, "verify " + plain + " next"},
+		{[]string{"decrypt", bundle, "--keeper", "passphrase:file:" + secret, "--out", plain}, exitFailed, "empty place"},
+		{[]string{"decrypt", plain, "--keeper", "passphrase:file:" + secret, "--out", plain + "2"}, exitFailed, "not encrypted"},
+		{[]string{plain}, exitVerified, "120 records"},
+		{[]string{plain, "--keeper", "passphrase:file:" + secret}, exitUsage, "not encrypted"},
+	} {
+		if out, status := program(t, c.args...); status != c.status || !strings.Contains(out, c.says) {
+			t.Errorf("%q: status %d: %s", c.args, status, out)
+		}
+	}
+	checkpoint := filepath.Join(bundle, "tree", "checkpoint.enc")
+	b, err := os.ReadFile(checkpoint)
+	if err == nil {
+		b[len(b)-1] ^= 1
+		err = os.WriteFile(checkpoint, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, status := program(t, bundle, "--keeper", "passphrase:file:"+secret); status != exitFailed || !strings.Contains(out, "tree/checkpoint.enc: frame 0 does not authenticate") {
 		t.Errorf("%d: %s", status, out)
 	}
 }

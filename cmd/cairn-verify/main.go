@@ -1,10 +1,11 @@
 // Command cairn-verify checks what a Cairn lake has given out, without the lake and
 // without trusting it: bundles that were exported, receipts of single
 // events, and files of digests and checkpoints. It reads the files that it is given, writes to standard output, and
-// does nothing else; it imports the packages proof, digest and archive only, so that
-// it can be read through in an hour.
+// does nothing else, unless it is told to decrypt a bundle; it imports the packages proof,
+// digest and archive only, so that it can be read through in an hour.
 //
-//	cairn-verify BUNDLE [--key FILE]…
+//	cairn-verify BUNDLE [--key FILE]… [--keeper URL]…
+//	cairn-verify decrypt BUNDLE --keeper URL --out FOLDER
 //	cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)…
 //	cairn-verify digests FILE --key FILE…
 //	cairn-verify checkpoint FILE --key FILE…
@@ -49,17 +50,19 @@ const (
 const fileMax = 1 << 30
 
 const usage = `usage:
-  cairn-verify BUNDLE [--key FILE]...
+  cairn-verify BUNDLE [--key FILE]... [--keeper URL]...
+  cairn-verify decrypt BUNDLE --keeper URL --out FOLDER
   cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)...
   cairn-verify digests FILE --key FILE...
   cairn-verify checkpoint FILE --key FILE...
 flags: --json prints the answer for programs; --witness KEY, which may be repeated, demands
-a witness's cosignature (name+hash+base64)
+a witness's cosignature (name+hash+base64); --keeper opens an encrypted bundle:
+file:/path/to/key, passphrase:env:NAME or passphrase:file:/path
 `
 
 // answer is what is printed.
 type answer struct {
-	Result      string   `json:"result"` // verified or failed
+	Result      string   `json:"result"` // verified, decrypted or failed
 	Verified    []string `json:"verified"`
 	NotVerified []string `json:"notVerified"`
 	Problems    []string `json:"problems"`
@@ -89,9 +92,9 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 // command is what was asked for.
 type command struct {
-	kind, file, record         string
-	keys, checkpoints, witness list
-	json                       bool
+	kind, file, record, out             string
+	keys, checkpoints, witness, keepers list
+	json                                bool
 
 	ring   *digest.Ring
 	errOut io.Writer
@@ -114,6 +117,9 @@ func run(args []string, out, errOut io.Writer) int {
 		a.problem("%v", err)
 	}
 	a.Result = "verified"
+	if c.kind == "decrypt" {
+		a.Result = "decrypted"
+	}
 	if len(a.Problems) > 0 {
 		a.Result = "failed"
 	}
@@ -179,6 +185,8 @@ func parse(args []string) (*command, error) {
 	f.Var(&c.keys, "key", "")
 	f.Var(&c.checkpoints, "checkpoint", "")
 	f.Var(&c.witness, "witness", "")
+	f.Var(&c.keepers, "keeper", "")
+	f.StringVar(&c.out, "out", "", "")
 	f.BoolVar(&c.json, "json", false, "")
 	var files []string
 	for rest := args[1:]; ; {
@@ -191,12 +199,11 @@ func parse(args []string) (*command, error) {
 		files, rest = append(files, rest[0]), rest[1:]
 	}
 	switch c.kind {
-	case "receipt", "digests", "checkpoint":
-	case "bundle":
+	case "receipt", "digests", "checkpoint", "bundle", "decrypt":
 	default:
 		// A directory may be named alone.
 		if info, err := os.Stat(c.kind); err != nil || !info.IsDir() || len(files) > 0 {
-			return c, usageError{fmt.Errorf("%q cannot be verified: it is neither a bundle's directory nor one of receipt, digests, checkpoint", c.kind)}
+			return c, usageError{fmt.Errorf("%q cannot be verified: it is neither a bundle's directory nor one of decrypt, receipt, digests, checkpoint", c.kind)}
 		}
 		c.kind, files = "bundle", []string{c.kind}
 	}
@@ -209,6 +216,18 @@ func parse(args []string) (*command, error) {
 	}
 	if c.kind != "receipt" && len(c.checkpoints) > 0 {
 		return c, usageError{errors.New("--checkpoint goes with a receipt")}
+	}
+	if (c.kind == "decrypt") != (c.out != "") {
+		return c, usageError{errors.New("--out goes with decrypt, and decrypt with --out")}
+	}
+	if c.kind != "bundle" && c.kind != "decrypt" && len(c.keepers) > 0 {
+		return c, usageError{errors.New("--keeper goes with a bundle")}
+	}
+	if c.kind == "decrypt" {
+		if len(c.keepers) == 0 || len(c.keys)+len(c.witness) > 0 {
+			return c, usageError{errors.New("decrypt wants --keeper, and verifies nothing: verify what it has written")}
+		}
+		return c, nil
 	}
 	if c.kind == "bundle" {
 		if len(c.witness) > 0 {
@@ -250,8 +269,11 @@ func (c *command) verify() (*answer, error) {
 		c.ring = c.ring.Merge(r)
 	}
 	a := &answer{}
-	if c.kind == "bundle" {
+	switch c.kind {
+	case "bundle":
 		return a, c.bundle(a)
+	case "decrypt":
+		return a, c.decrypt(a)
 	}
 	text, err := read(c.file)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 func (p *program) exportCommand() *cobra.Command {
 	opts := engine.ExportOptions{}
 	var out, from, to string
-	var formats []string
+	var formats, encrypt []string
 	cmd := &cobra.Command{
 		Use:   "export --out DIR|BUCKET-URL",
 		Short: "Write events with their proofs as a bundle for offline audit",
@@ -36,10 +36,15 @@ With --from, --to or --where each record carries its own proof; else the leaves 
 the signed root. Cut short, the same command goes on. Repeated, it gives the same bytes. Give
 the auditor the public key another way: cairn key export-public.
 
+--encrypt KEEPER encrypts the bundle (AES-256-GCM) for a keeper: a passphrase or a key file
+that the auditor has as well, or a key service; several keepers may be given. cairn-verify
+and cairn import take the same keeper. Names and sizes of files stay readable.
+
 The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R`,
 		Example: `  cairn export --out ./bundle
   cairn export --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --out ./january
   cairn export --where "eventName = 'ConsoleLogin'" --format jsonl,parquet --out ./logins
+  cairn export --encrypt passphrase:file:./secret --out ./bundle
   cairn-verify ./bundle --key keys.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,7 +61,7 @@ The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R`,
 			for _, f := range formats {
 				opts.Formats = append(opts.Formats, strings.ToLower(f))
 			}
-			return p.export(c.Context(), out, opts)
+			return p.export(c.Context(), out, opts, encrypt)
 		},
 	}
 	f := cmd.Flags()
@@ -66,6 +71,7 @@ The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R`,
 	f.StringVar(&to, "to", "", "only events before this time (RFC 3339, or a date)")
 	f.StringVar(&opts.Where, "where", "", "only events that meet this condition in SQL")
 	f.StringSliceVar(&formats, "format", []string{archive.CloudTrail}, "format of the records ("+strings.Join(archive.Formats, ", ")+"); more than one gives further copies")
+	f.StringArrayVar(&encrypt, "encrypt", nil, "encrypt the bundle for this keeper (see: cairn encryption); may be repeated")
 	f.IntVar(&opts.Workers, "workers", 0, "how many goroutines write (default: one per CPU)")
 	return cmd
 }
@@ -96,19 +102,31 @@ type exportResult struct {
 	Digest     uint64  `json:"digest"`
 	Elapsed    float64 `json:"seconds"`
 	OutputPath string  `json:"out"`
+	Encrypted  bool    `json:"encrypted"`
 }
 
-func (p *program) export(ctx context.Context, out string, opts engine.ExportOptions) error {
+func (p *program) export(ctx context.Context, out string, opts engine.ExportOptions, encrypt []string) error {
 	to, closer, err := openBucket(ctx, out, false)
 	if err != nil {
 		return err
 	}
 	defer closer.Close()
+	keepers, err := p.bundleKeepers(encrypt, true)
+	if err != nil {
+		return err
+	}
 	lake, err := p.open(true)
 	if err != nil {
 		return err
 	}
 	defer lake.Close()
+	if len(keepers) > 0 {
+		if to, err = archive.Encrypt(ctx, to, keepers); err != nil {
+			return err
+		}
+	} else if lake.Ring() != nil {
+		fmt.Fprintln(p.err, "note: the lake is encrypted, the bundle will not be: --encrypt KEEPER does that")
+	}
 	bar := newProgress(p.err, false)
 	opts.Progress = func(pr engine.ExportProgress) {
 		bar.set(int64(pr.EventsDone), int64(pr.Events), "%s events  %s/s", count(int64(pr.EventsDone)), size(perSecond(pr.Bytes, pr.Elapsed)))
@@ -125,7 +143,7 @@ func (p *program) export(ctx context.Context, out string, opts engine.ExportOpti
 		return err
 	}
 	if p.json {
-		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out})
+		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out, len(keepers) > 0})
 	}
 	fmt.Fprintf(p.out, "%s events (%s) of store %s in %s files (%s), proved against the tree of %s events that digest %d signed; %s, %s/s\n", count(int64(r.Events)), size(r.Bytes), r.Store,
 		count(int64(r.Files)), size(r.FileBytes), count(int64(r.Size)), r.Digest, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
@@ -135,8 +153,25 @@ func (p *program) export(ctx context.Context, out string, opts engine.ExportOpti
 	if r.Missing > 0 {
 		fmt.Fprintf(p.out, "%s events have left the store; their hashes are in the bundle\n", count(int64(r.Missing)))
 	}
+	if len(keepers) > 0 {
+		_, err = fmt.Fprintf(p.out, "it is encrypted; check it with: cairn-verify %s --key KEYS --keeper KEEPER\n", out)
+		return err
+	}
 	_, err = fmt.Fprintf(p.out, "check it with: cairn-verify %s --key KEYS, or as its VERIFY.md says\n", out)
 	return err
+}
+
+// bundleKeepers opens the keepers of an encrypted bundle.
+func (p *program) bundleKeepers(urls []string, making bool) ([]archive.Keeper, error) {
+	var out []archive.Keeper
+	for _, url := range urls {
+		k, err := p.openKeeper(url, making)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	return out, nil
 }
 
 // isBundle reports whether a path is a bundle, and not log files.
@@ -144,12 +179,16 @@ func isBundle(path string) bool {
 	if bucket.IsURL(path) {
 		return true
 	}
-	_, err := os.Stat(path + "/" + archive.ManifestFile)
-	return err == nil
+	for _, name := range []string{archive.ManifestFile, archive.EncryptionFile} {
+		if _, err := os.Stat(path + "/" + name); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // importBundle takes a bundle back.
-func (p *program) importBundle(ctx context.Context, path string, opts engine.ImportBundleOptions) (err error) {
+func (p *program) importBundle(ctx context.Context, path string, decrypt []string, opts engine.ImportBundleOptions) (err error) {
 	var from archive.Source
 	var closer io.Closer
 	if bucket.IsURL(path) {
@@ -161,6 +200,16 @@ func (p *program) importBundle(ctx context.Context, path string, opts engine.Imp
 		return err
 	}
 	defer closer.Close()
+	keepers, err := p.bundleKeepers(decrypt, false)
+	if err != nil {
+		return err
+	}
+	if from, err = archive.Decrypt(ctx, from, keepers); err != nil {
+		if errors.Is(err, archive.ErrEncrypted) && len(keepers) == 0 {
+			err = fmt.Errorf("%w: give it with --decrypt", err)
+		}
+		return err
+	}
 	lake, err := p.open(false)
 	if err != nil {
 		return err

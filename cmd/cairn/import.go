@@ -17,6 +17,7 @@ import (
 func (p *program) importCommand() *cobra.Command {
 	var opts engine.ImportOptions
 	var rejects, schema, key string
+	var decrypt []string
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
 		Short: "Read log files into a store",
@@ -24,7 +25,8 @@ func (p *program) importCommand() *cobra.Command {
 into a store. It recognises by content, not by name: CloudTrail log files
 ({"Records":[…]}), JSON arrays, JSON lines and single objects; plain, gzip or zstd.
 A directory or bucket URL with a bundle that "cairn export" has made is verified, by --key or
-its own keys, and taken back whole, in the order that its store had.
+its own keys, and taken back whole, in the order that its store had; an encrypted one wants
+its keeper by --decrypt.
 
 It can be ended at any moment and run again: it goes on where it was, and the result is
 that of one clean run. A record or file that cannot be taken is counted in the table at
@@ -49,10 +51,10 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 						return fmt.Errorf("reading keys from %s: %w", key, err)
 					}
 				}
-				return p.importBundle(c.Context(), args[0], o)
+				return p.importBundle(c.Context(), args[0], decrypt, o)
 			}
-			if key != "" {
-				return usagef("--key goes with one bundle")
+			if key != "" || len(decrypt) > 0 {
+				return usagef("--key and --decrypt go with one bundle")
 			}
 			opts.Paths = args
 			if schema != "" {
@@ -67,6 +69,7 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
 	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
 	cmd.Flags().StringVar(&key, "key", "", "of a bundle: a file with public keys that were kept elsewhere (cairn key export-public)")
+	cmd.Flags().StringArrayVar(&decrypt, "decrypt", nil, "of an encrypted bundle: its keeper (see: cairn encryption)")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
 	cmd.Flags().IntVar(&opts.Workers, "workers", 0, "how many goroutines read (default: one per CPU)")
 	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")

@@ -56,7 +56,7 @@ func (p *program) askPassphrase(making bool) func() ([]byte, error) {
 		return b, err
 	}
 	return func() ([]byte, error) {
-		b, err := ask("passphrase of the lake: ")
+		b, err := ask("passphrase: ")
 		if err != nil || !making {
 			return b, err
 		}

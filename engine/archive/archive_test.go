@@ -151,7 +151,7 @@ func (l leafTiles) Tile(id proof.TileID, width int) ([]proof.Hash, error) {
 
 func nobody(int) bool  { return false }
 func third(i int) bool { return i%3 == 0 }
-func mustFail(t *testing.T, what string, m *memory, keys *digest.Ring, kinds ...error) {
+func mustFail(t *testing.T, what string, m Source, keys *digest.Ring, kinds ...error) {
 	t.Helper()
 	r, err := Verify(context.Background(), m, VerifyOptions{Keys: keys, Workers: 2})
 	if err != nil || r.ProblemCount == 0 {

@@ -14,6 +14,11 @@
 //	w.Start(17); err = w.Add(ctx, record) …; parts, err := w.End(ctx)
 //	manifest, err := archive.Finish(ctx, to, &archive.Closing{…})
 //
+// A bundle can be encrypted as a whole (lock.go has the form):
+//
+//	to, err = archive.Encrypt(ctx, to, keepers)
+//	from, err = archive.Decrypt(ctx, from, keepers)
+//
 // # A bundle
 //
 //	manifest.json         what was exported, and every file with its SHA-256

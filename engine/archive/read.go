@@ -77,6 +77,38 @@ func (d dir) List(ctx context.Context, prefix string, fn func(name string, size 
 	})
 }
 
+// newDir is a directory that a bundle is written to.
+type newDir struct{ dir }
+
+// NewDir makes a directory, if there is none, to write a bundle to.
+func NewDir(name string) (Target, io.Closer, error) {
+	if err := os.MkdirAll(name, 0o755); err != nil {
+		return nil, nil, err
+	}
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return newDir{dir{root}}, root, nil
+}
+
+// Write implements Target.
+func (d newDir) Write(_ context.Context, name string, content io.Reader) error {
+	if err := d.root.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	tmp := name + ".part"
+	f, err := d.root.Create(tmp)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, d.root.Remove(tmp))
+	}
+	return d.root.Rename(tmp, name)
+}
+
 // readSmall reads a file whole.
 func readSmall(ctx context.Context, from Source, name string, limit int64) ([]byte, error) {
 	r, err := from.Read(ctx, name)

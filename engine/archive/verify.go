@@ -138,7 +138,7 @@ func (v *verification) run() error {
 func (v *verification) manifest() (*digest.Ring, error) {
 	document, err := readSmall(v.ctx, v.from, ManifestFile, ManifestBytesMax)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
+		return nil, fmt.Errorf("%w: %w", ErrManifest, missing(v.ctx, v.from, err))
 	}
 	signature, err := readSmall(v.ctx, v.from, SignatureFile, ed25519.SignatureSize)
 	if err != nil {
