@@ -55,6 +55,7 @@ type windowFunc struct {
 type windowFrame struct {
 	unit       plan.FrameUnit
 	start, end windowBound
+	exclude    plan.FrameExclusion
 }
 
 type windowBound struct {
@@ -123,7 +124,7 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 		for _, a := range f.Args {
 			g.args = append(g.args, value(a))
 		}
-		g.frame.unit = f.Frame.Unit
+		g.frame.unit, g.frame.exclude = f.Frame.Unit, f.Frame.Exclude
 		for _, side := range []struct {
 			from *plan.Bound
 			to   *windowBound

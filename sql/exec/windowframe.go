@@ -83,7 +83,77 @@ func (l *layout) each(f func(from, to int32, first, last int) error) error {
 
 // frames are the rows [lo, hi) that each row's frame has. Empty ones have
 // lo == hi.
-type frames struct{ lo, hi []int32 }
+type frames struct {
+	lo, hi []int32
+	// rest are more rows of each frame, behind those: what is left of it by EXCLUDE
+	// is up to three ranges.
+	rest []*frames
+}
+
+// exclude takes rows out of the frames.
+func (fr *frames) exclude(what plan.FrameExclusion, l *layout) {
+	cut := func() *frames { return &frames{lo: make([]int32, l.n), hi: make([]int32, l.n)} }
+	after := cut()
+	fr.rest = []*frames{after}
+	var own *frames
+	if what == plan.ExcludeTies {
+		own = cut()
+		fr.rest = []*frames{own, after}
+	}
+	for g := range len(l.peers) - 1 {
+		for i := l.peers[g]; i < l.peers[g+1]; i++ {
+			from, to := l.peers[g], l.peers[g+1]
+			if what == plan.ExcludeCurrentRow {
+				from, to = i, i+1
+			}
+			lo, hi := fr.lo[i], fr.hi[i]
+			if own != nil && lo <= i && i < hi {
+				own.lo[i], own.hi[i] = i, i+1
+			}
+			fr.hi[i] = max(lo, min(hi, from))
+			after.lo[i] = min(hi, max(lo, to))
+			after.hi[i] = hi
+		}
+	}
+}
+
+// all are the ranges of the frames, in order.
+func (fr *frames) all() []*frames { return append([]*frames{fr}, fr.rest...) }
+
+// shown returns the frames in the numbers of some of the rows only: before says
+// how many of those come before each row.
+func (fr *frames) shown(before []int32) *frames {
+	out := &frames{lo: make([]int32, len(fr.lo)), hi: make([]int32, len(fr.hi))}
+	for i := range fr.lo {
+		out.lo[i], out.hi[i] = before[fr.lo[i]], before[fr.hi[i]]
+	}
+	for _, r := range fr.rest {
+		out.rest = append(out.rest, r.shown(before))
+	}
+	return out
+}
+
+// nth returns row k, from 0, of the frame of row i, or -1; k below 0 counts from
+// the end.
+func (fr *frames) nth(i int, k int64) int32 {
+	ranges := fr.all()
+	if k < 0 {
+		for _, r := range ranges {
+			k += int64(r.hi[i] - r.lo[i])
+		}
+		if k < 0 {
+			return -1
+		}
+	}
+	for _, r := range ranges {
+		n := int64(r.hi[i] - r.lo[i])
+		if k < n {
+			return r.lo[i] + int32(k)
+		}
+		k -= n
+	}
+	return -1
+}
 
 // frameKey tells frames of a block apart.
 type frameKey struct {
@@ -95,7 +165,7 @@ type frameKey struct {
 func (op *windowOp) framesOf(b *windowBlock, f *windowFunc) (*frames, error) {
 	key := frameKey{f.spec, nil}
 	if f.frame.start.offset != nil || f.frame.end.offset != nil || f.frame.unit != plan.FrameRange ||
-		f.frame.start.kind != plan.UnboundedPreceding || f.frame.end.kind != plan.CurrentRow {
+		f.frame.start.kind != plan.UnboundedPreceding || f.frame.end.kind != plan.CurrentRow || f.frame.exclude != plan.ExcludeNothing {
 		key.frame = &f.frame
 	}
 	if have := b.ranges[key]; have != nil {
@@ -127,6 +197,9 @@ func (op *windowOp) framesOf(b *windowBlock, f *windowFunc) (*frames, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if f.frame.exclude != plan.ExcludeNothing {
+		out.exclude(f.frame.exclude, l)
 	}
 	b.ranges[key] = out
 	return out, nil
@@ -183,6 +256,12 @@ func (b *bounder) distance(i int32) (int64, error) {
 	v, j := b.offset.Leaf(int(i))
 	if v.F64 != nil {
 		if x := v.F64[j]; x != x || x < 0 {
+			return 0, bad("negative")
+		}
+		return 0, nil
+	}
+	if v.Str != nil { // a wide decimal, of a RANGE
+		if v.Str[j][0] < 0x80 {
 			return 0, bad("negative")
 		}
 		return 0, nil

@@ -200,29 +200,35 @@ func (op *windowOp) framed(b *windowBlock, f *windowFunc) (*column.Vector, error
 		rows, before = notNull(value, b.n)
 	}
 	at := make([]int32, b.n)
+	if f.ignoreNulls {
+		fr = fr.shown(before)
+	}
 	for i := range at {
-		lo, hi := fr.lo[i], fr.hi[i]
-		if f.ignoreNulls {
-			lo, hi = before[lo], before[hi]
-		}
-		p := int64(lo)
+		k := int64(0)
 		switch {
 		case f.name == "last_value":
-			p = int64(hi) - 1
+			k = -1
 		case nth != nil && nth.IsNull(i):
-			p = int64(hi)
+			k = int64(b.n)
 		case nth != nil:
 			v, j := nth.Leaf(i)
 			if v.I64[j] < 1 {
 				return nil, sqlerr.New("22016", sqlerr.Pos{}, "nth_value counts from 1, not from %d", v.I64[j])
 			}
-			p += min(v.I64[j], int64(b.n)+1) - 1
+			k = min(v.I64[j], int64(b.n)+1) - 1
 		}
-		at[i] = -1
-		if p >= int64(lo) && p < int64(hi) {
-			if at[i] = int32(p); f.ignoreNulls {
-				at[i] = rows[p]
+		if fr.rest != nil {
+			at[i] = fr.nth(i, k)
+		} else {
+			lo, hi := fr.lo[i], fr.hi[i]
+			if at[i] = -1; k < 0 && lo < hi {
+				at[i] = hi - 1
+			} else if k >= 0 && k < int64(hi-lo) {
+				at[i] = lo + int32(k)
 			}
+		}
+		if f.ignoreNulls && at[i] >= 0 {
+			at[i] = rows[at[i]]
 		}
 	}
 	return pick(value, at, nil), nil
@@ -234,7 +240,7 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 	if err != nil {
 		return nil, err
 	}
-	lo, hi, n := fr.lo, fr.hi, b.n
+	n := b.n
 	args := make([]*column.Vector, len(f.args))
 	for i := range args {
 		args[i] = b.value(&f.args[i])
@@ -251,15 +257,16 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 			}
 		}
 		before[n] = int32(len(kept))
-		lo, hi = make([]int32, n), make([]int32, n)
-		for i := range n {
-			lo[i], hi[i] = before[fr.lo[i]], before[fr.hi[i]]
-		}
+		fr = fr.shown(before)
 		for i, a := range args {
 			args[i] = column.Gather(a, kept)
 		}
 		n = len(kept)
 	}
+	if fr.rest != nil {
+		return op.aggregateRanges(b, f, args, n, fr)
+	}
+	lo, hi := fr.lo, fr.hi
 	// Rows with the frame of the row before share its result.
 	of := make([]int32, b.n)
 	var los, his []int32
@@ -301,6 +308,49 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 	return column.Flatten(column.Gather(out, of)), nil
 }
 
+// aggregateRanges computes an aggregate over frames that are several ranges each,
+// one range after the other.
+func (op *windowOp) aggregateRanges(b *windowBlock, f *windowFunc, args []*column.Vector, n int, fr *frames) (*column.Vector, error) {
+	a := &frameRun{b: b, f: f, args: args, n: n}
+	a.mem = account{m: b.q.mem, what: b.mem.what, todo: b.mem.todo}
+	defer a.mem.release()
+	var sum fn.Accumulator
+	groups := make([]uint32, b.n)
+	for i := range groups {
+		groups[i] = uint32(i)
+	}
+	for _, r := range fr.all() {
+		if sum != nil {
+			a.held = sum.Bytes()
+		}
+		a.lo, a.hi = r.lo, r.hi
+		acc, total := f.agg.New(), int64(0)
+		acc.Grow(b.n)
+		for i := range r.lo {
+			total += int64(r.hi[i] - r.lo[i])
+		}
+		run := a.tree
+		if total <= directFactor*int64(n)+int64(b.n) {
+			run = a.direct
+		}
+		if err := run(acc); err != nil {
+			return nil, err
+		}
+		if sum == nil {
+			sum = acc
+			continue
+		}
+		if err := sum.Merge(acc, groups); err != nil {
+			return nil, err
+		}
+	}
+	out, err := sum.Result()
+	if err != nil {
+		return nil, err
+	}
+	return column.Flatten(out), nil
+}
+
 // directFactor is how many times each row may be added to a frame before a tree
 // of partial results is cheaper.
 const directFactor = 16
@@ -313,6 +363,7 @@ type frameRun struct {
 	args   []*column.Vector
 	n      int
 	lo, hi []int32
+	held   int64 // by what has been computed before
 	mem    account
 }
 
@@ -321,7 +372,7 @@ func (a *frameRun) charge(held int64) error {
 	if err := a.b.q.live(); err != nil {
 		return err
 	}
-	return a.mem.hold(held)
+	return a.mem.hold(a.held + held)
 }
 
 // rangeRows is how many rows a range has for it to be cut out rather than

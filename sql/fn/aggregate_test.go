@@ -52,6 +52,8 @@ func aggregateArgs(r *rand.Rand, name string, types []*column.Type, n int) []*co
 			v = fixed(t, 0, 1, "")
 		case name == "listagg" && i == 1:
 			v = fixed(t, 0, 0, "; ")
+		case name == "listagg" && i > 1:
+			v = fixed(t, 1, 0, "…")
 		}
 		out = append(out, v)
 	}

@@ -37,7 +37,7 @@ func cappedDecimal(precision, scale int) *column.Type {
 // zone; arrays, maps and rows follow their parts. Text never becomes a number
 // or the other way round.
 func CommonType(a, b *column.Type) *column.Type {
-	if a.Equal(b) {
+	if a.Equal(b) && (a == b || a.Payload() != column.PayloadNested) {
 		return a
 	}
 	if a.Kind == column.Unknown {

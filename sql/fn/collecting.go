@@ -2,6 +2,7 @@ package fn
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -163,7 +164,15 @@ type listAgg struct {
 	arrayAgg
 	separator string
 	known     bool
+	// Of ON OVERFLOW TRUNCATE: what stands for the rest, and whether how many values
+	// that are comes behind it.
+	truncates bool
+	filler    string
+	counts    bool
 }
+
+// listBytesMax is the length at which listagg truncates, Trino's.
+const listBytesMax = 1 << 20
 
 func (a *listAgg) Add(groups []uint32, args []*column.Vector, n int) error {
 	for i := range n {
@@ -177,6 +186,13 @@ func (a *listAgg) Add(groups []uint32, args []*column.Vector, n int) error {
 			leaf, j := args[1].Leaf(i)
 			a.separator = cloneText(leaf.Str[j])
 		}
+		if !a.known && a.truncates {
+			if args[2].IsNull(i) || args[3].IsNull(i) {
+				return fault(sqlerr.InvalidArgument, "the filler of listagg is NULL")
+			}
+			leaf, j := args[2].Leaf(i)
+			a.filler, a.counts = cloneText(leaf.Str[j]), isTrueAt(args[3], i)
+		}
 		a.known = true
 		if err := a.add(groupOf(groups, i), args, i); err != nil {
 			return err
@@ -188,7 +204,7 @@ func (a *listAgg) Add(groups []uint32, args []*column.Vector, n int) error {
 func (a *listAgg) Merge(other Accumulator, groups []uint32) error {
 	o := other.(*listAgg)
 	if !a.known {
-		a.separator, a.known = o.separator, o.known
+		a.separator, a.filler, a.counts, a.known = o.separator, o.filler, o.counts, o.known
 	}
 	return a.arrayAgg.Merge(&o.arrayAgg, groups)
 }
@@ -203,7 +219,17 @@ func (a *listAgg) Result() (*column.Vector, error) {
 			continue
 		}
 		buf = buf[:0]
-		for k, p := range positions[offsets[g]:offsets[g+1]] {
+		all := positions[offsets[g]:offsets[g+1]]
+		for k, p := range all {
+			if a.truncates && len(buf)+len(a.separator)+len(a.cols[0].Str[p]) > listBytesMax {
+				if k > 0 {
+					buf = append(buf, a.separator...)
+				}
+				if buf = append(buf, a.filler...); a.counts {
+					buf = append(strconv.AppendInt(append(buf, '('), int64(len(all)-k), 10), ')')
+				}
+				break
+			}
 			if k > 0 {
 				buf = append(buf, a.separator...)
 			}
@@ -419,11 +445,12 @@ func (h *histogram) Result() (*column.Vector, error) {
 func (h *histogram) Bytes() int64 { return h.table.bytes() + int64(8*cap(h.counts)) }
 
 func addOrderedAggregates(l *library) {
-	list := func([]*column.Type, *column.Type) Accumulator {
-		return &listAgg{arrayAgg: arrayAgg{collected: newCollected(column.VarcharType)}}
+	list := func(args []*column.Type, _ *column.Type) Accumulator {
+		return &listAgg{arrayAgg: arrayAgg{collected: newCollected(column.VarcharType)}, truncates: len(args) > 2}
 	}
-	l.aggregateFunc(Doc{Name: "listagg", Aliases: []string{"string_agg"}, Signature: "listagg(string[, separator]) within group (order by y) → varchar", Summary: "Joins text with a separator; NULLs are left out."},
-		agg("varchar", "varchar", list).inOrder(), agg("varchar, varchar", "varchar", list).inOrder())
+	l.aggregateFunc(Doc{Name: "listagg", Aliases: []string{"string_agg"}, Signature: "listagg(string[, separator] [on overflow error | on overflow truncate [filler] with count | without count]) within group (order by y) → varchar", Summary: "Joins text with a separator; NULLs are left out. Past 16 MiB that is an error; with TRUNCATE the list ends at 1 MiB, with a filler ('...' if none is given) and, WITH COUNT, how many values are missing."},
+		agg("varchar", "varchar", list).inOrder(), agg("varchar, varchar", "varchar", list).inOrder(),
+		agg("varchar, varchar, varchar, boolean", "varchar", list).inOrder())
 	l.aggregateFunc(Doc{Name: "array_agg", Signature: "array_agg(x) → array", Summary: "Collects the values, NULLs included, in an array."},
 		agg("T", "array(T)", func(args []*column.Type, result *column.Type) Accumulator {
 			return &arrayAgg{collected: newCollected(args[0]), result: result}

@@ -402,18 +402,19 @@ func (a *arrayAgg) Load(groups []uint32, state []*column.Vector, n int) error {
 	return a.loadLists(groups, state, n)
 }
 
-// The separator of listagg is the same for all groups; NULL until it is known.
+// The separator and the filler of listagg are the same for all groups; the first is
+// NULL until they are known.
 func (a *listAgg) StateTypes() []*column.Type {
-	return append(a.listTypes(), column.VarcharType)
+	return append(a.listTypes(), column.VarcharType, column.VarcharType, column.BooleanType)
 }
 
 func (a *listAgg) State() []*column.Vector {
-	separator := column.New(column.VarcharType, 1)
-	separator.Str[0] = a.separator
+	separator, filler, counts := column.New(column.VarcharType, 1), column.New(column.VarcharType, 1), column.New(column.BooleanType, 1)
+	separator.Str[0], filler.Str[0], counts.I64[0] = a.separator, a.filler, truth(a.counts)
 	if !a.known {
 		separator.SetNull(0)
 	}
-	return append(a.lists(), column.NewConst(separator, a.n))
+	return append(a.lists(), column.NewConst(separator, a.n), column.NewConst(filler, a.n), column.NewConst(counts, a.n))
 }
 
 func (a *listAgg) Load(groups []uint32, state []*column.Vector, n int) error {
@@ -421,6 +422,8 @@ func (a *listAgg) Load(groups []uint32, state []*column.Vector, n int) error {
 		if !state[1].IsNull(i) {
 			leaf, j := state[1].Leaf(i)
 			a.separator, a.known = cloneText(leaf.Str[j]), true
+			leaf, j = state[2].Leaf(i)
+			a.filler, a.counts = cloneText(leaf.Str[j]), isTrueAt(state[3], i)
 		}
 	}
 	return a.loadLists(groups, state, n)

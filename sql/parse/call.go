@@ -74,7 +74,7 @@ func (r *rewriter) arguments(node *Call, open int) {
 	// first argument of the functions that take lambdas, and only there.
 	lambdas := r.dialect == Trino
 	taker := !lambdas && inWords(lambdaTakers, node.Name.Parts[len(node.Name.Parts)-1].Text)
-	for {
+	for args := 0; ; {
 		switch {
 		case lambdas && r.startsLambda():
 			r.lambda()
@@ -83,8 +83,9 @@ func (r *rewriter) arguments(node *Call, open int) {
 		default:
 			r.expr()
 		}
-		if r.is("on") && r.at(1).isWord("overflow") {
-			r.notSupported("ON OVERFLOW is")
+		if args++; r.is("on") && args <= 2 && strings.EqualFold(node.Name.Parts[len(node.Name.Parts)-1].Text, "listagg") {
+			r.overflow(args)
+			break
 		}
 		if !r.acceptOp(",") {
 			break
@@ -100,6 +101,38 @@ func (r *rewriter) arguments(node *Call, open int) {
 		r.sortItems()
 		r.close(m)
 	}
+}
+
+// overflow reads ON OVERFLOW of listagg, behind its first args arguments. What it
+// cuts off with becomes two more arguments: the filler, and whether to count.
+func (r *rewriter) overflow(args int) {
+	first := r.i
+	r.next()
+	r.expect("overflow")
+	if r.accept("error") {
+		return
+	}
+	r.expect("truncate")
+	if args == 1 {
+		r.emit(",")
+		r.leaf(&Literal{Pos: r.since(first), Kind: StringLiteral}, first)
+	}
+	r.emit(",")
+	if r.is("with") || r.is("without") {
+		r.leaf(&Literal{Pos: r.since(first), Kind: StringLiteral, Text: "..."}, first)
+	} else {
+		r.value()
+	}
+	count := "false"
+	if r.accept("with") {
+		count = "true"
+	} else if !r.accept("without") {
+		r.unexpectedHint("TRUNCATE ends with WITH COUNT or WITHOUT COUNT")
+		return
+	}
+	r.expect("count")
+	r.emit(",")
+	r.leaf(&Literal{Pos: r.since(first), Kind: BoolLiteral, Text: count}, first)
 }
 
 // callModifiers writes what may stand behind the arguments of a call.
@@ -229,8 +262,18 @@ func (r *rewriter) frame(node *Window, comma string) {
 			r.failAt(start, sqlerr.WindowingError, "a frame that begins behind the current row needs BETWEEN … AND …")
 		}
 	}
-	if r.is("exclude") {
-		r.notSupported("EXCLUDE in a frame is")
+	if r.accept("exclude") {
+		switch {
+		case r.accept("current"):
+			r.expect("row")
+			frame.Exclude = "current row"
+		case r.is("group"), r.is("ties"):
+			frame.Exclude = r.next().word
+		case r.accept("no"):
+			r.expect("others")
+		default:
+			r.unexpectedHint("EXCLUDE takes CURRENT ROW, GROUP, TIES or NO OTHERS")
+		}
 	}
 }
 

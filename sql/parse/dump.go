@@ -163,6 +163,9 @@ func (d *dumper) selectBlock(s *Select) {
 		})
 		d.maybe(s.Where != nil, "where", func() { d.expr(s.Where) })
 		d.maybe(len(s.GroupBy) > 0, "group", func() {
+			if s.GroupDistinct {
+				d.word("distinct")
+			}
 			for _, g := range s.GroupBy {
 				if g.Sets == nil {
 					d.expr(g.Expr)
@@ -247,6 +250,9 @@ func (d *dumper) relation(r Relation) {
 			d.relation(r.Right)
 			d.maybe(r.On != nil, "on", func() { d.expr(r.On) })
 			d.parts("using", r.Using)
+			if r.Natural {
+				d.word("natural")
+			}
 		})
 	}
 }
@@ -285,6 +291,9 @@ func (d *dumper) window(w *Window) {
 					} else {
 						d.list(b.Kind, func() { d.expr(b.Offset) })
 					}
+				}
+				if f.Exclude != "" {
+					d.word("exclude-" + strings.ReplaceAll(f.Exclude, " ", "-"))
 				}
 			})
 		}

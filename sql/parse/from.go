@@ -29,6 +29,7 @@ func (r *rewriter) joined() {
 // each as JOIN … ON m(condition?): the kind and USING stay in the mark.
 func (r *rewriter) joins(first int) {
 	for r.err == nil {
+		natural := r.is("natural")
 		kind, words := r.joinKind()
 		if kind == "" {
 			return
@@ -42,7 +43,7 @@ func (r *rewriter) joins(first int) {
 		right := r.i
 		r.relation()
 		join := &Join{Kind: kind}
-		if kind != "cross" {
+		if join.Natural = natural; kind != "cross" && !natural {
 			// In a JOIN b JOIN c ON x ON y the inner join is the right side.
 			if nested, _ := r.joinKind(); nested != "" {
 				if !r.enter() {
@@ -57,7 +58,7 @@ func (r *rewriter) joins(first int) {
 		r.emit("ON")
 		m := r.open(markJoin, join, start)
 		switch {
-		case kind == "cross":
+		case kind == "cross", natural:
 		case r.accept("on"):
 			r.expr()
 		case r.accept("using"):
@@ -73,29 +74,41 @@ func (r *rewriter) joins(first int) {
 // joinKind returns the kind of the join that begins at the current token and
 // how many words it has, "" if none begins.
 func (r *rewriter) joinKind() (kind string, words int) {
-	t := r.tok()
+	t, n := r.tok(), 0
 	if t.kind != tokWord {
 		return "", 0
 	}
+	if t.word == "natural" {
+		n = 1
+		t = r.at(1)
+	}
 	switch t.word {
 	case "join":
-		return "inner", 1
+		return "inner", n + 1
 	case "inner", "cross":
-		if r.at(1).isWord("join") {
-			return t.word, 2
+		if r.at(n+1).isWord("join") && (n == 0 || t.word == "inner") {
+			return t.word, n + 2
 		}
 	case "left", "right", "full":
-		if r.at(1).isWord("join") {
-			return t.word, 2
+		if r.at(n + 1).isWord("join") {
+			return t.word, n + 2
 		}
-		if r.at(1).isWord("outer") && r.at(2).isWord("join") {
-			return t.word, 3
+		if r.at(n+1).isWord("outer") && r.at(n+2).isWord("join") {
+			return t.word, n + 3
 		}
-	case "natural":
-		r.notSupported("NATURAL JOIN is")
-		return "", 0
 	default:
-		return "", 0
+		if n == 0 {
+			return "", 0
+		}
+	}
+	if n > 0 {
+		r.next()
+		switch t.word {
+		case "inner", "left", "right", "full":
+		default:
+			r.unexpectedHint("NATURAL goes before JOIN, LEFT JOIN, RIGHT JOIN and FULL JOIN")
+			return "", 0
+		}
 	}
 	r.next()
 	r.accept("outer")

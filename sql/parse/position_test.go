@@ -115,6 +115,9 @@ func skipAlone(e Expr, text string) bool {
 	case *Lambda:
 		return true
 	case *Literal:
+		if strings.HasPrefix(text, "ON OVERFLOW") {
+			return true // an argument made of it
+		}
 		if e.Kind == StringLiteral && !strings.ContainsAny(text, "'$") {
 			return true // the field of EXTRACT
 		}

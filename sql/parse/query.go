@@ -336,7 +336,7 @@ func (r *rewriter) selectBlock() {
 		r.expr()
 	}
 	if r.is("group") {
-		r.groupBy()
+		r.groupBy(block)
 	}
 	r.having()
 	sel.Pos = r.since(first)
@@ -425,16 +425,16 @@ func (r *rewriter) alias(label bool) *Part {
 	return &p
 }
 
-func (r *rewriter) groupBy() {
+func (r *rewriter) groupBy(block *selectBlock) {
 	r.next()
 	if !r.accept("by") {
 		r.unexpectedHint("GROUP is followed by BY")
 	}
 	r.emit("GROUP BY")
-	if r.is("distinct") {
-		r.notSupported("GROUP BY DISTINCT is")
-	}
-	if r.is("all") && !r.at(1).isOp(".") && !r.at(1).isOp(",") && r.at(1).kind != tokEnd && !r.at(1).isOp("(") && !r.at(1).isOp(")") {
+	if r.is("distinct") && !r.at(1).isOp(",") && !r.at(1).isOp(".") {
+		r.next()
+		block.sel.GroupDistinct = true
+	} else if r.is("all") && !r.at(1).isOp(".") && !r.at(1).isOp(",") && r.at(1).kind != tokEnd && !r.at(1).isOp("(") && !r.at(1).isOp(")") {
 		r.next()
 	}
 	for {

@@ -68,8 +68,10 @@ type Select struct {
 	From       []Relation // comma-separated; empty for SELECT without FROM
 	Where      Expr
 	GroupBy    []GroupItem
-	Having     Expr
-	Windows    []NamedWindow
+	// GroupDistinct is set for GROUP BY DISTINCT: equal grouping sets count once.
+	GroupDistinct bool
+	Having        Expr
+	Windows       []NamedWindow
 }
 
 // SelectItem is an output expression or a wildcard.
@@ -152,6 +154,7 @@ type Join struct {
 	Left, Right Relation
 	On          Expr
 	Using       []Part
+	Natural     bool // the columns of the same name are those of USING
 }
 
 // Part is one identifier. Names are matched without regard to case.
@@ -195,6 +198,8 @@ type Window struct {
 type Frame struct {
 	Unit       string // "rows", "range", "groups"
 	Start, End Bound
+	// Exclude is "current row", "group", "ties", or "" for EXCLUDE NO OTHERS.
+	Exclude string
 }
 
 // Bound is one end of a frame.

@@ -7,7 +7,7 @@ import "strings"
 // rewriter compares without regard to case and without allocating.
 var words = makeWords(`
 absent all alter analyze and any array as asc at begin between both by call
-case cast check coalesce collate columns commit conditional constraint copy create cross
+case cast check coalesce collate columns commit conditional constraint copy count create cross
 cube current current_catalog current_date current_path current_role
 current_schema current_time current_timestamp current_user date day days
 deallocate decade default delete deny desc describe discard distinct double drop else empty encoding

@@ -57,7 +57,8 @@ func (n *Window) describeFunc(f *WindowFunc) string {
 }
 
 func (f *Frame) describe() string {
-	return [...]string{"RANGE", "ROWS", "GROUPS"}[f.Unit] + " BETWEEN " + f.Start.describe() + " AND " + f.End.describe()
+	return [...]string{"RANGE", "ROWS", "GROUPS"}[f.Unit] + " BETWEEN " + f.Start.describe() + " AND " + f.End.describe() +
+		[...]string{"", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"}[f.Exclude]
 }
 
 func (b *Bound) describe() string {

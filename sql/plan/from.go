@@ -119,9 +119,13 @@ func (b *binder) join(x *parse.Join, left Node, lsc *scope, names *with, lateral
 		relations: append(lsc.relations[:len(lsc.relations):len(lsc.relations)], rsc.relations...),
 		outer:     b.outer,
 	}
+	columns := x.Using
+	if x.Natural {
+		columns = commonColumns(lsc, rsc, x.Pos)
+	}
 	switch {
-	case len(x.Using) > 0:
-		err = b.using(x, j, sc, lsc, rsc)
+	case len(columns) > 0:
+		err = b.using(columns, j, sc, lsc, rsc)
 	default:
 		sc.columns = append(append([]visible{}, lsc.columns...), rsc.columns...)
 		if x.On != nil {
@@ -165,13 +169,31 @@ func (n *Join) simple() Node {
 	return n
 }
 
+// commonColumns are the columns of a NATURAL JOIN: those that both sides have, in
+// the order of the left.
+func commonColumns(left, right *scope, pos parse.Pos) []parse.Part {
+	var out []parse.Part
+	seen := map[string]bool{}
+	has := map[string]bool{}
+	for _, v := range right.columns {
+		has[strings.ToLower(v.name())] = true
+	}
+	for _, v := range left.columns {
+		if name := strings.ToLower(v.name()); has[name] && !seen[name] {
+			seen[name] = true
+			out = append(out, parse.Part{Pos: pos, Text: v.name(), Quoted: true})
+		}
+	}
+	return out
+}
+
 // using binds USING (…): the columns of that name must be equal, and stand once
 // in the result.
-func (b *binder) using(x *parse.Join, j *Join, sc, lsc, rsc *scope) error {
+func (b *binder) using(columns []parse.Part, j *Join, sc, lsc, rsc *scope) error {
 	var made []visible
 	used := map[visible]bool{}
-	for i, p := range x.Using {
-		for _, other := range x.Using[:i] {
+	for i, p := range columns {
+		for _, other := range columns[:i] {
 			if strings.EqualFold(other.Text, p.Text) {
 				return sqlerr.New("42701", p.Pos, "USING names %q twice", p.Text)
 			}

@@ -77,10 +77,24 @@ func (b *binder) groupBy(sel *parse.Select, sc *scope, items []selectItem) (keys
 		}
 		sets = product
 	}
+	if sel.GroupDistinct {
+		var once [][]int
+		for _, set := range sets {
+			if !slices.ContainsFunc(once, func(s []int) bool { return sameMembers(s, set) }) {
+				once = append(once, set)
+			}
+		}
+		sets = once
+	}
 	if len(sets) == 1 {
 		return keys, nil, nil
 	}
 	return keys, sets, nil
+}
+
+// sameMembers reports whether two sets without repetitions have the same members.
+func sameMembers(a, b []int) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x int) bool { return !slices.Contains(b, x) })
 }
 
 // groupingCall is a call of grouping(): which columns a row's set leaves out.

@@ -367,6 +367,9 @@ func (s *scope) unknown(name parse.Name) error {
 		candidates = append(candidates, o.title)
 	}
 	err := sqlerr.New(sqlerr.UndefinedColumn, pos, "column %q does not exist", strings.Join(shown, "."))
+	if hint := s.qualifierHint(parts); hint != "" {
+		return err.WithHint("%s", hint)
+	}
 	if near := nearest(parts[0].Text, candidates); near != "" {
 		shown[0] = near
 		return err.WithHint("did you mean %s?", strings.Join(shown, "."))
@@ -384,6 +387,57 @@ func (s *scope) unknown(name parse.Name) error {
 		err.WithHint("text is written in single quotes; double quotes name columns")
 	}
 	return err
+}
+
+// qualifierHint says what could be meant by a dotted name whose first part is
+// neither a relation nor a column, "" when nothing is likely.
+func (s *scope) qualifierHint(parts []parse.Part) string {
+	if len(parts) < 2 {
+		return ""
+	}
+	table := parts[0].Text
+	rest := make([]string, len(parts)-1)
+	for i, p := range parts[1:] {
+		rest[i] = p.Text
+	}
+	path := strings.Join(rest, ".")
+	var names, owners []string
+	for _, r := range s.relations {
+		if len(r.name) == 0 || r.name[len(r.name)-1] == "" {
+			continue
+		}
+		name := r.name[len(r.name)-1]
+		names = append(names, name)
+		has := false
+		for i := range r.cols {
+			has = has || r.cols[i].is(parts[1].Text)
+		}
+		if has {
+			owners = append(owners, name)
+		}
+		if r.scan != nil && strings.EqualFold(r.scan.Table.Name(), table) {
+			return table + " is called " + name + " here: write " + name + "." + path
+		}
+	}
+	if len(owners) == 1 {
+		return "did you mean " + owners[0] + "." + path + "?"
+	}
+	if near := nearest(table, names); near != "" && len(owners) == 0 {
+		return "did you mean " + near + "." + path + "?"
+	}
+	var columns []string
+	for _, v := range s.all() {
+		columns = append(columns, v.name())
+	}
+	switch near := nearest(table, columns); {
+	case len(owners) > 1:
+		return "nothing in FROM is called " + table + "; columns " + parts[1].Text + " are in " + strings.Join(owners, " and ")
+	case near != "":
+		return "did you mean " + near + "." + path + "?"
+	case len(names) > 0:
+		return "nothing in FROM is called " + table + "; there is " + strings.Join(names, ", ")
+	}
+	return ""
 }
 
 // fieldDepthMax is how deep a field is looked for to make a hint.

@@ -61,7 +61,19 @@ const (
 type Frame struct {
 	Unit       FrameUnit
 	Start, End Bound
+	Exclude    FrameExclusion
 }
+
+// FrameExclusion is which rows around its own a frame leaves out.
+type FrameExclusion uint8
+
+// The exclusions: none, the row itself, all its peers, its peers but not itself.
+const (
+	ExcludeNothing FrameExclusion = iota
+	ExcludeCurrentRow
+	ExcludeGroup
+	ExcludeTies
+)
 
 // BoundKind is where a frame begins or ends.
 type BoundKind uint8
@@ -90,7 +102,7 @@ type Bound struct {
 func (f *Frame) whole(order int) bool {
 	first := f.Start.Kind == UnboundedPreceding || f.Unit == FrameRange && f.Start.Kind == CurrentRow && order == 0
 	last := f.End.Kind == UnboundedFollowing || f.Unit == FrameRange && f.End.Kind == CurrentRow && order == 0
-	return first && last
+	return first && last && f.Exclude == ExcludeNothing
 }
 
 // Cols implements Node.
@@ -403,6 +415,7 @@ func (b *binder) namedWindows(aggs *aggregates, sc *scope) error {
 
 var (
 	frameUnits = map[string]FrameUnit{"range": FrameRange, "rows": FrameRows, "groups": FrameGroups}
+	exclusions = map[string]FrameExclusion{"current row": ExcludeCurrentRow, "group": ExcludeGroup, "ties": ExcludeTies}
 	boundKinds = map[string]BoundKind{
 		"unbounded preceding": UnboundedPreceding, "preceding": Preceding, "current row": CurrentRow,
 		"following": Following, "unbounded following": UnboundedFollowing,
@@ -415,7 +428,7 @@ func (b *binder) frame(f *parse.Frame, call *windowCall, sc *scope) (Frame, erro
 	if f == nil {
 		return Frame{Unit: FrameRange, Start: Bound{Kind: UnboundedPreceding}, End: Bound{Kind: CurrentRow}}, nil
 	}
-	out := Frame{Unit: frameUnits[f.Unit], Start: Bound{Kind: boundKinds[f.Start.Kind]}, End: Bound{Kind: boundKinds[f.End.Kind]}}
+	out := Frame{Unit: frameUnits[f.Unit], Exclude: exclusions[f.Exclude], Start: Bound{Kind: boundKinds[f.Start.Kind]}, End: Bound{Kind: boundKinds[f.End.Kind]}}
 	for _, side := range []struct {
 		from *parse.Bound
 		to   *Bound
@@ -499,7 +512,7 @@ func sameWindow(a, c *windowCall) bool {
 	sameBound := func(x, y *Bound) bool { return x.Kind == y.Kind && sameOr(x.Offset, y.Offset) }
 	return f.Name == g.Name && f.IgnoreNulls == g.IgnoreNulls && f.Type.Equal(g.Type) &&
 		slices.EqualFunc(f.Args, g.Args, same) && sameOr(f.Filter, g.Filter) &&
-		f.Frame.Unit == g.Frame.Unit && sameBound(&f.Frame.Start, &g.Frame.Start) && sameBound(&f.Frame.End, &g.Frame.End) &&
+		f.Frame.Unit == g.Frame.Unit && f.Frame.Exclude == g.Frame.Exclude && sameBound(&f.Frame.Start, &g.Frame.Start) && sameBound(&f.Frame.End, &g.Frame.End) &&
 		slices.EqualFunc(a.partition, c.partition, same) && slices.EqualFunc(a.order, c.order, sameKey)
 }
 

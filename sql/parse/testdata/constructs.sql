@@ -601,3 +601,31 @@ trino
 SELECT max((SELECT 1)), coalesce((SELECT a FROM t), (SELECT 2), 3), f(((SELECT 1))), g((SELECT 1) + 1, (SELECT 2))
 ----
 (query (select (max() (query (select 1))) (coalesce() (query (select a (from t))) (query (select 2)) 3) (f() (query (select 1))) (g() (+ (query (select 1)) 1) (query (select 2)))))
+
+trino
+SELECT sum(x) OVER (ORDER BY a ROWS CURRENT ROW EXCLUDE TIES), sum(x) OVER (ORDER BY a RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW), sum(x) OVER (ORDER BY a GROUPS UNBOUNDED PRECEDING EXCLUDE GROUP), sum(x) OVER (ORDER BY a ROWS CURRENT ROW EXCLUDE NO OTHERS) FROM t
+----
+(query (select (sum() x (over (order a) (rows (current row) (current row) exclude-ties))) (sum() x (over (order a) (range (preceding 1) (following 1) exclude-current-row))) (sum() x (over (order a) (groups (unbounded preceding) (current row) exclude-group))) (sum() x (over (order a) (rows (current row) (current row)))) (from t)))
+
+trino
+SELECT * FROM a NATURAL JOIN b NATURAL LEFT JOIN c NATURAL FULL OUTER JOIN d NATURAL RIGHT JOIN e NATURAL INNER JOIN f
+----
+(query (select * (from (join-inner (join-right (join-full (join-left (join-inner a b natural) c natural) d natural) e natural) f natural))))
+
+trino
+SELECT natural.x, a.exclude FROM a, natural
+----
+error: syntax error at or near "natural" (line 1, column 8)
+  SELECT natural.x, a.exclude FROM a, natural
+         ^
+hint: NATURAL is a reserved word; as a name it stands in double quotes
+
+trino
+SELECT a FROM t GROUP BY DISTINCT ROLLUP (a, b), CUBE (a)
+----
+(query (select a (from t) (group distinct (sets (set a b) (set a) (set)) (sets (set a) (set)))))
+
+trino
+SELECT listagg(a, ',' ON OVERFLOW ERROR) WITHIN GROUP (ORDER BY a), listagg(a ON OVERFLOW TRUNCATE '…' WITH COUNT) WITHIN GROUP (ORDER BY a), listagg(a, ';' ON OVERFLOW TRUNCATE WITHOUT COUNT) WITHIN GROUP (ORDER BY a) FROM t
+----
+(query (select (listagg() a ',' (within a)) (listagg() a '' '…' true (within a)) (listagg() a ';' '...' false (within a)) (from t)))
