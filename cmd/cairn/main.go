@@ -124,7 +124,7 @@ append-only, compressed, indexed log that is asked in SQL.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(p.demoCommand(), p.generateCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
+	root.AddCommand(p.demoCommand(), p.generateCommand(), p.insightCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
 		p.storeCommand(), p.holdCommand(), p.serveCommand(), p.userCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
 		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.versionCommand())
 	wrongUse(root)

@@ -17,6 +17,7 @@ func (d *Detector) closeDay(s *State) {
 		sl.hours[p.at/60] += p.n
 		sl.calls += uint64(p.n)
 	}
+	var reported [DayMinutes/64 + 1]uint64
 	var masked [DayMinutes/64 + 1]uint64 // minutes that leave the baseline
 	some := false
 	budget := d.budget(s)
@@ -30,6 +31,9 @@ func (d *Detector) closeDay(s *State) {
 			n, t := d.within(from, to)
 			sl.calls -= n
 			sl.minutes -= uint16(t)
+			for t := from; t < to; t++ {
+				reported[t/64] |= 1 << (t % 64)
+			}
 		}
 		if d.model.sparse || in.Fate == Recurring || int(to-from) > budget {
 			continue
@@ -46,6 +50,7 @@ func (d *Detector) closeDay(s *State) {
 	}
 	isMasked := func(t int32) bool { return some && masked[t/64]>>(t%64)&1 != 0 }
 	d.peaks(sl, isMasked)
+	d.fives(sl, func(t int32) bool { return reported[t/64]>>(t%64)&1 != 0 })
 	if d.frozen {
 		d.spreads(sl, isMasked)
 	}
@@ -74,26 +79,55 @@ func (d *Detector) budget(s *State) int {
 	return int(maskedShare*DayMinutes*float64(days)) - n
 }
 
-// peaks notes the most calls in a window of the day; only of few calls, which is where it is asked for.
+// peaks notes the most calls in a window, from the last hour of the day before up to the last hour of this one,
+// which counts for the next: what goes on over midnight is not its own past. Only of few calls, which is where it is
+// asked for.
 func (d *Detector) peaks(sl *slot, masked func(int32) bool) {
-	pts := d.pts[d.today:]
-	if len(pts) > DayMinutes/2 {
+	if len(d.pts)-d.today > DayMinutes/2 {
 		return
 	}
+	const shift = 60
 	for w, length := range windows {
 		lo, sum := 0, uint64(0)
-		for _, p := range pts {
-			if masked(p.at) {
+		for _, p := range d.pts {
+			if p.at >= DayMinutes-shift {
+				break
+			}
+			if p.at >= 0 && masked(p.at) {
 				continue
 			}
 			sum += uint64(p.n)
-			for ; pts[lo].at <= p.at-length; lo++ {
-				if !masked(pts[lo].at) {
-					sum -= uint64(pts[lo].n)
+			for ; d.pts[lo].at <= p.at-length; lo++ {
+				if at := d.pts[lo].at; at < 0 || !masked(at) {
+					sum -= uint64(d.pts[lo].n)
 				}
 			}
-			sl.peak[w] = max(sl.peak[w], uint32(min(sum, math.MaxUint32)))
+			if p.at >= -shift {
+				sl.peak[w] = max(sl.peak[w], uint32(min(sum, math.MaxUint32)))
+			}
 		}
+	}
+}
+
+// fives notes the most calls in five minutes of each hour.
+func (d *Detector) fives(sl *slot, skip func(int32) bool) {
+	pts := d.pts[d.today:]
+	lo, sum := 0, uint64(0)
+	var most [24]uint64
+	for _, p := range pts {
+		for ; pts[lo].at <= p.at-5; lo++ {
+			if !skip(pts[lo].at) {
+				sum -= uint64(pts[lo].n)
+			}
+		}
+		if skip(p.at) {
+			continue
+		}
+		sum += uint64(p.n)
+		most[p.at/60] = max(most[p.at/60], sum)
+	}
+	for h, n := range most {
+		sl.five[h] = pack(uint32(min(n, math.MaxUint32)))
 	}
 }
 
@@ -143,6 +177,9 @@ func (s *State) rescale(in *Incident) {
 				v = float64(v*float64(60-sl.off[h])) / 60
 			}
 			sl.hours[h] = uint32(min(math.Floor(v+0.5), math.MaxUint32))
+			if !flat {
+				sl.five[h] = pack(uint32(min(float64(unpack(sl.five[h]))*ratio, math.MaxUint32)))
+			}
 		}
 	}
 }

@@ -23,6 +23,7 @@ const (
 	dayPeak
 	dayModel
 	dayRaw
+	dayFive
 	dayFlags = 1<<iota - 1
 )
 
@@ -79,6 +80,9 @@ func (sl *slot) flags() (f byte) {
 	}
 	if sl.off != [24]uint8{} {
 		f |= dayOff
+	}
+	if sl.five != [24]uint8{} {
+		f |= dayFive
 	}
 	if sl.peak != [windowCount]uint32{} {
 		f |= dayPeak
@@ -153,6 +157,20 @@ func (e *encoder) day(sl *slot) {
 		e.uint(sl.calls)
 		e.uint(uint64(sl.minutes))
 	}
+	if f&dayFive != 0 {
+		bits := 0
+		for h, n := range sl.five {
+			if n > 0 {
+				bits |= 1 << h
+			}
+		}
+		e.b = append(e.b, byte(bits), byte(bits>>8), byte(bits>>16))
+		for _, n := range sl.five {
+			if n > 0 {
+				e.b = append(e.b, n)
+			}
+		}
+	}
 }
 
 func (e *encoder) open(r *running, now Minute) {
@@ -165,6 +183,7 @@ func (e *encoder) open(r *running, now Minute) {
 		e.uint(n)
 	}
 	e.bool(r.Recurs.Daily)
+	e.bool(r.local)
 	for _, v := range []float64{r.Expected, r.FirstExpected, r.WindowExpected, r.Score, r.Threshold, r.expected, r.lift, r.llr, r.best} {
 		e.float(v)
 	}
@@ -346,6 +365,15 @@ func (d *decoder) day(sl *slot, f byte) {
 		sl.calls = d.uint(callsTotal)
 		sl.minutes = uint16(d.uint(DayMinutes))
 	}
+	if f&dayFive != 0 {
+		b := d.take(3)
+		bits := int(b[0]) | int(b[1])<<8 | int(b[2])<<16
+		for h := range sl.five {
+			if bits>>h&1 != 0 {
+				sl.five[h] = d.take(1)[0]
+			}
+		}
+	}
 }
 
 func (d *decoder) open(r *running, now Minute) {
@@ -368,6 +396,7 @@ func (d *decoder) open(r *running, now Minute) {
 	}
 	r.Window, r.BaselineMinutes, r.Recurs.Times, r.capTime = int(window), int(minutes), int(times), int32(capTime)
 	r.Recurs.Daily = d.bool()
+	r.local = d.bool()
 	for _, v := range []*float64{&r.Expected, &r.FirstExpected, &r.WindowExpected, &r.Score, &r.Threshold, &r.expected} {
 		*v = d.float(0)
 	}

@@ -14,6 +14,12 @@ const (
 	longest = DayMinutes
 	// maskedShare is the part of the 28 days that incidents may take out of the baseline.
 	maskedShare = 0.03
+	// jobTail is the surprise, in nats and with a dispersion of jobDispersion, beyond which what was there before at a time
+	// is a job rather than the usual spread of calls.
+	jobTail       = 12
+	jobDispersion = 0.05
+	// usualTimes is how many times what was there before at this time of the week or day is still expected.
+	usualTimes = 2
 	// recurMinutes is how far a recurring job may be from its time.
 	recurMinutes = 45
 )
@@ -28,6 +34,7 @@ type Detector struct {
 	today  int     // where the day's begin
 	out    []Incident
 	merged []Count
+	need   [windowCount]uint64 // calls that windows must hold today
 	peeked State
 }
 
@@ -165,11 +172,11 @@ func (d *Detector) run(s *State, until int32) {
 	i := d.today
 	var lo [windowCount]int
 	var sum [windowCount]uint64
-	var need [windowCount]uint64
+	need := &d.need
 	for w := range need {
 		need[w] = max(d.params.MinCalls, 1)
 		if m.sparse {
-			need[w] = max(need[w], sparseCalls, atLeastTimes*uint64(m.peak[w]))
+			need[w] = max(need[w], m.need(w))
 		}
 	}
 	rebuild := func() {
@@ -196,8 +203,11 @@ func (d *Detector) run(s *State, until int32) {
 		}
 		p := pts[i]
 		i++
-		hit := -1
+		hit, fresh := -1, false
 		var hitScore float64
+		var usual [windowCount]uint64
+		var weekly [windowCount]bool
+		asked := false
 		for w := range sum {
 			from := p.at + 1 - windows[w]
 			sum[w] += uint64(p.n)
@@ -215,12 +225,28 @@ func (d *Detector) run(s *State, until int32) {
 			}
 			score := tail(n, want, m.dispersion(w, p.at))
 			best = max(best, score)
-			if sum[w] >= need[w] && n >= atLeastTimes*want && score >= m.threshold && score > hitScore && m.days > 0 {
-				hit, hitScore = w, score
+			if sum[w] >= need[w] && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
+				if !asked {
+					usual, weekly = s.usually(m, p.at)
+					asked = true
+				}
+				isNew := sum[w] > usualTimes*usual[w]
+				if isNew && !fresh || isNew == fresh && score > hitScore {
+					hit, hitScore, fresh = w, score, isNew
+				}
 			}
 		}
 		if hit >= 0 {
 			d.found(s, i, hit, hitScore, sum[hit])
+			if r := &s.open; !fresh && r.Fate != Recurring {
+				r.local = true
+				r.Fate = Recurring
+				r.FirstCalls, r.FirstExpected = r.calls, r.expected
+				r.Recurs = RecursInfo{Last: r.Start - WeekMinutes, Times: 2}
+				if !weekly[hit] {
+					r.Recurs = RecursInfo{Last: r.Start - DayMinutes, Times: 3, Daily: true}
+				}
+			}
 			cursor = p.at + 1
 		}
 	}
@@ -322,6 +348,9 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 		}
 		at := base + Minute(t)
 		r.minute(at, c, m.expect(t, t+1), gainPer)
+		if c > 0 && r.Fate == Recurring && r.local && d.outgrown(s, t, i) {
+			r.Fate, r.local = Waiting, false
+		}
 		d.decide(s, at)
 		quiet := at + 1 - r.End
 		switch {
@@ -342,6 +371,26 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 	return false
 }
 
+// outgrown tells whether a window that ends at minute at, whose point is before index end, is
+// unusual and holds more than what was there before at this time.
+func (d *Detector) outgrown(s *State, at int32, end int) bool {
+	m := &d.model
+	usual, _ := s.usually(m, at)
+	n, i := uint64(0), end
+	for w, length := range windows {
+		from := max(at+1-length, s.floor)
+		for i > 0 && d.pts[i-1].at >= from {
+			i--
+			n += uint64(d.pts[i].n)
+		}
+		want := m.expect(from, at+1)
+		if n >= d.need[w] && n > usualTimes*usual[w] && float64(n) >= atLeastTimes*want && tail(float64(n), want, m.dispersion(w, at)) >= m.threshold {
+			return true
+		}
+	}
+	return false
+}
+
 // decide settles whether an open incident is reported.
 func (d *Detector) decide(s *State, at Minute) {
 	r := &s.open
@@ -349,7 +398,7 @@ func (d *Detector) decide(s *State, at Minute) {
 	case Reported, Learning:
 		return
 	case Recurring:
-		if r.Calls <= r.capCalls && int32(r.End-r.Start) <= r.capTime {
+		if r.local || r.Calls <= r.capCalls && int32(r.End-r.Start) <= r.capTime {
 			return
 		}
 	}

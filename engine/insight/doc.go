@@ -40,16 +40,20 @@
 // A window is unusual if it reaches all of
 //
 //   - 17 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
-//   - 10 calls, and twice what was expected;
-//   - for series of less than a call an hour, and those whose calls come in clumps: 25 calls, and twice the
-//     most that a window held in 28 days.
+//   - 10 calls, and 2.3 times what was expected;
+//   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls, and between twice (clumps on
+//     many days) and six times (on one day) the most that a window held in 28 days.
 //
 // An incident starts where the calls up to the deciding minute are likeliest to have risen, and ends where
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.
-// After 24 hours it is closed as the series' new level, and the past is scaled to it. If the same was found at this time (±45
-// minutes) of the week in two earlier weeks, or of the day on three of ten days, and is no more than twice as
-// large as then, it is expected. Incidents leave the baseline, up to 3 % of its minutes, except recurring ones and
-// those of clumpy series.
+// After 24 hours it is closed as the series' new level, and the past is scaled to it.
+//
+// Jobs that recur are expected in two ways. An incident that began at this time (±45 minutes) of the week in two
+// earlier weeks, or of the day on three of ten days, and is no more than twice as large as then. And a window that holds no more
+// than twice what windows held at this time in two earlier weeks, or on three of ten days, if that was far from what
+// other days have at that hour (State.usually): a job whose time wanders round the full hour, or which was too small to be an
+// incident. If it outgrows that, it is reported at the minute in which it does. Incidents leave the baseline, up to 3 % of
+// its minutes, except recurring ones and those of clumpy series.
 //
 // How well this works is measured on simulated series with known truth: package simulate, TestQuality, and the
 // figures in testdata/bench/insights.md.
@@ -75,6 +79,8 @@
 //	                 4  peaks: the most calls in 5, 15, 60 minutes
 //	                 8  score, squares, three excesses: 20 bytes of float32
 //	                 16 calls and minutes outside reported incidents
+//	                 32 fives: 24 bits, and for each hour whose bit is set a byte, the most calls in
+//	                    five minutes (pack in model.go)
 //	checksum       8 bytes: xxhash64 of all before
 //
 // A State has one encoding; DecodeState refuses every other.

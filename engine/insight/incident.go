@@ -78,7 +78,8 @@ type running struct {
 	lift     float64 // ratio to the expected rate that tells unusual from normal minutes
 	llr      float64 // log likelihood ratio of that lift, from Start to now
 	best     float64 // its maximum, at End
-	capCalls uint64  // of Recurring: the most that is still expected
+	local    bool    // of Recurring: because windows held as much before at this time, see State.usually
+	capCalls uint64  // of other Recurring: the most that is still expected
 	capTime  int32
 }
 

@@ -2,6 +2,7 @@ package insight
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -19,11 +20,13 @@ const (
 	// leastDispersion is a spread of 5 %: nothing real is calmer.
 	leastDispersion = 0.0025
 	// sparseCalls is what a call of which nearly nothing was seen must reach in a window.
-	sparseCalls = 25
+	sparseCalls = 30
 	// atLeastTimes the expected count is what a window must hold to be unusual.
-	atLeastTimes = 2
+	atLeastTimes = 2.3
 	// clumpySpread of hourly counts makes a series one of clumps, whatever its rate.
 	clumpySpread = 0.5
+	// clumpCalls in an hour are a clump.
+	clumpCalls = 5
 	// gumbelUnits is how many scale units beyond its mode a series' own distribution of
 	// daily maxima is extrapolated: once in e^10 days, 60 years.
 	gumbelUnits = 10
@@ -36,9 +39,11 @@ type model struct {
 	days      int // observed, at most HistoryDays
 	sparse    bool
 	rates     [28]float64 // calls per minute in the hours -2 to 25 of the day
+	common    [28]float64 // the same, but not above what all weekdays (or both days of the weekend) have at that hour
 	widen     [28]float64 // dispersion that the rates' own uncertainty adds
 	spread    [windowCount]float64
 	peak      [windowCount]uint32
+	clumps    int // days with a clump of calls
 	threshold float64
 	mean      float64                         // calls per minute, 28 days
 	cum       [reach + DayMinutes + 1]float64 // expected calls from -reach up to a minute
@@ -50,6 +55,13 @@ func (m *model) expect(from, to int32) float64 { return m.cum[to+reach] - m.cum[
 // dispersion of the window w that ends at minute at.
 func (m *model) dispersion(w int, at int32) float64 {
 	return m.spread[w] + m.widen[(at+120)/60]
+}
+
+// need is how many calls a window of a clumpy series must hold: more than twice the most of 28 days, six times if
+// that was one day's.
+func (m *model) need(w int) uint64 {
+	times := 2 + 4/float64(max(m.clumps, 1))
+	return max(sparseCalls, uint64(times*float64(m.peak[w])))
 }
 
 // freeze computes the model of day s.next from the days before it.
@@ -64,7 +76,7 @@ func (s *State) freeze(m *model, p *Params) {
 	today := day.weekday()
 	var total, minutes, squares float64
 	var total7, minutes7 float64
-	m.peak = [windowCount]uint32{}
+	m.peak, m.clumps = [windowCount]uint32{}, 0
 	for d := first; d < day; d++ {
 		sl := s.slot(d)
 		wd := d.weekday()
@@ -99,6 +111,9 @@ func (s *State) freeze(m *model, p *Params) {
 			total7 += sum
 			minutes7 += mins
 		}
+		if sl.peak[windowCount-1] >= clumpCalls {
+			m.clumps++
+		}
 		for w := range m.peak {
 			m.peak[w] = max(m.peak[w], sl.peak[w])
 		}
@@ -123,7 +138,9 @@ func (s *State) freeze(m *model, p *Params) {
 		c := weekend(wd)
 		r := shrink(hod[h], hodMin[h], m.mean)
 		r = shrink(class[c][h], classMin[c][h], r)
+		m.common[i] = r
 		r = shrink(week[which][h], weekMin[which][h], r)
+		m.common[i] = float64(min(m.common[i], r) * level)
 		m.rates[i] = float64(r * level)
 		m.widen[i] = clump / (week[which][h] + k)
 	}
@@ -131,6 +148,91 @@ func (s *State) freeze(m *model, p *Params) {
 	s.dispersions(m)
 	m.sparse = m.sparse || m.spread[windowCount-1] > clumpySpread
 	s.ownThreshold(m, p)
+}
+
+// usually returns what windows held near a minute of the day in earlier weeks and days: the second
+// largest of the same weekday in four weeks or, if larger, the third largest of the last
+// ten days, weekdays and weekends apart. A single anomaly of the past
+// does not count, a job does from its third time on. For 5 minutes it is the most that a window
+// held in the hours within recurMinutes, for 60 minutes what such an hour held, for 15 the smaller of
+// three times the first and the second. Only what is far from that hour's expected rate counts: a job, not the spread of
+// calls. weekly tells which of the two it was.
+func (s *State) usually(m *model, at int32) (most [windowCount]uint64, weekly [windowCount]bool) {
+	var week, day top
+	for ago := Day(1); ago <= HistoryDays && s.next-ago >= s.since; ago++ {
+		if ago > 10 && ago%7 != 0 {
+			continue
+		}
+		five, hour := uint32(0), uint32(0)
+		for t := at - recurMinutes; t <= at+recurMinutes; t += recurMinutes {
+			d, h := s.next-ago, t
+			if h < 0 {
+				d, h = d-1, h+DayMinutes
+			} else if h >= DayMinutes {
+				d, h = d+1, h-DayMinutes
+			}
+			if d >= s.next || d < s.oldest() {
+				continue
+			}
+			sl := s.slot(d)
+			rate := m.common[(t+120)/60]
+			if n := unpack(sl.five[h/60]); n > five && job(float64(n), 5*rate) {
+				five = n
+			}
+			if n := sl.hours[h/60]; n > hour && job(float64(n), 60*rate) {
+				hour = n
+			}
+		}
+		if ago <= 10 && weekend((s.next-ago).weekday()) == weekend(s.next.weekday()) {
+			day.add(five, hour)
+		}
+		if ago%7 == 0 {
+			week.add(five, hour)
+		}
+	}
+	for i := range 2 {
+		w := [...]int{0, windowCount - 1}[i]
+		most[w] = uint64(max(week[i][1], day[i][2]))
+		weekly[w] = week[i][1] >= day[i][2]
+	}
+	most[1], weekly[1] = min(3*most[0], most[windowCount-1]), weekly[0]
+	return most, weekly
+}
+
+// job tells whether n calls in a past window are more than the spread of calls round want gives.
+func job(n, want float64) bool {
+	return n >= atLeastTimes*want && tail(n, want, jobDispersion) >= jobTail
+}
+
+// top holds the three largest of two values.
+type top [2][3]uint32
+
+func (t *top) add(v ...uint32) {
+	for i, v := range v {
+		for j := range t[i] {
+			if v > t[i][j] {
+				v, t[i][j] = t[i][j], v
+			}
+		}
+	}
+}
+
+// pack keeps a number in a byte: up to 15 exactly, above with a mantissa of 3 bits. unpack returns the
+// largest number that has the same byte.
+func pack(n uint32) uint8 {
+	if n < 16 {
+		return uint8(n)
+	}
+	e := bits.Len32(n) - 4
+	return uint8(8 + 8*e + int(n>>e&7))
+}
+
+func unpack(b uint8) uint32 {
+	if b < 16 {
+		return uint32(b)
+	}
+	e := (b - 8) / 8
+	return uint32((uint64(8+(b-8)%8)+1)<<e - 1)
 }
 
 func weekend(weekday int) int {

@@ -21,6 +21,7 @@ var (
 	qTrials   = flag.Int("quality.trials", 4, "single anomalies tried for each series")
 	qSense    = flag.Float64("quality.sensitivity", 0, "sensitivity, 0: default")
 	qSimple   = flag.Bool("quality.simple", false, "measure the simple detectors, too")
+	qHarsh    = flag.Bool("quality.harsh", false, "harsh shapes")
 	qList     = flag.Int("quality.list", 0, "list so many false insights")
 )
 
@@ -55,7 +56,11 @@ func TestQuality(t *testing.T) {
 		quick(t)
 		return
 	}
-	r, err := simulate.Measure(context.Background(), simulate.Options{Seed: *qSeed, Seeds: *qSeeds, Accounts: *qAccounts, Series: *qSeries, Weeks: *qWeeks,
+	shapes := simulate.DefaultShapes()
+	if *qHarsh {
+		shapes = simulate.HarshShapes()
+	}
+	r, err := simulate.Measure(context.Background(), simulate.Options{Shapes: &shapes, Seed: *qSeed, Seeds: *qSeeds, Accounts: *qAccounts, Series: *qSeries, Weeks: *qWeeks,
 		PerWeek: *qPerWeek, Trials: *qTrials, Simple: *qSimple, Params: insight.Params{Sensitivity: *qSense}})
 	if err != nil {
 		t.Fatal(err)

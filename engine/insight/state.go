@@ -29,6 +29,7 @@ type State struct {
 type slot struct {
 	hours   [24]uint32 // calls that count for the baseline
 	off     [24]uint8  // minutes of the hour that do not count
+	five    [24]uint8  // the most calls in five minutes of the hour, packed
 	peak    [windowCount]uint32
 	score   float32              // the largest surprise
 	square  float32              // sum of squared rates per minute

@@ -205,3 +205,26 @@ func TestStateErrors(t *testing.T) {
 		t.Error("a sensitivity of 9 was taken")
 	}
 }
+func steady(days int) (counts []insight.Count) {
+	for m := range insight.Minute(days * insight.DayMinutes) {
+		counts = append(counts, insight.Count{Minute: day0.Start() + m, Calls: 2})
+	}
+	return counts
+}
+
+// burst adds calls to each minute of a time.
+func burst(counts []insight.Count, from, minutes int, calls uint64) []insight.Count {
+	for m := range minutes {
+		counts = append(counts, insight.Count{Minute: day0.Start() + insight.Minute(from+m), Calls: calls})
+	}
+	return insight.Merge(counts)
+}
+
+func theOne(t *testing.T, counts []insight.Count) insight.Incident {
+	t.Helper()
+	found, _ := run(t, counts, nil)
+	if len(found) != 1 {
+		t.Fatalf("%d incidents, not one: %+v", len(found), found)
+	}
+	return found[0]
+}

@@ -26,9 +26,8 @@ type Options struct {
 	// Trials are the single anomalies tried for each series, for recall, errors and
 	// curves (0: 4).
 	Trials int
-	// Shares are the relative shares of Flat, Rhythm, Cron, Nightly, Weekly, Sessions, Rare and FirstUse
-	// (nil: DefaultShares).
-	Shares []float64
+	// Shapes say what the traffic looks like (nil: DefaultShapes).
+	Shapes *Shapes
 	// Params are the detector's.
 	Params insight.Params
 	// Simple measures the simple detectors, too.
@@ -36,9 +35,6 @@ type Options struct {
 	// Progress, unless nil, hears after each account how many of how many are done.
 	Progress func(done, of int)
 }
-
-// DefaultShares of kinds in an account.
-var DefaultShares = []float64{8, 40, 10, 6, 6, 14, 8, 8}
 
 func (o Options) fill() Options {
 	def := func(v *int, d int) {
@@ -57,8 +53,9 @@ func (o Options) fill() Options {
 	if o.PerWeek <= 0 {
 		o.PerWeek = 2
 	}
-	if len(o.Shares) == 0 {
-		o.Shares = DefaultShares
+	if o.Shapes == nil {
+		sh := DefaultShapes()
+		o.Shapes = &sh
 	}
 	return o
 }
@@ -71,6 +68,8 @@ type Trial struct {
 	// Scored: large enough to count for recall over all.
 	Scored bool
 	Found  bool
+	// Recurring: it was taken for something that recurs.
+	Recurring bool
 	// StartError and EndError are reported minus true, in minutes; Delay is from the true start to the end
 	// of the deciding minute.
 	StartError, EndError, Delay int
@@ -148,7 +147,7 @@ func (a *accountRun) run(ctx context.Context) error {
 			i := r.IntN(a.o.Series)
 			for tries := 0; tries < 1000; tries++ {
 				_, taken := forms[i]
-				if !taken && (f == Hammering || newSeries(a.seed+uint64(i)*31+7, days, a.o.Shares, warmWeeks*7).eligible()) {
+				if !taken && (f == Hammering || newSeries(a.seed+uint64(i)*31+7, days, a.o.Shapes, warmWeeks*7).eligible()) {
 					break
 				}
 				i = r.IntN(a.o.Series)
@@ -160,14 +159,14 @@ func (a *accountRun) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := newSeries(a.seed+uint64(i)*31+7, days, a.o.Shares, warmWeeks*7)
+		s := newSeries(a.seed+uint64(i)*31+7, days, a.o.Shapes, warmWeeks*7)
 		form, inject := forms[i]
 		if err := a.series(s, r, inject, form); err != nil {
 			return err
 		}
 	}
 	for i := range max(fresh, a.o.Trials) {
-		s := &Series{Kind: Unseen, Days: days, drift: 1, shift: 1, seed: a.seed + uint64(i)}
+		s := &Series{Kind: Unseen, Days: days, drift: 1, shift: 1, seed: a.seed + uint64(i), shapes: a.o.Shapes}
 		if err := a.series(s, r, i < fresh, NeverSeen); err != nil {
 			return err
 		}
@@ -315,6 +314,9 @@ func (a *accountRun) trial(s *Series, state *insight.State, days [][]insight.Cou
 				t.Found = true
 				t.StartError = int(in.Start-firstDay.Start()) - an.Start
 				t.Delay = int(in.Decided-firstDay.Start()) + 1 - an.Start
+			}
+			if !t.Found && overlaps(&in, an) && in.Fate == insight.Recurring {
+				t.Recurring = true
 			}
 			if t.Found && overlaps(&in, an) {
 				t.EndError = int(in.End-firstDay.Start()) - an.End

@@ -43,8 +43,8 @@ const (
 
 func (n Noise) String() string { return [...]string{"calm", "moderate", "noisy"}[n] }
 
-// CV is the spread of counts of 5 minutes round the expected value.
-func (n Noise) CV() float64 { return [...]float64{0.05, 0.19, 0.39}[n] }
+// defaultCV are the spreads of counts of 5 minutes round the expected value.
+var defaultCV = [3]float64{0.05, 0.19, 0.39}
 
 // Series is a simulated series: what it is and what can be known about it.
 type Series struct {
@@ -52,7 +52,9 @@ type Series struct {
 	Noise Noise
 	Days  int
 	// The rest parameterises the shape.
+	shapes                *Shapes
 	seed                  uint64
+	office                bool
 	base, amp, phase      float64 // calls per minute, depth of the day's rhythm, its hour
 	weekend               float64 // factor on Saturday and Sunday
 	memory                float64 // of the noise from one five minutes to the next
@@ -66,10 +68,50 @@ type Series struct {
 	perDay, size, length  float64 // sessions a day, their calls and minutes
 }
 
-// newSeries draws a series. FirstUse and Unseen apart, kinds come in the shares that weights give.
-func newSeries(seed uint64, days int, weights []float64, warm int) *Series {
+// Shapes say what traffic looks like.
+type Shapes struct {
+	// Shares are the relative shares of Flat, Rhythm, Cron, Nightly, Weekly, Sessions, Rare and FirstUse.
+	Shares []float64
+	// CV are the spreads of 5-minute counts round the expected value, beyond Poisson, of Calm, Moderate and Noisy series.
+	CV [3]float64
+	// Memory holds the correlations of the noise from one five minutes to the next that series draw from.
+	Memory []float64
+	// Office is the share of rhythms that are steps, up in the morning and down in the evening, rather than waves.
+	Office float64
+	// DriftShare, ShiftShare and OutageShare of series drift, shift and have an outage; by factors up to Drift (and
+	// down to its inverse) over the whole time, up to Shift (down to 0.5), and for up to Outage minutes.
+	DriftShare, ShiftShare, OutageShare float64
+	Drift, Shift                        float64
+	Outage                              int
+	// JobSpread is the deviation of the logarithm of a job's size from one time to the next, JobSkip the share of
+	// times that a job is left out, SessionSpread the deviation of the logarithm of a session's size.
+	JobSpread, JobSkip, SessionSpread float64
+}
+
+// DefaultShapes are those of the figures.
+func DefaultShapes() Shapes {
+	return Shapes{
+		Shares: []float64{8, 40, 10, 6, 6, 14, 8, 8}, CV: defaultCV, Memory: []float64{0, 0.5, 0.8, 0.95},
+		Office: 0.2, DriftShare: 0.17, ShiftShare: 0.08, OutageShare: 0.12, Drift: 2, Shift: 1.8, Outage: 1440,
+		JobSpread: 0.12, SessionSpread: 0.8,
+	}
+}
+
+// HarshShapes are worse than what is expected: more sessions, noise that wanders for hours, steps, large
+// drifts and shifts, outages of days, jobs that are skipped and vary.
+func HarshShapes() Shapes {
+	return Shapes{
+		Shares: []float64{6, 34, 12, 8, 8, 20, 6, 6}, CV: defaultCV, Memory: []float64{0, 0.5, 0.9, 0.97, 0.99},
+		Office: 0.5, DriftShare: 0.3, ShiftShare: 0.15, OutageShare: 0.25, Drift: 3, Shift: 2, Outage: 3 * 1440,
+		JobSpread: 0.3, JobSkip: 0.1, SessionSpread: 1,
+	}
+}
+
+// newSeries draws a series.
+func newSeries(seed uint64, days int, sh *Shapes, warm int) *Series {
+	weights := sh.Shares
 	r := rand.New(rand.NewPCG(seed, 0x73657269))
-	s := &Series{seed: seed, Days: days, drift: 1, shift: 1}
+	s := &Series{seed: seed, Days: days, drift: 1, shift: 1, shapes: sh}
 	total := 0.0
 	for _, w := range weights {
 		total += w
@@ -84,23 +126,24 @@ func newSeries(seed uint64, days int, weights []float64, warm int) *Series {
 	}
 	s.Noise = Noise(r.IntN(3))
 	s.base = logUniform(r, 0.05, 30)
-	s.memory = [...]float64{0, 0.5, 0.8, 0.95}[r.IntN(4)]
+	s.memory = sh.Memory[r.IntN(len(sh.Memory))]
 	s.weekend = 1
 	if s.Kind == Rhythm {
 		s.amp = 0.3 + 0.65*r.Float64()
 		s.phase = 8 + 8*r.Float64()
 		s.weekend = []float64{1, 0.6, 0.3, 0.1}[r.IntN(4)]
+		s.office = r.Float64() < sh.Office
 	}
-	switch r.IntN(12) {
-	case 0, 1:
-		s.drift = logUniform(r, 0.5, 2)
-	case 2:
+	switch u := r.Float64(); {
+	case u < sh.DriftShare:
+		s.drift = logUniform(r, 1/sh.Drift, sh.Drift)
+	case u < sh.DriftShare+sh.ShiftShare:
 		s.shiftDay = warm + r.IntN(max(days-warm, 1))
-		s.shift = logUniform(r, 0.5, 1.8)
+		s.shift = logUniform(r, 0.5, sh.Shift)
 	}
-	if r.IntN(8) == 0 {
+	if r.Float64() < sh.OutageShare {
 		s.outStart = r.IntN(days * insight.DayMinutes)
-		s.outEnd = s.outStart + int(logUniform(r, 20, 1440))
+		s.outEnd = s.outStart + int(logUniform(r, 20, float64(sh.Outage)))
 	}
 	switch s.Kind {
 	case Cron:
@@ -142,7 +185,12 @@ func (s *Series) rate(minute int) float64 {
 	day := minute / insight.DayMinutes
 	if s.amp > 0 {
 		hour := float64(minute%insight.DayMinutes) / 60
-		v *= 1 - s.amp + s.amp*0.5*(1+math.Cos((hour-s.phase-4)*2*math.Pi/24))*1.6
+		switch {
+		case !s.office:
+			v *= 1 - s.amp + s.amp*0.8*(1+math.Cos((hour-s.phase-4)*2*math.Pi/24))
+		case hour < s.phase || hour >= s.phase+8:
+			v *= 1 - s.amp
+		}
 	}
 	if day%7 >= 5 {
 		v *= s.weekend
@@ -158,8 +206,7 @@ func (s *Series) rate(minute int) float64 {
 
 func (s *Series) out(minute int) bool { return minute >= s.outStart && minute < s.outEnd }
 
-// counts makes the calls of all minutes. lift, unless nil, multiplies the rate of minutes (so that bursts
-// have the noise of their minutes).
+// counts makes the calls of all minutes.
 func (s *Series) counts() []uint32 {
 	n := s.Days * insight.DayMinutes
 	c := make([]uint32, n)
@@ -185,7 +232,10 @@ func (s *Series) counts() []uint32 {
 				continue
 			}
 			start := day*insight.DayMinutes + s.jobAt + r.IntN(41) - 20
-			calls := poisson(r, s.jobCalls*(0.8+0.4*r.Float64()))
+			if r.Float64() < s.shapes.JobSkip {
+				continue
+			}
+			calls := poisson(r, s.jobCalls*math.Exp(s.shapes.JobSpread*r.NormFloat64()))
 			s.spread(c, r, start, s.jobLen, calls)
 		}
 	case Sessions:
@@ -196,7 +246,7 @@ func (s *Series) counts() []uint32 {
 			}
 			for range poisson(r, m) {
 				start := day*insight.DayMinutes + 8*60 + r.IntN(10*60)
-				size := s.size * math.Exp(0.8*r.NormFloat64())
+				size := s.size * math.Exp(s.shapes.SessionSpread*r.NormFloat64())
 				s.spread(c, r, start, 1+int(s.length*(0.3+1.4*r.Float64())), 1+poisson(r, size))
 			}
 		}
@@ -224,7 +274,8 @@ func (s *Series) background(c []uint32, r *rand.Rand) {
 		}
 		return
 	}
-	sigma := math.Sqrt(math.Log(1 + s.Noise.CV()*s.Noise.CV()))
+	cv := s.shapes.CV[s.Noise]
+	sigma := math.Sqrt(math.Log(1 + cv*cv))
 	if !s.Kind.Steady() {
 		sigma = 0.2
 	}

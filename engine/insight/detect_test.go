@@ -1,0 +1,199 @@
+package insight_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/cairndb/cairn/engine/insight"
+)
+
+func TestQuietAndNew(t *testing.T) {
+	d := detector(t)
+	s := insight.NewState(day0)
+	for day := day0; day < day0+400; day += 50 { // gaps of weeks, nothing, single calls
+		if found, err := d.Day(s, day, []insight.Count{{Minute: day.Start() + 1439, Calls: 1}}); err != nil || len(found) != 0 {
+			t.Fatalf("%v, %v", found, err)
+		}
+	}
+	if n := len(s.Append(nil)); n > 200 {
+		t.Errorf("the state of a series of one call in seven weeks has %d bytes", n)
+	}
+	if found, err := d.Idle(s, day0+1_000_000); err != nil || len(found) != 0 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	// A call that was never seen, across midnight.
+	day := s.Next()
+	var a, b []insight.Count
+	for m := range insight.Minute(5) {
+		a = append(a, insight.Count{Minute: (day + 1).Start() - 5 + m, Calls: 4})
+		b = append(b, insight.Count{Minute: (day + 1).Start() + m, Calls: 4})
+	}
+	if found, err := d.Day(s, day, a); err != nil || len(found) != 0 {
+		t.Fatalf("20 first calls: %+v, %v", found, err)
+	}
+	found, err := d.Day(s, day+1, b)
+	if err != nil || len(found) != 1 || found[0].Fate != insight.Reported || found[0].Start != (day+1).Start()-5 || found[0].Duration() != 10 || found[0].Calls != 40 {
+		t.Fatalf("40 first calls: %+v, %v", found, err)
+	}
+}
+
+func TestLearningIsSilent(t *testing.T) {
+	at := 9*insight.DayMinutes + 600
+	in := theOne(t, burst(steady(13), at, 12, 50))
+	if in.Fate != insight.Learning {
+		t.Errorf("in the second week: %v", in.Fate)
+	}
+	s := insight.NewState(day0)
+	d := detector(t)
+	if st := d.Status(s); st.Phase != insight.StartingUp || st.SpeaksFrom != day0+insight.LearnDays {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestWeeklyJobIsExpected(t *testing.T) {
+	counts := steady(50)
+	for week := range 7 {
+		counts = burst(counts, (week*7+3)*insight.DayMinutes+300+week*4, 10, 60)
+	}
+	found, _ := run(t, counts, nil)
+	last := found[len(found)-1]
+	if last.Fate != insight.Recurring || last.Recurs.Times < 2 {
+		t.Fatalf("the seventh time: %+v", last)
+	}
+	if got := last.Explain(); got == "" {
+		t.Error("no explanation")
+	}
+	// Ten times as large is no job.
+	found, _ = run(t, burst(counts, 45*insight.DayMinutes+324, 10, 900), nil)
+	if last := found[len(found)-1]; last.Fate != insight.Reported {
+		t.Fatalf("ten times the job: %+v", last)
+	}
+}
+
+func TestNewLevel(t *testing.T) {
+	counts := burst(steady(60), 30*insight.DayMinutes, 30*insight.DayMinutes, 20)
+	found, s := run(t, counts, nil)
+	if len(found) != 1 || !found[0].NewLevel || found[0].Duration() != insight.DayMinutes || found[0].Fate != insight.Reported {
+		t.Fatalf("%+v", found)
+	}
+	b := detector(t).Bands(s)
+	if b[12].Expected < 1200 || b[12].Expected > 1500 || b[12].High < 2*b[12].Expected || b[12].Low <= 0 || b[12].Low > b[12].Expected {
+		t.Errorf("the band of an hour at 22 calls a minute: %+v", b[12])
+	}
+}
+
+func TestParameters(t *testing.T) {
+	counts := burst(steady(22), 20*insight.DayMinutes+600, 12, 18)
+	for _, c := range []struct {
+		p    insight.Params
+		want insight.Fate
+	}{
+		{insight.Params{MinDuration: 12}, insight.Reported},
+		{insight.Params{MinDuration: 60}, insight.Waiting},
+		{insight.Params{MinRate: 19}, insight.Reported},
+		{insight.Params{MinRate: 30}, insight.Waiting},
+	} {
+		d, err := insight.NewDetector(c.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := insight.NewState(day0)
+		var last insight.Incident
+		if err := insight.Split(counts, func(day insight.Day, n []insight.Count) error {
+			found, err := d.Day(s, day, n)
+			if len(found) > 0 {
+				last = found[len(found)-1]
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if last.Fate != c.want || c.p.MinDuration > 1 && c.want == insight.Reported && last.FirstDuration() < c.p.MinDuration {
+			t.Errorf("%+v: %+v", c.p, last)
+		}
+	}
+	for _, p := range []insight.Params{{Sensitivity: math.NaN()}, {MinRate: -1}, {MinDuration: 1441}, {MinCalls: 1 << 40}} {
+		if _, err := insight.NewDetector(p); err == nil {
+			t.Errorf("%+v was taken", p)
+		}
+	}
+}
+
+func TestHugeCounts(t *testing.T) {
+	counts := steady(40)
+	for i := range counts {
+		if i%3 == 0 {
+			counts[i].Calls = math.MaxUint64
+		}
+	}
+	_, s := run(t, counts, nil)
+	if _, err := insight.DecodeState(s.Append(nil)); err != nil {
+		t.Error(err)
+	}
+	if c := insight.Merge([]insight.Count{{5, math.MaxUint64}, {5, 2}, {4, 0}}); len(c) != 1 || c[0].Calls != math.MaxUint64 {
+		t.Errorf("%v", c)
+	}
+}
+
+func FuzzState(f *testing.F) {
+	for seed := range uint64(4) {
+		_, s := run(f, history(seed, 40), nil)
+		f.Add(s.Append(nil))
+	}
+	f.Add(insight.NewState(day0).Append(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := insight.DecodeState(insight.Sealed(b))
+		if err != nil {
+			return
+		}
+		d := detector(t)
+		d.Status(s)
+		var c []insight.Count
+		for m := range insight.Minute(insight.DayMinutes) {
+			c = append(c, insight.Count{Minute: s.Next().Start() + m, Calls: uint64(m % 97)})
+		}
+		if _, err := d.Day(s, s.Next(), c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := insight.DecodeState(s.Append(nil)); err != nil {
+			t.Fatalf("what came of it cannot be read: %v", err)
+		}
+	})
+}
+
+func BenchmarkDense(b *testing.B) {
+	counts := history(2, 36)
+	for i := range counts {
+		counts[i].Calls = 30 + uint64(i*7919%13)
+	}
+	benchmark(b, counts)
+}
+
+func BenchmarkSparse(b *testing.B) {
+	var counts []insight.Count
+	for d := range insight.Minute(90) {
+		for i := range insight.Minute(5) {
+			counts = append(counts, insight.Count{Minute: day0.Start() + d*insight.DayMinutes + 300 + i*i*40, Calls: 1})
+		}
+	}
+	benchmark(b, counts)
+}
+
+func benchmark(b *testing.B, counts []insight.Count) {
+	d := detector(b)
+	minutes, calls := 0, 0
+	for b.Loop() {
+		s := insight.NewState(day0)
+		if err := insight.Split(counts, func(day insight.Day, c []insight.Count) error {
+			minutes += insight.DayMinutes
+			calls += len(c)
+			_, err := d.Day(s, day, c)
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	ns := float64(b.Elapsed().Nanoseconds())
+	b.ReportMetric(ns/float64(minutes), "ns/minute")
+	b.ReportMetric(ns/float64(calls), "ns/count")
+}

@@ -1,0 +1,109 @@
+package insight
+
+import "math"
+
+// Phase is where a series is.
+type Phase uint8
+
+// The phases.
+const (
+	// StartingUp: no verdicts before SpeaksFrom.
+	StartingUp Phase = iota
+	// Quiet: nothing unusual.
+	Quiet
+	// Unusual: an incident is open.
+	Unusual
+	// Expected: an open incident is a recurring one.
+	Expected
+)
+
+func (p Phase) String() string {
+	return [...]string{"starting up", "quiet", "unusual", "expected"}[p&3]
+}
+
+// Status is what is known of a series at the beginning of a day.
+type Status struct {
+	Phase      Phase
+	SpeaksFrom Day
+	// PerMinute is the average of the 28 days, earlier incidents left out; Days how many of them were watched.
+	PerMinute float64
+	Days      int
+	// Clumpy: few calls, or calls in clumps; then only what is larger than all of the 28 days is unusual.
+	Clumpy bool
+	// Masked are minutes that incidents have taken out of the baseline.
+	Masked int
+	// Threshold is the surprise in nats that is needed now: more than the parameters ask, if the series is wild by itself.
+	Threshold float64
+	// Past are the starts of incidents of the last weeks, reported or not.
+	Past []Minute
+}
+
+// Status describes the series at the beginning of day s.Next.
+func (d *Detector) Status(s *State) Status {
+	s.freeze(&d.model, &d.params)
+	d.frozen = false
+	st := Status{Phase: Quiet, SpeaksFrom: s.SpeaksFrom(), PerMinute: d.model.mean, Days: d.model.days, Clumpy: d.model.sparse, Threshold: d.model.threshold}
+	switch {
+	case s.next < st.SpeaksFrom:
+		st.Phase = StartingUp
+	case s.isOpen && s.open.Fate == Recurring:
+		st.Phase = Expected
+	case s.isOpen && s.open.Fate == Reported:
+		st.Phase = Unusual
+	}
+	for x := s.oldest(); x < s.next; x++ {
+		for _, o := range s.slot(x).off {
+			st.Masked += int(o)
+		}
+	}
+	for _, b := range s.past {
+		st.Past = append(st.Past, b.start)
+	}
+	return st
+}
+
+// Band is what is expected of an hour.
+type Band struct {
+	// Expected is the expected number of calls. From Low to High is normal: High is the largest number that is not
+	// unusual, Low as far below as two deviations.
+	Expected, Low, High float64
+}
+
+// Bands returns the expected calls of the 24 hours of day s.Next.
+func (d *Detector) Bands(s *State) (bands [24]Band) {
+	s.freeze(&d.model, &d.params)
+	d.frozen = false
+	m := &d.model
+	const w = windowCount - 1
+	for h := range bands {
+		from := int32(h) * 60
+		want := m.expect(from, from+60)
+		a := m.dispersion(w, from+59)
+		bands[h] = Band{Expected: round(want), Low: round(max(0, want-2*deviation(want, a))), High: round(m.most(want, a, d.params.MinCalls))}
+	}
+	return bands
+}
+
+// deviation of a negative binomial number.
+func deviation(want, a float64) float64 { return math.Sqrt(want + float64(a*float64(want*want))) }
+
+// most returns the largest number of calls in an hour that is not unusual.
+func (m *model) most(want, a float64, minCalls uint64) float64 {
+	least := max(float64(minCalls), atLeastTimes*want)
+	if m.sparse {
+		least = max(least, float64(m.need(windowCount-1)))
+	}
+	lo, hi := 0.0, max(least, 1)
+	for tail(hi, want, a) < m.threshold && hi < 1<<40 {
+		lo, hi = hi, 2*hi
+	}
+	for hi-lo > 0.5 && hi-lo > hi/1e6 {
+		mid := (lo + hi) / 2
+		if tail(mid, want, a) < m.threshold {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return max(hi, least) - 1
+}
