@@ -62,8 +62,11 @@ type Config struct {
 	// 20 s when 0.
 	ShutdownTime time.Duration
 
-	// MetricsOpen serves /metrics to everybody who can reach HTTP; else to loopback only.
+	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
+	// admin or auditor.
 	MetricsOpen bool
+	// AllowCleartext lets the listeners be reached from other machines without TLS.
+	AllowCleartext bool
 
 	// Logger hears of what happens; nobody does when nil.
 	Logger *slog.Logger
@@ -90,12 +93,20 @@ func (c Config) filled() (Config, error) {
 		if c.Everybody == nil {
 			return c, errors.New("without authentication there must be somebody whom everybody is taken for")
 		}
-		if c.PG != Off && !isLoopback(c.PG) {
-			return c, fmt.Errorf("without authentication the server listens on loopback only, and %s is not: "+
-				"give principals passwords (cairn user add), or listen on 127.0.0.1", c.PG)
+		for _, addr := range []string{c.PG, c.HTTP} {
+			if addr != Off && !isLoopback(addr) {
+				return c, fmt.Errorf("without authentication the server listens on loopback only, and %s is not: "+
+					"give principals passwords (cairn user add), or listen on 127.0.0.1", addr)
+			}
 		}
 	} else if c.PG != Off && c.Authenticator == nil {
 		return c, errors.New("there is nobody who could sign in")
+	}
+	for _, addr := range []string{c.PG, c.HTTP} {
+		if addr != Off && !isLoopback(addr) && c.TLSCert == "" && !c.TLSSelfSigned && !c.AllowCleartext {
+			return c, fmt.Errorf("%s can be reached from other machines, and without TLS what is sent can be read on the way: "+
+				"give tls-cert and tls-key or tls-self-signed, listen on 127.0.0.1, or say allow-cleartext", addr)
+		}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return c, errors.New("a certificate needs its key, and a key its certificate: give tls-cert and tls-key")

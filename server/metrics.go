@@ -1,13 +1,10 @@
 package server
 
 import (
-	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cairndb/cairn/engine"
 )
@@ -97,41 +94,4 @@ func (c storeCollector) Collect(to chan<- prometheus.Metric) {
 	for _, s := range c.lake.Stores() {
 		to <- prometheus.MustNewConstMetric(c.events, prometheus.GaugeValue, float64(s.Events()), s.Name())
 	}
-}
-
-// handler serves /healthz (the process is alive), /readyz (it takes connections) and
-// /metrics (Prometheus).
-func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	say := func(w http.ResponseWriter, status int, text string) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(text + "\n"))
-	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !s.ready.Load() {
-			say(w, http.StatusServiceUnavailable, "not ready: starting or shutting down")
-			return
-		}
-		snap, err := s.lake.LazySnapshot()
-		if err != nil {
-			say(w, http.StatusServiceUnavailable, "not ready: the lake is closed")
-			return
-		}
-		snap.Close()
-		say(w, http.StatusOK, "ready")
-	})
-	serve := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 20 * time.Second})
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		if !s.cfg.MetricsOpen && (err != nil || !peer.Addr().Unmap().IsLoopback()) {
-			say(w, http.StatusForbidden, "metrics are for this machine only; see metrics-open")
-			return
-		}
-		serve.ServeHTTP(w, r)
-	})
-	return mux
 }

@@ -2,18 +2,26 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
+	"time"
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/server/pg"
 )
 
-// Principals are those of a lake, for the protocols. It implements pg.Authenticator.
+// Principals are those of a lake, for the protocols. It implements pg.Authenticator
+// and PasswordChecker.
 type Principals struct {
 	lake  *engine.Lake
 	users *auth.Store
+
+	mu    sync.Mutex
+	known map[[sha256.Size]byte]known
 }
 
 // OpenPrincipals returns the principals of a lake. If there are none it makes an admin,
@@ -26,7 +34,63 @@ func OpenPrincipals(ctx context.Context, lake *engine.Lake, log *slog.Logger) (p
 	if first, err = users.Bootstrap(ctx); err != nil {
 		return nil, nil, err
 	}
-	return &Principals{lake, users}, first, nil
+	p = &Principals{lake: lake, users: users}
+	if first == nil && log != nil {
+		if who, err := lake.Principal(ctx, auth.BootstrapName); err == nil && who.Created == who.Rotated {
+			log.Warn("admin still has the password of the first start, which was printed", "todo", "cairn user rotate "+auth.BootstrapName)
+		}
+	}
+	return p, first, nil
+}
+
+// knownMax bounds the passwords of HTTP that need not be checked again, knownTime how long
+// that is: whoever asks for metrics asks often, and a check is made to be slow.
+const (
+	knownMax  = 64
+	knownTime = 15 * time.Minute
+)
+
+// known is a password that was right, while no principal has been changed.
+type known struct {
+	who     *auth.SignedIn
+	version uint64
+	until   time.Time
+}
+
+// Password implements PasswordChecker.
+func (p *Principals) Password(ctx context.Context, user, password string, from netip.Addr) (*auth.Principal, error) {
+	key := sha256.Sum256(fmt.Appendf(nil, "%d:%s%d:%s%s", len(user), user, len(password), password, from))
+	version := p.lake.PrincipalChanges()
+	p.mu.Lock()
+	k, ok := p.known[key]
+	p.mu.Unlock()
+	if ok && k.version == version && time.Now().Before(k.until) {
+		return k.who.Principal(ctx)
+	}
+	origin := originOf(from)
+	origin.Application = "HTTP"
+	if err := p.users.Admit(ctx, user, origin); err != nil {
+		return nil, err
+	}
+	v, err := p.users.Verifier(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	if !auth.Matches(v, password) {
+		p.users.Failed(ctx, user, origin, "wrong password")
+		return nil, fmt.Errorf("%w: wrong name or password", auth.ErrDenied)
+	}
+	signed, err := p.users.SignIn(ctx, user, origin)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	if p.known == nil || len(p.known) >= knownMax {
+		p.known = make(map[[sha256.Size]byte]known)
+	}
+	p.known[key] = known{signed, version, time.Now().Add(knownTime)}
+	p.mu.Unlock()
+	return signed.Principal(ctx)
 }
 
 func originOf(from netip.Addr) auth.Origin {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,7 @@ type Server struct {
 	lake    *engine.Lake
 	cfg     Config
 	metrics *metrics
+	figures http.Handler
 
 	pg     *pg.Listener
 	pgLn   net.Listener
@@ -38,16 +40,17 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 		cfg.Catalog = withCatalog
 	}
 	s := &Server{lake: lake, cfg: cfg, metrics: newMetrics(lake)}
+	s.figures = figuresOf(s.metrics)
+	t, err := cfg.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			s.closeListeners()
 		}
 	}()
 	if cfg.PG != Off {
-		t, err := cfg.tlsConfig()
-		if err != nil {
-			return nil, err
-		}
 		s.tls = t != nil
 		p := pg.Config{
 			Authenticator: cfg.Authenticator, TLS: t, CertificateSignIn: cfg.TLSClientCA != "", RequireTLS: cfg.TLSRequired,
@@ -71,6 +74,11 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 		}
 		if s.httpLn, err = net.Listen("tcp", cfg.HTTP); err != nil {
 			return nil, fmt.Errorf("listening for HTTP: %w", err)
+		}
+		if t != nil && !isLoopback(cfg.HTTP) {
+			own := t.Clone()
+			own.ClientAuth, own.ClientCAs = tls.NoClientCert, nil // there are passwords here
+			s.httpLn = tls.NewListener(s.httpLn, own)
 		}
 	}
 	return s, nil

@@ -41,7 +41,8 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Duration("statement-timeout", 0, "end statements that run longer (default: none)")
 	f.Duration("write-timeout", 2*time.Minute, "end sessions whose client does not read its results")
 	f.Duration("shutdown-timeout", 20*time.Second, "how long running statements may go on at the end")
-	f.Bool("metrics-open", false, "serve /metrics to other machines, too")
+	f.Bool("metrics-open", false, "serve /metrics to this machine without a password; else an admin's or auditor's is asked for")
+	f.Bool("allow-cleartext", false, "let other machines connect without TLS")
 	f.String("log-format", "text", "text or json")
 	f.String("log-level", "info", "debug, info, warn or error")
 }
@@ -176,16 +177,21 @@ func (p *program) openToServe(log *slog.Logger) (*engine.Lake, error) {
 	return engine.Open(dir, &engine.Options{EventHistory: true, Keeper: keeper, Publish: p.publishTargets(), Logger: log})
 }
 
-// serve serves an open lake until ctx ends.
-func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, log *slog.Logger) error {
-	cfg := server.Config{
+// serveConfig is the configuration that the settings make.
+func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
+	return server.Config{
 		PG: k.String("pg"), HTTP: k.String("http"), NoAuth: k.Bool("no-auth"),
 		TLSCert: k.String("tls-cert"), TLSKey: k.String("tls-key"), TLSSelfSigned: k.Bool("tls-self-signed"),
 		TLSRequired: k.Bool("tls-required"), TLSClientCA: k.String("tls-client-ca"),
 		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
 		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
-		MetricsOpen: k.Bool("metrics-open"), Logger: log,
+		MetricsOpen: k.Bool("metrics-open"), AllowCleartext: k.Bool("allow-cleartext"), Logger: log,
 	}
+}
+
+// serve serves an open lake until ctx ends.
+func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, log *slog.Logger) error {
+	cfg := serveConfig(k, log)
 	if cfg.NoAuth {
 		cfg.Everybody = server.Everybody(lake)
 	} else {
@@ -195,7 +201,7 @@ func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, 
 		}
 		cfg.Authenticator = users
 		if first != nil {
-			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once.\n", first.Name, first.Password)
+			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once. Change it: cairn user rotate %s --server %s\n", first.Name, first.Password, first.Name, cfg.PG)
 		}
 	}
 	s, err := server.New(lake, cfg)

@@ -60,7 +60,10 @@ cairn_audit.
   reader    queries the stores that it was granted; with --accounts, only events of those
   auditor   queries, verifies and exports, and sees cairn_audit
 
-The commands work on a lake that nobody has open (--dir).`
+The commands work on a lake that nobody has open (--dir), or, with --server HOST:PORT, at a
+running server. There they sign in as admin, or as the user of --server USER@HOST:PORT; the
+password is asked for, or taken from $CAIRN_PASSWORD. The server is given verifiers, and
+never sees the passwords that are set.`
 
 func (p *program) userCommand() *cobra.Command {
 	u := &userFlags{}
@@ -74,15 +77,27 @@ func (p *program) userCommand() *cobra.Command {
   cairn user list
   cairn user grant anna --stores billing
   cairn user rotate anna
-  cairn user remove anna`,
+  cairn user remove anna
+  cairn user list --server 127.0.0.1:5433
+  cairn user rotate admin --server admin@db.example.com:5433`,
 	}
+	cmd.PersistentFlags().StringVar(&u.server, "server", "", "change principals at this running server: HOST:PORT, USER@HOST:PORT or cairn://USER@HOST:PORT/?sslmode=…")
 	cmd.AddCommand(p.userAddCommand(u), p.userListCommand(u), p.userShowCommand(u), p.userGrantCommand(u), p.userRevokeCommand(u), p.userRotateCommand(u), p.userRemoveCommand(u))
 	return cmd
 }
 
 // users opens what the commands work on.
-func (p *program) users(c *cobra.Command, _ *userFlags) (userAdmin, error) {
+func (p *program) users(c *cobra.Command, u *userFlags) (userAdmin, error) {
+	if u.server != "" {
+		if p.dir != "" {
+			return nil, usagef("give --dir or --server, not both")
+		}
+		return p.usersAt(c, u.server)
+	}
 	lake, err := p.open(true)
+	if errors.Is(err, engine.ErrUnavailable) {
+		return nil, fmt.Errorf("%w\nif that is cairn serve, give it as --server HOST:PORT", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server"
+	"github.com/cairndb/cairn/server/auth"
 )
 
 // listedUser is a principal as --json shows it.
@@ -106,5 +111,82 @@ func TestUserMistakes(t *testing.T) {
 	}
 	if _, errOut, status := cairn(t, "", "user", "list", "--dir", filepath.Join(lake, "none")); status != exitFailed || errOut == "" {
 		t.Errorf("a lake that there is not: status %d %s", status, errOut)
+	}
+}
+
+// TestUsersOfAServer does at a running server what TestUsersOfAClosedLake does.
+func TestUsersOfAServer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	lake, err := engine.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lake.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	principals, first, err := server.OpenPrincipals(ctx, lake, nil)
+	if err != nil || first == nil {
+		t.Fatal(first, err)
+	}
+	s, err := server.New(lake, server.Config{PG: "127.0.0.1:0", HTTP: server.Off, Authenticator: principals})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	at := s.Addr()
+	if _, errOut, status := cairn(t, "", "user", "list", "--server", at); status != exitUsage || !strings.Contains(errOut, passwordEnv) {
+		t.Errorf("without a password: status %d %s", status, errOut)
+	}
+	t.Setenv(passwordEnv, "wrong")
+	if _, errOut, status := cairn(t, "", "user", "list", "--server", at); status != exitFailed || !strings.Contains(errOut, "password authentication failed") {
+		t.Errorf("with a wrong password: status %d %s", status, errOut)
+	}
+	t.Setenv(passwordEnv, first.Password)
+	if _, errOut, status := cairn(t, "", "user", "list", "--dir", dir); status != exitFailed || !strings.Contains(errOut, "--server") {
+		t.Errorf("a lake that is served: status %d %s", status, errOut)
+	}
+	if _, errOut, status := cairn(t, "", "user", "list", "--dir", dir, "--server", at); status != exitUsage || !strings.Contains(errOut, "not both") {
+		t.Errorf("both: status %d %s", status, errOut)
+	}
+	anna := userJSON(t, "user", "add", "anna@example.com", "--role", "reader", "--stores", "events", "--accounts", "111122223333", "--server", at)
+	if anna.Role != "reader" || len(anna.Stores) != 1 || len(anna.Accounts) != 1 || len(anna.Password) < 24 {
+		t.Errorf("added %+v", anna)
+	}
+	if u := userJSON(t, "user", "grant", "anna@example.com", "--stores", "it's,*", "--server", at); len(u.Stores) != 1 || u.Stores[0] != "*" {
+		t.Errorf("granted: %+v", u)
+	}
+	if u := userJSON(t, "user", "revoke", "anna@example.com", "--accounts", "*", "--server", at); len(u.Accounts) != 0 {
+		t.Errorf("revoked: %+v", u)
+	}
+	if u := userJSON(t, "user", "rotate", "admin", "--server", "admin@"+at); u.Password == "" || u.FirstPassword {
+		t.Errorf("rotated: %+v", u)
+	} else {
+		t.Setenv(passwordEnv, u.Password)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"add", "x", "--role", "writer", "--accounts", "1"}, exitUsage, "only readers"},
+		{[]string{"add", "ADMIN", "--role", "reader"}, exitFailed, "already"},
+		{[]string{"remove", "admin"}, exitFailed, "last admin"},
+		{[]string{"grant", "nobody", "--stores", "x"}, exitFailed, "no principal"},
+	} {
+		_, errOut, status := cairn(t, "", append(append([]string{"user"}, c.args...), "--server", at)...)
+		if status != c.status || !strings.Contains(errOut, c.says) {
+			t.Errorf("cairn user %s: status %d, want %d with %q: %s", strings.Join(c.args, " "), status, c.status, c.says, errOut)
+		}
+	}
+	must(t, "user", "remove", "anna@example.com", "--server", at)
+	list, err := lake.Principals(ctx)
+	if err != nil || len(list) != 1 || list[0].Name != auth.BootstrapName {
+		t.Errorf("%d principals are left, %v", len(list), err)
 	}
 }

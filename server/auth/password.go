@@ -97,8 +97,12 @@ func GeneratePassword(random io.Reader) (string, error) {
 	return s.String(), nil
 }
 
-// MakeVerifier makes the verifier of a password with a random salt.
+// MakeVerifier makes the verifier of a password with a random salt, from crypto/rand when
+// random is nil.
 func MakeVerifier(random io.Reader, password string) (engine.Verifier, error) {
+	if random == nil {
+		random = rand.Reader
+	}
 	salt := make([]byte, saltLen)
 	if _, err := io.ReadFull(random, salt); err != nil {
 		return engine.Verifier{}, fmt.Errorf("reading random bytes: %w", err)

@@ -90,6 +90,9 @@ func (e *Error) WithDetail(format string, args ...any) *Error {
 // Error returns the message alone; [Format] adds place, detail and hint.
 func (e *Error) Error() string { return e.Message }
 
+// SQLState returns the code, as errors of Postgres drivers do.
+func (e *Error) SQLState() string { return e.Code }
+
 // At gives err a position if it is an *Error without one, and returns err.
 func At(err error, pos Pos) error {
 	var e *Error
