@@ -165,14 +165,15 @@ func (d *Detector) spreads(sl *slot, masked func(int32) bool) {
 // rescale makes the rate of an incident that lasted for a day the level of the past.
 func (s *State) rescale(in *Incident) {
 	ratio := float64(in.Calls) / max(in.Expected, leastMean)
-	perHour := float64(in.Calls) / float64(max(in.Duration(), 1)) * 60
+	perHour := float64(in.Calls) / float64(max(in.Duration(), 1))
+	perHour = float64(perHour * 60)
 	flat := ratio > 64 || in.Expected < 24
 	for x := max(s.oldest(), s.next-HistoryDays+1); x < s.next; x++ {
 		sl := s.slot(x)
 		for h := range sl.hours {
 			v := perHour
 			if !flat {
-				v = float64(sl.hours[h]) * ratio
+				v = float64(float64(sl.hours[h]) * ratio)
 			} else {
 				v = float64(v*float64(60-sl.off[h])) / 60
 			}

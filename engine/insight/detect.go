@@ -375,7 +375,8 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 // unusual and holds more than what was there before at this time.
 func (d *Detector) outgrown(s *State, at int32, end int) bool {
 	m := &d.model
-	usual, _ := s.usually(m, at)
+	var usual [windowCount]uint64
+	asked := false
 	n, i := uint64(0), end
 	for w, length := range windows {
 		from := max(at+1-length, s.floor)
@@ -384,7 +385,14 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 			n += uint64(d.pts[i].n)
 		}
 		want := m.expect(from, at+1)
-		if n >= d.need[w] && n > usualTimes*usual[w] && float64(n) >= atLeastTimes*want && tail(float64(n), want, m.dispersion(w, at)) >= m.threshold {
+		if n < d.need[w] || float64(n) < atLeastTimes*want {
+			continue
+		}
+		if !asked {
+			usual, _ = s.usually(m, at)
+			asked = true
+		}
+		if n > usualTimes*usual[w] && tail(float64(n), want, m.dispersion(w, at)) >= m.threshold {
 			return true
 		}
 	}

@@ -18,7 +18,7 @@
 //
 // An [Incident] has a Fate: [Reported] ones get a Start record, and an End record when they are over;
 // [Recurring] ones are listed as expected; those of a series' first 14 days are only learned from. With a lateness
-// bound, a record is due when the minute that decided it is older than the bound; before that, what Peek shows is
+// bound, a record is due when the minute that decided it is older than the bound ([Incident.Due]); before that, what Peek shows is
 // a provisional notice: counts only grow, so what is unusual stays so.
 //
 // # Order and late calls

@@ -83,6 +83,13 @@ type running struct {
 	capTime  int32
 }
 
+// Due tells which records of an incident rest on minutes before settled only, the minute from which on calls
+// may still arrive. A reported incident whose Start record is not due is a provisional notice.
+func (i *Incident) Due(settled Minute) (start, end bool) {
+	start = i.Fate == Reported && i.Decided < settled
+	return start, start && !i.Open && i.Closed < settled
+}
+
 // Duration is the length in minutes.
 func (i *Incident) Duration() int { return int(i.End - i.Start) }
 

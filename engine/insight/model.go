@@ -124,7 +124,7 @@ func (s *State) freeze(m *model, p *Params) {
 	if m.sparse && total > 0 {
 		clump = min(max(squares/total, 1), clumpMax)
 	}
-	k := pseudo * clump
+	k := float64(pseudo * clump)
 	level := (total7 + k) / (float64(minutes7*m.mean) + k)
 	level = min(max(level, 1.0/8), 8)
 	shrink := func(n, minutes, prior float64) float64 { return (n + k) / (minutes + k/prior) }

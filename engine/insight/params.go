@@ -5,8 +5,8 @@ import "fmt"
 // Params are what a person may turn. The zero value stands for the defaults, which
 // follow from the measurement in the package comment.
 type Params struct {
-	// Sensitivity scales how little surprise is enough: the threshold is 17 nats
-	// divided by it (0: 1). The curve of recall and false insights over it is in
+	// Sensitivity scales how little surprise is enough: the threshold, 17 nats or what the
+	// series' own past asks for, is divided by it (0: 1). The curve of recall and false insights over it is in
 	// testdata/bench/insights.md. 0.25 to 4.
 	Sensitivity float64
 	// MinCalls is the least number of calls in a window of 5, 15 or 60 minutes that can be

@@ -26,6 +26,15 @@ func TestBurstIsFoundToTheMinute(t *testing.T) {
 	if in.FirstAverage() != 20 || in.FirstDuration() > 5 || in.Decided != in.Found {
 		t.Errorf("decided after %d minutes at %g a minute", in.FirstDuration(), in.FirstAverage())
 	}
+	if s, e := in.Due(in.Decided); s || e {
+		t.Error("a record is due before its minute is settled")
+	}
+	if s, e := in.Due(in.Closed); !s || e {
+		t.Error("while the end is not settled, the Start record alone is due")
+	}
+	if s, e := in.Due(in.Closed + 1); !s || !e {
+		t.Error("both records are due at the end")
+	}
 	if !strings.Contains(in.Explain(), "were expected") || !strings.Contains(in.Explain(), fmt.Sprint(in.WindowCalls)) {
 		t.Error(in.Explain())
 	}

@@ -79,7 +79,7 @@ func (d *Detector) Bands(s *State) (bands [24]Band) {
 		from := int32(h) * 60
 		want := m.expect(from, from+60)
 		a := m.dispersion(w, from+59)
-		bands[h] = Band{Expected: round(want), Low: round(max(0, want-2*deviation(want, a))), High: round(m.most(want, a, d.params.MinCalls))}
+		bands[h] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(want, a, d.params.MinCalls))}
 	}
 	return bands
 }
