@@ -79,7 +79,7 @@ func (p *program) serverName(at string) (string, error) {
 	u.User = url.UserPassword(user, password)
 	q := u.Query()
 	if !q.Has("application_name") {
-		q.Set("application_name", "cairn user")
+		q.Set("application_name", "cairn-user")
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
