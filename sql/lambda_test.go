@@ -16,7 +16,7 @@ func nestedTable(r *rand.Rand, n int) *sqltest.Table {
 	id, k, s := column.New(column.BigIntType, n), column.New(column.BigIntType, n), column.New(column.VarcharType, n)
 	arrays := column.New(column.ArrayOf(column.BigIntType), n)
 	elems := column.NewAppender(column.BigIntType, 0)
-	tags := column.New(stringMap, n)
+	tags := column.New(column.MapOf(column.VarcharType, column.VarcharType), n)
 	keys, values := column.NewAppender(column.VarcharType, 0), column.NewAppender(column.VarcharType, 0)
 	for i := range n {
 		id.I64[i], k.I64[i] = int64(i), int64(r.IntN(4))

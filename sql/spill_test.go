@@ -31,7 +31,7 @@ var spillTable = sync.OnceValue(func() *sqltest.Table {
 	}
 	zoned, day, pair := column.New(column.TimestampTZType, n), column.New(column.DateType, n), column.New(column.BigIntType, n)
 	tags := column.New(column.ArrayOf(column.VarcharType), n)
-	attrs := column.New(stringMap, n)
+	attrs := column.New(column.MapOf(column.VarcharType, column.VarcharType), n)
 	words := column.NewAppender(column.VarcharType, n)
 	keys, vals := column.NewAppender(column.VarcharType, n), column.NewAppender(column.VarcharType, n)
 	for r := range n {

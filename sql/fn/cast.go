@@ -115,13 +115,39 @@ func castText(to *column.Type, text func(dst []byte, v *column.Vector, i int) []
 // retyped gives the same values another type.
 func retyped(to *column.Type) caster {
 	return func(_ *Context, v *column.Vector, _ int, _ *failures) (*column.Vector, error) {
-		out := *v
-		out.Type = to
-		if to.Kind != column.TimestampTZ {
-			out.Zone = nil
-		}
-		return &out, nil
+		return withType(v, to), nil
 	}
+}
+
+// withType returns the same values with another type, which has other precisions
+// or other names of fields, at any depth.
+func withType(v *column.Vector, to *column.Type) *column.Vector {
+	out := *v
+	out.Type = to
+	if to.Kind != column.TimestampTZ {
+		out.Zone = nil
+	}
+	if v.Dict != nil {
+		out.Dict = withType(v.Dict, to)
+	}
+	var inside []*column.Type
+	switch to.Kind {
+	case column.Array:
+		inside = []*column.Type{to.Elem}
+	case column.Map:
+		inside = []*column.Type{to.Key, to.Elem}
+	case column.Row:
+		for _, f := range to.Fields {
+			inside = append(inside, f.Type)
+		}
+	}
+	if len(v.Children) == len(inside) {
+		out.Children = make([]*column.Vector, len(inside))
+		for i, t := range inside {
+			out.Children[i] = withType(v.Children[i], t)
+		}
+	}
+	return &out
 }
 
 // castBetween returns the conversion, nil when there is none.

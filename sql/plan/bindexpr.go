@@ -606,7 +606,8 @@ func (b *binder) cast(x *parse.Cast, sc *scope, clause string) (Expr, error) {
 	if b.untyped(e) {
 		return b.convert(e, t)
 	}
-	if e.Type().Equal(t) {
+	// Rows are the same whatever their fields are called, and are called so now.
+	if from := e.Type(); from.Equal(t) && (from.Payload() != column.PayloadNested || from.String() == t.String()) {
 		if c, ok := e.(*Const); ok && c.Literal {
 			// CAST('…' AS varchar) is varchar and nothing else.
 			return constant(t, c.Value, x.Pos), nil

@@ -149,8 +149,15 @@ type Result struct {
 	Batches []*column.Batch
 }
 
+// Source is a running query: *sql.Rows, or what wraps them.
+type Source interface {
+	Columns() []sql.Output
+	Next() (*column.Batch, error)
+	Close() error
+}
+
 // Collect reads a result to its end and closes it.
-func Collect(rows *sql.Rows, err error) (*Result, error) {
+func Collect(rows Source, err error) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
