@@ -1,11 +1,15 @@
 // Package clienttest runs the clients of PostgreSQL that people use against a
 // server: each has a program in testdata that prints a line for every check. A client
-// that is not installed is skipped, unless CAIRN_REQUIRE_CLIENTS is 1.
+// that is not installed is skipped, unless CAIRN_REQUIRE_CLIENTS is 1. What they have
+// checked is listed in server/CLIENTS.md, which -clients.rewrite writes anew:
+//
+//	go test ./server/clienttest -clients.rewrite
 package clienttest
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -24,14 +28,18 @@ const events = 1000
 
 var names = []string{"GetObject", "PutObject", "ListBuckets", "AssumeRole"}
 
-// serve starts a server on a lake with those events and returns its port.
-func serve(t *testing.T) string {
+// target is a server with those events, and how its admin signs in: with SCRAM, and over
+// TLS where the client asks for it by itself.
+type target struct{ port, password string }
+
+func serve(t *testing.T) target {
 	t.Helper()
+	ctx := context.Background()
 	lake, err := engine.Open(filepath.Join(t.TempDir(), "lake"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := lake.CreateStore(context.Background(), "events")
+	store, err := lake.CreateStore(ctx, "events")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +51,21 @@ func serve(t *testing.T) string {
 			`"requestParameters":{"bucketName":"b"},"responseElements":null,"readOnly":%t,"eventID":"00000000-0000-4000-8000-%012d","eventType":"AwsApiCall","recipientAccountId":"123456789012"}`,
 			start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), names[i%len(names)], i%2 == 0, i))
 	}
-	if _, err := store.Append(context.Background(), records); err != nil {
+	if _, err := store.Append(ctx, records); err != nil {
 		t.Fatal(err)
 	}
-	srv, err := server.New(lake, server.Config{PG: "127.0.0.1:0", HTTP: server.Off, NoAuth: true, Everybody: server.Everybody(lake)})
+	if _, err := lake.CreateStore(ctx, "taken"); err != nil {
+		t.Fatal(err)
+	}
+	principals, first, err := server.OpenPrincipals(ctx, lake, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
+	srv, err := server.New(lake, server.Config{PG: "127.0.0.1:0", HTTP: server.Off, Authenticator: principals, TLSSelfSigned: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ctx) }()
 	t.Cleanup(func() {
@@ -66,7 +81,7 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return port
+	return target{port, first.Password}
 }
 
 // missing skips a test whose client is not there, or fails it where it must be.
@@ -78,29 +93,35 @@ func missing(t *testing.T, what string, err error) {
 	t.Skipf("no %s: %v", what, err)
 }
 
-// program runs a client's program and fails for every check that is not ok.
-func program(t *testing.T, port string, command string, args ...string) {
+// program runs a client's program, keeps the results of its checks, and fails for every
+// one that is not ok.
+func program(t *testing.T, client string, at target, command string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
-	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+port, "PGUSER=admin", "PGPASSWORD=none", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "PGHOST=127.0.0.1", "PGPORT="+at.port, "PGUSER=admin", "PGPASSWORD="+at.password, "PGDATABASE=cairn", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
-	checks := 0
+	r := &result{client: client}
 	for line := range strings.Lines(string(out)) {
 		line = strings.TrimSpace(line)
 		switch {
 		case strings.HasPrefix(line, "ok "):
-			checks++
+			r.check(line[3:], true)
 		case strings.HasPrefix(line, "not ok "):
 			t.Error(line)
+			name, _, _ := strings.Cut(line[7:], ": ")
+			r.check(name, false)
 		case strings.HasPrefix(line, "version "):
-			t.Log(line)
+			r.version, _, _ = strings.Cut(line[8:], " ")
 		}
 	}
-	if err != nil || checks == 0 {
-		t.Errorf("%d checks, %v:\n%s", checks, err, out)
+	if err != nil || len(r.checks) == 0 {
+		t.Errorf("%d checks, %v:\n%s", len(r.checks), err, out)
+		return
 	}
+	r.keep()
 }
 
 // TestPython runs the Python clients with the system's own Python, which is where the
@@ -112,9 +133,19 @@ func TestPython(t *testing.T) {
 			if out, err := exec.Command(python, "-c", "import "+module).CombinedOutput(); err != nil {
 				missing(t, module, fmt.Errorf("%v: %s", err, out))
 			}
-			program(t, serve(t), python, "testdata/"+script+"_client.py")
+			program(t, script, serve(t), python, "testdata/"+script+"_client.py")
 		})
 	}
+}
+
+// TestPsql runs psql: all of its backslash commands, and in a terminal what needs one.
+func TestPsql(t *testing.T) {
+	for _, tool := range []string{"psql", "/usr/bin/python3"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, tool, err)
+		}
+	}
+	program(t, "psql", serve(t), "/usr/bin/python3", "testdata/psql_client.py")
 }
 
 // TestJDBC runs Java's driver.
@@ -130,26 +161,13 @@ func TestJDBC(t *testing.T) {
 	if out, err := exec.Command("javac", "-d", dir, "testdata/Client.java").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	program(t, serve(t), "java", "-cp", dir+":"+jar, "Client")
+	program(t, "jdbc", serve(t), "java", "-cp", dir+":"+jar, "Client")
 }
 
-// TestPsql runs psql's commands: none may fail.
-func TestPsql(t *testing.T) {
-	if _, err := exec.LookPath("psql"); err != nil {
-		missing(t, "psql", err)
+// TestNode runs node-postgres, which is found where NODE_PATH says.
+func TestNode(t *testing.T) {
+	if out, err := exec.Command("node", "-e", "require('pg'); require('pg-cursor')").CombinedOutput(); err != nil {
+		missing(t, "node-postgres (npm install pg pg-cursor, and NODE_PATH)", fmt.Errorf("%v: %s", err, out))
 	}
-	cmd := exec.Command("psql", "-X", "-h", "127.0.0.1", "-p", serve(t), "-U", "admin", "-d", "cairn", "-f", "testdata/meta.psql")
-	cmd.Env = append(os.Environ(), "PGPASSWORD=none")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v", err)
-	}
-	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "error:") && !strings.Contains(line, "Did not find any") {
-			t.Error(strings.TrimSpace(line))
-		}
-	}
-	if !strings.Contains(string(out), "eventtime") {
-		t.Errorf("no column in %s", out)
-	}
+	program(t, "node", serve(t), "node", "testdata/node_client.js")
 }

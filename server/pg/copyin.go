@@ -71,8 +71,8 @@ type copying struct {
 	rows    int64 // taken from the client
 	counts  [5]int64
 	reasons map[string]int64
-	first   string // the first refusal, in words
-	raw     bool   // rows of text that were plain JSON
+	first   string   // the first refusal, in words
+	form    lineForm // of lines of text
 }
 
 // copyIn runs COPY store FROM STDIN.
@@ -101,7 +101,7 @@ func (s *session) copyIn(c *command) error {
 	rows := newRowReader(c.copy, s.c.l.cfg.MessageBytes)
 	err := in.run(rows)
 	if l, ok := rows.(*lineRows); ok {
-		in.raw = l.raw
+		in.form = l.form
 	}
 	if err != nil {
 		return in.partly(err)
@@ -227,7 +227,7 @@ func (in *copying) partly(err error) error {
 // tell sends a notice of what became of the records, if there is more to tell than the tag.
 func (in *copying) tell() {
 	n := in.counts
-	if n[engine.Duplicate] == 0 && n[engine.Conflict] == 0 && n[engine.Refused] == 0 && !in.raw {
+	if n[engine.Duplicate] == 0 && n[engine.Conflict] == 0 && n[engine.Refused] == 0 && in.form != formPlain && in.form != formAssumed {
 		return
 	}
 	var detail []string
@@ -242,8 +242,11 @@ func (in *copying) tell() {
 		severity = "WARNING"
 	}
 	hint := ""
-	if in.raw {
-		hint = "rows had backslashes that COPY's text format would change, and were taken as plain JSON; say FORMAT json for such data"
+	switch in.form {
+	case formPlain:
+		hint = "the rows were taken as plain JSON lines, since COPY's text format would double their backslashes; say FORMAT json for such data"
+	case formAssumed:
+		hint = "backslashes were taken for COPY's escapes, and the rows are JSON without that, too; say FORMAT json if they are plain JSON lines"
 	}
 	in.s.w.sendNotice(severity, "00000", fmt.Sprintf("%d records: %d stored, %d of them in conflict with an event of the same ID, %d duplicates, %d refused",
 		in.rows, n[engine.Stored]+n[engine.Conflict], n[engine.Conflict], n[engine.Duplicate], n[engine.Refused]), strings.Join(detail, "\n"), hint)
@@ -266,15 +269,35 @@ func newRowReader(o *copyOptions, most int) rowReader {
 }
 
 // lineRows reads text and JSON: a row is a line.
+//
+// The text format doubles backslashes, and JSON has backslashes of its own. Drivers write
+// the format as it is; people give psql's \copy a file of JSON lines. Which of them it is, a
+// line tells that is JSON only as it stands, or only with COPY's escapes undone. Lines that
+// are JSON both ways, such as {"path":"C:\\temp"}, wait for one that tells.
 type lineRows struct {
-	o      *copyOptions
-	most   int
-	rest   []byte
-	buf    []byte
-	done   bool // \. has come
-	header bool
-	raw    bool // a row was plain JSON, so all that follow are
+	o       *copyOptions
+	most    int
+	rest    []byte
+	buf     []byte
+	done    bool // \. has come
+	header  bool
+	form    lineForm
+	waiting [][]byte // lines in order, from the first that can be read both ways
+	size    int      // of waiting in bytes
 }
+
+// lineForm is what the lines of text are known to be.
+type lineForm uint8
+
+const (
+	formUnknown lineForm = iota
+	formEscaped          // the text format
+	formPlain            // JSON lines
+	formAssumed          // nothing has told, and the text format was taken
+)
+
+// linesWaitMax bounds the bytes that wait for a line that tells the form.
+const linesWaitMax = 1 << 20
 
 func (l *lineRows) take(data []byte, add func([]byte) error) error {
 	for len(data) > 0 && !l.done {
@@ -301,10 +324,15 @@ func (l *lineRows) take(data []byte, add func([]byte) error) error {
 }
 
 func (l *lineRows) end(add func([]byte) error) error {
-	if len(l.rest) == 0 || l.done {
-		return nil
+	if len(l.rest) > 0 && !l.done {
+		if err := l.line(l.rest, add); err != nil {
+			return err
+		}
 	}
-	return l.line(l.rest, add)
+	if len(l.waiting) > 0 {
+		return l.decide(formAssumed, add)
+	}
+	return nil
 }
 
 func (l *lineRows) line(line []byte, add func([]byte) error) error {
@@ -317,26 +345,68 @@ func (l *lineRows) line(line []byte, add func([]byte) error) error {
 		l.done = true
 		return nil
 	}
-	if l.o.format == copyJSON || bytes.IndexByte(line, '\\') < 0 {
+	if l.o.format == copyJSON || l.form == formPlain || bytes.IndexByte(line, '\\') < 0 {
 		if len(bytes.TrimSpace(line)) == 0 {
 			return nil
+		}
+		if len(l.waiting) > 0 {
+			return l.wait(line, add)
 		}
 		return add(line)
 	}
 	if string(line) == l.o.null {
 		return malformedCopy("a record cannot be NULL")
 	}
-	if l.raw {
-		return add(line)
-	}
-	// The text format doubles backslashes. Data that were written without that is told
-	// by what would become of it: no JSON.
 	l.buf = unescape(l.buf[:0], line)
-	if !json.Valid(l.buf) && json.Valid(line) {
-		l.raw = true
-		return add(line)
+	if l.form != formUnknown {
+		return add(l.buf)
 	}
-	return add(l.buf)
+	switch escaped, plain := json.Valid(l.buf), json.Valid(line); {
+	case escaped && plain:
+		return l.wait(line, add)
+	case plain:
+		if err := l.decide(formPlain, add); err != nil {
+			return err
+		}
+		return add(line)
+	case escaped:
+		if err := l.decide(formEscaped, add); err != nil {
+			return err
+		}
+		return add(unescape(l.buf[:0], line))
+	}
+	if len(l.waiting) > 0 {
+		return l.wait(line, add)
+	}
+	return add(l.buf) // no JSON either way
+}
+
+// wait keeps a line until it is known what form it has.
+func (l *lineRows) wait(line []byte, add func([]byte) error) error {
+	l.waiting = append(l.waiting, bytes.Clone(line))
+	if l.size += len(line) + 24; l.size > linesWaitMax {
+		return l.decide(formAssumed, add)
+	}
+	return nil
+}
+
+// decide says what form the lines have, and gives those that have waited.
+func (l *lineRows) decide(form lineForm, add func([]byte) error) error {
+	if form == formAssumed && len(l.waiting) == 0 {
+		return nil
+	}
+	l.form = form
+	for _, line := range l.waiting {
+		if form != formPlain {
+			l.buf = unescape(l.buf[:0], line)
+			line = l.buf
+		}
+		if err := add(line); err != nil {
+			return err
+		}
+	}
+	l.waiting, l.size = nil, 0
+	return nil
 }
 
 // unescape undoes the escapes of the text format.

@@ -2,7 +2,7 @@ package pg
 
 import (
 	"encoding/binary"
-	"encoding/hex"
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/fn"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -89,16 +90,22 @@ func textArgument(want *column.Type, text string) (any, error) {
 			return nil, errNotA(want.String())
 		}
 		return &column.Vector{Type: want, Len: 1, F64: []float64{f}}, nil
-	case column.Varbinary:
-		if rest, ok := strings.CutPrefix(text, `\x`); ok {
-			raw, err := hex.DecodeString(rest)
-			if err != nil {
-				return nil, err
-			}
-			return raw, nil
+	case column.IntervalDay:
+		v, err := fn.ParsePostgresInterval(trimmed)
+		if err != nil {
+			return nil, err
 		}
-		return []byte(unescapeBytea(text)), nil
+		return intVector(want, v), nil
+	case column.Varbinary:
+		raw, err := fn.ParseBytea(text)
+		if err != nil {
+			return nil, err
+		}
+		return []byte(raw), nil
 	case column.JSON:
+		if !json.Valid([]byte(text)) {
+			return nil, errNotA("JSON")
+		}
 		return &column.Vector{Type: want, Len: 1, Str: []string{text}}, nil
 	case column.Array:
 		items, err := arrayItems(trimmed)
@@ -125,29 +132,6 @@ func (e errNotA) Error() string { return "not a " + string(e) }
 
 func intVector(t *column.Type, n int64) *column.Vector {
 	return &column.Vector{Type: t, Len: 1, I64: []int64{n}}
-}
-
-// unescapeBytea reads the escape form of bytea: \\ and \nnn.
-func unescapeBytea(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			if s[i+1] == '\\' {
-				i++
-			} else if i+3 < len(s) {
-				if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-					b.WriteByte(byte(n))
-					i += 3
-					continue
-				}
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
 
 // arrayItems takes {a,"b c",NULL} apart; nil stands for NULL.
@@ -353,8 +337,8 @@ func binaryArgument(oid uint32, want *column.Type, b []byte) (any, error) {
 			}
 			b = b[1:]
 		}
-		if !utf8.Valid(b) {
-			return nil, errNotA("UTF-8 text")
+		if !utf8.Valid(b) || !json.Valid(b) {
+			return nil, errNotA("JSON in UTF-8")
 		}
 		return &column.Vector{Type: want, Len: 1, Str: []string{string(b)}}, nil
 	case column.Array:

@@ -23,6 +23,7 @@ type prepared struct {
 	base     int
 	query    *sql.Statement
 	command  *command
+	inner    *prepared      // of DECLARE: the query of the cursor
 	params   []uint32       // types of parameters as the client is told
 	declared []*column.Type // those that the client has said
 	columns  []sql.Output   // of the result; nil when there is none
@@ -75,6 +76,16 @@ func (s *session) prepare(pc piece, whole string, oids []uint32) (*prepared, err
 		p.command = cmd
 		if err := s.may(commandRules[cmd.verb]); err != nil {
 			return nil, err
+		}
+		if cmd.verb == verbDeclare {
+			// Its parameters are those of the query, which postgres_fdw binds with it.
+			if p.inner, err = s.prepare(piece{cmd.query, 0}, cmd.query, oids); err != nil {
+				return nil, moved(err, cmd.queryAt)
+			}
+			if p.inner.query == nil {
+				return nil, sqlerr.New(sqlerr.SyntaxError, sqlerr.Pos{Start: cmd.queryAt, End: len(pc.text)}, "a cursor is for a query")
+			}
+			p.params, p.declared = p.inner.params, p.inner.declared
 		}
 		if p.columns, err = s.commandColumns(cmd); err != nil {
 			return nil, err

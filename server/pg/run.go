@@ -137,7 +137,7 @@ func (s *session) runCommand(st *prepared, p *portal, limit int64, simple bool) 
 			s.dropStatement(c.name)
 		}
 	case verbDeclare:
-		err = s.declare(st)
+		err = s.declare(st, p.args)
 	case verbClose:
 		if c.name == "" {
 			s.closeCursors()
@@ -379,7 +379,7 @@ func (s *session) executeNamed(c *command, simple bool) error {
 }
 
 // declare opens a cursor.
-func (s *session) declare(st *prepared) error {
+func (s *session) declare(st *prepared, args []any) error {
 	c := st.command
 	if s.tx == txIdle && !c.hold {
 		return sqlerr.New(codeNoTransaction, sqlerr.Pos{}, "DECLARE CURSOR can only be used in transaction blocks")
@@ -387,22 +387,15 @@ func (s *session) declare(st *prepared) error {
 	if s.portals[c.name] != nil {
 		return sqlerr.New(codeDuplicateCursor, sqlerr.Pos{}, "cursor %q already exists", c.name)
 	}
-	query, err := s.prepare(piece{c.query, 0}, c.query, nil)
-	if err != nil {
-		return moved(err, c.queryAt)
-	}
-	if query.query == nil {
-		return sqlerr.New(sqlerr.SyntaxError, sqlerr.Pos{Start: c.queryAt, End: len(st.text)}, "a cursor is for a query")
-	}
-	if len(query.params) > 0 {
+	query := st.inner
+	if len(args) < len(query.params) {
 		return sqlerr.New(sqlerr.UndefinedParameter, sqlerr.Pos{}, "there is no parameter $1")
 	}
-	p := &portal{st: query, cursor: true, hold: c.hold, fresh: c.hold && s.tx != txIdle, binary: c.binary}
+	p := &portal{st: query, args: args, cursor: true, hold: c.hold, fresh: c.hold && s.tx != txIdle, binary: c.binary}
 	if c.binary {
 		p.formats = []int16{binaryFormat}
 	}
-	err = s.within(p, func() error { return s.start(p) })
-	if err != nil {
+	if err := s.within(p, func() error { return s.start(p) }); err != nil {
 		p.close()
 		return moved(err, c.queryAt)
 	}

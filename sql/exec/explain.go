@@ -93,6 +93,9 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		}
 	}
 	walk(p.Root, c.made, 0)
+	if p.Postgres {
+		lines[0] += "  " + costed(p)
+	}
 	if p.Analyze {
 		s := r.Stats()
 		var bytes int64
@@ -106,6 +109,22 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		}
 	}
 	return lines
+}
+
+// costed writes about how many rows a plan gives, as Postgres does. postgres_fdw reads it
+// to choose between plans: its costs count rows, so that more of them cost more.
+func costed(p *plan.Plan) string {
+	rows := max(1, plan.EstimateRows(p.Root))
+	width := 0
+	for _, c := range p.Root.Cols() {
+		switch c.Type.Payload() {
+		case column.PayloadI64, column.PayloadF64:
+			width += 8
+		default:
+			width += 32 // a short text
+		}
+	}
+	return fmt.Sprintf("(cost=0.00..%d.00 rows=%d width=%d)", rows, rows, width)
 }
 
 func measured(s *opStats) string {

@@ -158,6 +158,9 @@ func (f formatSpec) number(digits string, negative bool) string {
 }
 
 func (f formatSpec) value(v *column.Vector, row int) (string, error) {
+	if f.verb == 'I' || f.verb == 'L' {
+		return f.quoted(v, row)
+	}
 	upper := f.verb >= 'A' && f.verb <= 'Z'
 	wrong := func() (string, error) {
 		return "", fault(sqlerr.InvalidArgument, "%%%c of a format does not take %s", f.verb, v.Type)
@@ -225,6 +228,22 @@ func (f formatSpec) value(v *column.Vector, row int) (string, error) {
 		return f.number(cased(digits), math.Signbit(x)), nil
 	}
 	return "", fault(sqlerr.InvalidArgument, "%%%c in a format has no meaning", f.verb)
+}
+
+// quoted is a value as %I and %L of Postgres' format have it: as the name of something, or as
+// a literal.
+func (f formatSpec) quoted(v *column.Vector, row int) (string, error) {
+	if v.IsNull(row) {
+		if f.verb == 'I' {
+			return "", fault(sqlerr.InvalidArgument, "NULL cannot be the name of anything in a format")
+		}
+		return f.pad("NULL"), nil
+	}
+	leaf, i := v.Leaf(row)
+	if f.verb == 'I' {
+		return f.pad(QuoteIdent(Format(leaf, i))), nil
+	}
+	return f.pad(quoteLiteral(Format(leaf, i))), nil
 }
 
 func (f formatSpec) twosComplement(t *column.Type, x int64) uint64 {

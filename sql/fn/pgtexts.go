@@ -57,7 +57,54 @@ func quoteLiteral(s string) string {
 	return q
 }
 
+// ParseBytea reads a text of Postgres' bytea: \x and hexadecimal digits, or the older form in
+// which \\ is a backslash and \nnn a byte in octal.
+func ParseBytea(s string) (string, error) {
+	wrong := func() (string, error) {
+		return "", fault(sqlerr.InvalidText, "invalid input syntax for type bytea")
+	}
+	if rest, ok := strings.CutPrefix(s, `\x`); ok {
+		raw, err := hex.DecodeString(strings.NewReplacer(" ", "", "\n", "", "\t", "").Replace(rest))
+		if err != nil {
+			return "", fault(sqlerr.InvalidText, "invalid hexadecimal data in bytea: %v", err)
+		}
+		return string(raw), nil
+	}
+	if !strings.Contains(s, `\`) {
+		return s, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] != '\\':
+			b.WriteByte(s[i])
+		case i+1 < len(s) && s[i+1] == '\\':
+			b.WriteByte('\\')
+			i++
+		case i+3 < len(s):
+			n, err := strconv.ParseUint(s[i+1:i+4], 8, 8)
+			if err != nil {
+				return wrong()
+			}
+			b.WriteByte(byte(n))
+			i += 3
+		default:
+			return wrong()
+		}
+	}
+	return b.String(), nil
+}
+
 func addPostgresTexts(l *library) {
+	l.pg("byteain", over("varchar", "varbinary", try1(func(_ *Context, s string) (string, bool, error) {
+		raw, err := ParseBytea(s)
+		return raw, true, err
+	})))
+	l.pg("interval_in", over("varchar", "intervalday", try1(func(_ *Context, s string) (int64, bool, error) {
+		v, err := ParsePostgresInterval(s)
+		return v, true, err
+	})))
+	l.pg("byteaout", over("varbinary", "varchar", map1(func(s string) string { return `\x` + hex.EncodeToString([]byte(s)) })))
 	l.pg("quote_ident", over("varchar", "varchar", map1(QuoteIdent)))
 	l.pg("quote_literal", over("varchar", "varchar", map1(quoteLiteral)))
 	l.pg("quote_nullable", over("varchar", "varchar", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
@@ -142,6 +189,19 @@ func addPostgresTexts(l *library) {
 	})))
 	l.pg("->", jsonMember(false)...)
 	l.pg("->>", jsonMember(true)...)
+	l.pg("#>", jsonSteps(false))
+	l.pg("#>>", jsonSteps(true))
+	l.pg("parse_ident", over("varchar", "array(varchar)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		parts, err := parseIdent(strAt(args[0], i))
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			pushStr(out.Children[0], p)
+		}
+		pushEnd(out)
+		return nil
+	})))
 	l.pg("jsonb_typeof json_typeof", over("json", "varchar", map1(func(s string) string {
 		switch s = strings.TrimSpace(s); {
 		case s == "":
@@ -442,51 +502,137 @@ func formatTimeTemplate(t time.Time, template string) string {
 	return b.String()
 }
 
-// jsonMember makes the kernels of -> and ->>: a key of an object or a place, from 0
-// and from the end below 0, of an array.
-func jsonMember(text bool) []overload {
-	get := func(pick func(v string, args []*column.Vector, i int) (string, bool)) kernel {
-		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			m, ok := pick(strAt(args[0], i), args, i)
-			if ok && text {
-				var p any
-				if m[0] == '"' {
-					if json.Unmarshal([]byte(m), &p) == nil {
-						m, ok = p.(string)
-					}
-				} else if m == "null" {
-					ok = false
+// jsonPick makes a kernel that gives a part of its first argument, which pick finds, as JSON
+// or as text.
+func jsonPick(text bool, pick func(v string, args []*column.Vector, i int) (string, bool)) kernel {
+	return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		m, ok := pick(strAt(args[0], i), args, i)
+		if ok && text {
+			var p any
+			if m[0] == '"' {
+				if json.Unmarshal([]byte(m), &p) == nil {
+					m, ok = p.(string)
 				}
+			} else if m == "null" {
+				ok = false
 			}
-			pushText(out, m, ok)
-			return nil
-		})
-	}
-	key := get(func(v string, args []*column.Vector, i int) (string, bool) {
-		var m map[string]json.RawMessage
-		if json.Unmarshal([]byte(v), &m) != nil {
-			return "", false
 		}
-		raw, ok := m[strAt(args[1], i)]
-		return string(raw), ok
+		pushText(out, m, ok)
+		return nil
 	})
-	place := get(func(v string, args []*column.Vector, i int) (string, bool) {
-		var list []json.RawMessage
-		if json.Unmarshal([]byte(v), &list) != nil {
-			return "", false
-		}
-		at := intAt(args[1], i)
-		if at < 0 {
-			at += int64(len(list))
-		}
-		if at < 0 || at >= int64(len(list)) {
-			return "", false
-		}
-		return string(list[at]), true
-	})
-	result := "json"
+}
+
+// jsonResult is the type of what jsonPick gives.
+func jsonResult(text bool) string {
 	if text {
-		result = "varchar"
+		return "varchar"
 	}
-	return []overload{over("json, varchar", result, key), over("json, bigint", result, place)}
+	return "json"
+}
+
+func jsonKey(v, key string) (string, bool) {
+	var m map[string]json.RawMessage
+	if json.Unmarshal([]byte(v), &m) != nil {
+		return "", false
+	}
+	raw, ok := m[key]
+	return string(raw), ok
+}
+
+// jsonPlace is an element of an array, counted from 0, and from the end below 0.
+func jsonPlace(v string, at int64) (string, bool) {
+	var list []json.RawMessage
+	if json.Unmarshal([]byte(v), &list) != nil {
+		return "", false
+	}
+	if at < 0 {
+		at += int64(len(list))
+	}
+	if at < 0 || at >= int64(len(list)) {
+		return "", false
+	}
+	return string(list[at]), true
+}
+
+// jsonMember makes the kernels of -> and ->>: a key of an object or a place of an array.
+func jsonMember(text bool) []overload {
+	return []overload{
+		over("json, varchar", jsonResult(text), jsonPick(text, func(v string, args []*column.Vector, i int) (string, bool) { return jsonKey(v, strAt(args[1], i)) })),
+		over("json, bigint", jsonResult(text), jsonPick(text, func(v string, args []*column.Vector, i int) (string, bool) { return jsonPlace(v, intAt(args[1], i)) })),
+	}
+}
+
+// jsonSteps makes the kernels of #> and #>>: a key or a place for each step.
+func jsonSteps(text bool) overload {
+	return over("json, array(varchar)", jsonResult(text), jsonPick(text, func(v string, args []*column.Vector, i int) (string, bool) {
+		from, to := span(args[1], i)
+		v = strings.TrimSpace(v)
+		for e := from; e < to; e++ {
+			if args[1].Children[0].IsNull(e) {
+				return "", false
+			}
+			step, ok := strAt(args[1].Children[0], e), false
+			if strings.HasPrefix(v, "[") {
+				at, err := strconv.ParseInt(step, 10, 64)
+				if err != nil {
+					return "", false
+				}
+				v, ok = jsonPlace(v, at)
+			} else {
+				v, ok = jsonKey(v, step)
+			}
+			if !ok {
+				return "", false
+			}
+		}
+		return v, v != ""
+	}))
+}
+
+// parseIdent takes a name apart at its points: without quotes in lower case.
+func parseIdent(name string) ([]string, error) {
+	wrong := func() ([]string, error) {
+		return nil, fault(sqlerr.InvalidArgument, "string is not a valid identifier: %q", name)
+	}
+	var parts []string
+	for rest := strings.TrimSpace(name); ; {
+		if strings.HasPrefix(rest, `"`) {
+			var b strings.Builder
+			rest = rest[1:]
+			for {
+				end := strings.IndexByte(rest, '"')
+				if end < 0 {
+					return wrong()
+				}
+				b.WriteString(rest[:end])
+				if rest = rest[end+1:]; !strings.HasPrefix(rest, `"`) {
+					break
+				}
+				b.WriteByte('"')
+				rest = rest[1:]
+			}
+			if b.Len() == 0 {
+				return wrong()
+			}
+			parts = append(parts, b.String())
+		} else {
+			end := strings.IndexFunc(rest, func(r rune) bool { return r != '_' && r != '$' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+			if end < 0 {
+				end = len(rest)
+			}
+			if end == 0 || rest[0] == '$' || rest[0] >= '0' && rest[0] <= '9' {
+				return wrong()
+			}
+			parts = append(parts, strings.ToLower(rest[:end]))
+			rest = rest[end:]
+		}
+		rest = strings.TrimSpace(rest)
+		if rest == "" {
+			return parts, nil
+		}
+		if rest[0] != '.' {
+			return wrong()
+		}
+		rest = strings.TrimSpace(rest[1:])
+	}
 }

@@ -386,6 +386,16 @@ func ParseIntervalLiteral(text, unit, to string) (*column.Type, int64, error) {
 	return sign(column.IntervalDayType, v, ok)
 }
 
+// ParsePostgresInterval reads an interval as Postgres' clients write it, in microseconds:
+// 1 days 2 seconds, -1 days +02:03:04, each number with a sign of its own.
+func ParsePostgresInterval(text string) (int64, error) {
+	t, v, ok := parseIntervalList(text)
+	if !ok || t.Kind != column.IntervalDay {
+		return 0, fault(sqlerr.InvalidDatetime, "%s is not an interval of days and hours", shown(text))
+	}
+	return v, nil
+}
+
 // maxIntervalCount keeps every unit times a count inside an int64.
 const maxIntervalCount = 9_000_000_000
 

@@ -455,7 +455,7 @@ func (c *converter) steps(m *mark, args []ast.ExprNode) Expr {
 			}
 			x = slice
 		case postfixCast:
-			x = &Cast{Pos: pos, X: x, Type: step.typ}
+			x = &Cast{Pos: pos, X: x, Type: step.typ, Colons: true}
 		case postfixZone:
 			x = &AtTimeZone{Pos: pos, X: x, Zone: next()}
 		}

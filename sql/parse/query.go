@@ -213,7 +213,7 @@ func (r *rewriter) tail(first int) {
 			limited = true
 			t.limit = r.fetch()
 		case r.is("for"):
-			r.notSupported("locking of rows is")
+			r.failAt(r.tok().pos(), sqlerr.ReadOnly, "rows cannot be locked: stored events are immutable").WithHint("leave FOR UPDATE or FOR SHARE out")
 		default:
 			more = false
 		}
@@ -250,13 +250,27 @@ func (r *rewriter) rowCount() Expr {
 	switch {
 	case t.kind == tokNumber && t.num == IntegerLiteral:
 		r.next()
+		r.rowCountType()
 		return &Literal{Pos: t.pos(), Kind: IntegerLiteral, Text: t.text}
 	case t.kind == tokParam:
 		r.next()
+		r.rowCountType()
 		return paramNode(t)
 	}
 	r.unexpectedHint("a number of rows or a parameter is expected")
 	return nil
+}
+
+// rowCountType passes over ::bigint, which postgres_fdw writes behind a number of rows.
+func (r *rewriter) rowCountType() {
+	if r.dialect != Postgres || !r.isOp("::") {
+		return
+	}
+	switch strings.ToLower(r.at(1).text) {
+	case "bigint", "int8", "integer", "int4", "int":
+		r.next()
+		r.next()
+	}
 }
 
 func paramNode(t *token) *Param {

@@ -315,6 +315,9 @@ type (
 		X    Expr
 		Type TypeName
 		Try  bool
+		// Colons is set for Postgres' ::, which reads a text as JSON where CAST makes a
+		// JSON string of it.
+		Colons bool
 	}
 	// Call is a function call. Name may be qualified. COALESCE, NULLIF, IF, TRY,
 	// EXTRACT(f FROM x) (as extract('f', x)), POSITION, SUBSTRING, TRIM (as

@@ -69,7 +69,7 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 	if s, ok := cat.(SessionCatalog); ok {
 		b.fn.Session = s.Session()
 	}
-	p := &Plan{Context: b.fn}
+	p := &Plan{Context: b.fn, Postgres: b.opt.Postgres}
 	var query *parse.Query
 	switch s := stmt.(type) {
 	case *parse.Query:

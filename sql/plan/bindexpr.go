@@ -599,6 +599,10 @@ func (b *binder) cast(x *parse.Cast, sc *scope, clause string) (Expr, error) {
 		return nil, err
 	}
 	if b.opt.Postgres && !x.Try {
+		if t.Kind == column.JSON && e.Type().Kind == column.Varchar && !b.untyped(e) && (x.Colons || strings.EqualFold(x.Type.Name, "jsonb")) {
+			// CAST('…' AS json) is a JSON string in Trino; '…'::json is Postgres' own and reads it.
+			return b.function("json_parse", []Expr{e}, x.Pos, x.Pos)
+		}
 		if e, err := b.postgresCast(e, t, x.Pos); e != nil || err != nil {
 			return e, err
 		}

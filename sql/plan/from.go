@@ -353,6 +353,15 @@ func (b *binder) tableFunc(x *parse.TableFunc, lateral *scope) (Node, *relation,
 			return nil, nil, err
 		}
 		return b.spread(u, x.Alias, x.Columns)
+	case "pg_options_to_table", "pg_partition_tree":
+		if !b.opt.Postgres {
+			break
+		}
+		list, err := args()
+		if err != nil {
+			return nil, nil, err
+		}
+		return b.catalogRows(name, list, x)
 	}
 	e, err := b.expr(x.Call, sc, "FROM")
 	if err != nil {

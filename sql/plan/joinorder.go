@@ -21,6 +21,9 @@ const (
 	leavesSorted = 64 // joins of more tables keep the order of the query
 )
 
+// EstimateRows is about how many rows a node gives.
+func EstimateRows(n Node) int64 { return estimate(n, nil) }
+
 // estimate is about how many rows a node gives when conds are filtered from it
 // as well.
 func estimate(n Node, conds []Expr) int64 {

@@ -75,6 +75,9 @@ type Plan struct {
 	// Explain asks for the plan's text instead of its rows; with Analyze the
 	// query is run first.
 	Explain, Analyze bool
+	// Postgres is set in that dialect, whose clients read costs and rows in the first line
+	// of EXPLAIN.
+	Postgres bool
 	// Context is what functions see: the time of the query and its zone.
 	Context fn.Context
 }

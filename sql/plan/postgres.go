@@ -89,6 +89,14 @@ func (b *binder) postgresCast(e Expr, t *column.Type, pos parse.Pos) (Expr, erro
 		return call(t.Alias+"in", t)
 	case from.Kind == column.Varchar && t.Kind == column.Array:
 		return call("array_in", t)
+	case from.Kind == column.Varchar && t.Kind == column.Varbinary:
+		return call("byteain", t)
+	case from.Kind == column.Varchar && t.Kind == column.IntervalDay && !b.untyped(e):
+		if i, err := call("interval_in", t); err == nil {
+			return i, nil
+		} // or the text is one of Trino's
+	case from.Kind == column.Varbinary && t.Kind == column.Varchar:
+		return call("byteaout", t)
 	case isReg(from) && t.Kind == column.Varchar:
 		return call(from.Alias+"out", t)
 	case from.Kind == column.Array && t.Kind == column.Varchar:
@@ -171,6 +179,8 @@ func (b *binder) postgresOperator(name string, args []Expr, pos, place parse.Pos
 		return b.function("power", args, pos, place)
 	case "->", "->>":
 		return b.member(name, l, r, pos, place)
+	case "#>", "#>>":
+		return b.members(name, l, r, pos, place)
 	case "||":
 		// Text joined with anything but an array is text.
 		for i, side := range args {
@@ -270,6 +280,60 @@ func (b *binder) member(op string, x, key Expr, pos, place parse.Pos) (Expr, err
 		return nil, err
 	}
 	return b.fold(&Call{base{f.Result, pos}, op, f, []Expr{json, key}}), nil
+}
+
+// members binds x #> path and x #>> path: one step after the other when the path is
+// constant, so that steps into rows and maps are the fields themselves.
+func (b *binder) members(op string, x, path Expr, pos, place parse.Pos) (Expr, error) {
+	if _, ok := isText(path); ok {
+		var err error
+		if path, err = b.postgresCast(path, column.ArrayOf(column.VarcharType), pos); err != nil {
+			return nil, err
+		}
+	}
+	if c, ok := path.(*Const); ok && !c.null() && c.Value.Type.Kind == column.Array && c.Value.Type.Elem.Kind == column.Varchar {
+		steps := column.Flatten(c.Value)
+		texts := column.Flatten(steps.Children[0])
+		from, to := int(steps.Offsets[0]), int(steps.Offsets[1])
+		for i := from; i < to; i++ {
+			if texts.IsNull(i) {
+				return nullConst(column.VarcharType, pos), nil
+			}
+		}
+		for i := from; i < to && (x.Type().Kind == column.Row || x.Type().Kind == column.Map); i++ {
+			one := "->"
+			if i == to-1 {
+				one = "->" + op[2:]
+			}
+			var err error
+			if x, err = b.member(one, x, textConst(texts.Str[i], pos), pos, place); err != nil {
+				return nil, err
+			}
+			if i == to-1 {
+				return x, nil
+			}
+			path = arrayConst(texts.Str[i+1:to], pos)
+		}
+	}
+	json, err := b.convert(x, column.JSONType)
+	if err != nil {
+		return nil, err
+	}
+	if path, err = b.convert(path, column.ArrayOf(column.VarcharType)); err != nil {
+		return nil, err
+	}
+	f, err := fn.LookupPostgres(op).Bind([]*column.Type{json.Type(), path.Type()})
+	if err != nil {
+		return nil, sqlerr.At(err, place)
+	}
+	return b.fold(&Call{base{f.Result, pos}, op, f, []Expr{json, path}}), nil
+}
+
+// arrayConst is an array of texts.
+func arrayConst(texts []string, pos parse.Pos) *Const {
+	t := column.ArrayOf(column.VarcharType)
+	return constant(t, &column.Vector{Type: t, Len: 1, Offsets: []int32{0, int32(len(texts))},
+		Children: []*column.Vector{{Type: column.VarcharType, Len: len(texts), Str: texts}}}, pos)
 }
 
 // quantifiedArray binds x op ANY (array) and x op ALL (array).
@@ -375,6 +439,40 @@ func (b *binder) catalogFunc(x *parse.TableFunc) (Node, *relation, error) {
 		ref.Alias = &last
 	}
 	return b.table(ref, nil)
+}
+
+// catalogRows binds the functions of Postgres' catalogue that give rows of several
+// columns: pg_options_to_table takes options apart, one of name=value a row;
+// pg_partition_tree gives a table itself, since none has partitions.
+func (b *binder) catalogRows(name string, args []Expr, x *parse.TableFunc) (Node, *relation, error) {
+	if len(args) != 1 {
+		return nil, nil, sqlerr.New(sqlerr.UndefinedFunction, x.Pos, "%s takes one argument, not %d", name, len(args))
+	}
+	pos := x.Pos
+	var p *Project
+	if name == "pg_partition_tree" {
+		p = &Project{Input: oneRow(), Exprs: []Expr{args[0], nullConst(args[0].Type(), pos), boolConst(true, pos), intConst(column.IntegerType, 0, pos)},
+			Columns: []Col{{b.newID(), "relid", args[0].Type()}, {b.newID(), "parentrelid", args[0].Type()}, {b.newID(), "isleaf", column.BooleanType}, {b.newID(), "level", column.IntegerType}}}
+		return b.named(p, x.Alias, []string{name}, x.Columns)
+	}
+	list, err := b.convert(args[0], column.ArrayOf(column.VarcharType))
+	if err != nil {
+		return nil, nil, err
+	}
+	option := Col{b.newID(), "option", column.VarcharType}
+	p = &Project{Input: &Unnest{Input: oneRow(), Args: []Expr{list}, Columns: []Col{option}}}
+	for _, part := range [][2]string{{"option_name", "^[^=]*"}, {"option_value", "(?s)=(.*)"}} {
+		rest := []Expr{NewRef(option), textConst(part[1], pos)}
+		if part[0] == "option_value" {
+			rest = append(rest, intConst(column.BigIntType, 1, pos))
+		}
+		e, err := b.function("regexp_extract", rest, pos, pos)
+		if err != nil {
+			return nil, nil, err
+		}
+		p.Exprs, p.Columns = append(p.Exprs, e), append(p.Columns, Col{b.newID(), part[0], e.Type()})
+	}
+	return b.named(p, x.Alias, []string{name}, x.Columns)
 }
 
 // seriesName is the relation that spreadSeries adds; no text of a user can name it.

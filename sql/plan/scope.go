@@ -217,6 +217,9 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 			return e, err
 		}
 	}
+	if b.opt.Postgres && len(parts) == 1 && strings.EqualFold(parts[0].Text, "user") {
+		return b.function("current_user", nil, name.Pos, name.Pos) // when no column is called so
+	}
 	return nil, s.unknown(name)
 }
 

@@ -160,3 +160,49 @@ func TestRecordedQueries(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatClientsWrite is of the functions and forms that clients use besides plain SQL.
+func TestWhatClientsWrite(t *testing.T) {
+	for _, c := range []struct{ query, want string }{
+		{"SELECT user, current_user", "ann ann"},
+		{`SELECT "user" FROM (SELECT 1 AS "user") t`, "1"}, // a column comes first
+		{`SELECT array_to_string(parse_ident('Public."A ""b"". c" . X1'), '|')`, `public|A "b". c|x1`},
+		{`SELECT array_length(parse_ident('events'), 1)`, "1"},
+		{`SELECT format('%I.%I = %L', 'public', 'two words', 'it''s')`, `public."two words" = 'it''s'`},
+		{`SELECT format('%L', NULL)`, "NULL"},
+		{`SELECT '{"a": [1, {"b": "x"}], "n": null}'::jsonb #>> '{a,1,b}'`, "x"},
+		{`SELECT '{"a": [1, {"b": "x"}]}'::jsonb #> '{a,-1}'`, `{"b":"x"}`},
+		{`SELECT '{"a": [1, 2]}'::jsonb #>> '{a,two}', '{"n": null}'::jsonb #>> '{n}', '{"a": 1}'::jsonb #>> NULL::text[]`, "NULL NULL NULL"},
+		{`SELECT '{"a": 1}'::jsonb #>> '{}'`, `{"a":1}`},
+		{`SELECT userIdentity #>> array['arn']::text[], userIdentity #>> '{type,deeper}', userIdentity #>> '{nothing}' FROM events ORDER BY eventTime LIMIT 1::bigint`, "arn:a NULL NULL"},
+		{`SELECT eventName FROM events ORDER BY eventTime OFFSET 1::bigint LIMIT 5::int8`, "PutObject"},
+		{`SELECT option_name, option_value FROM pg_options_to_table(ARRAY['host=a=b', 'empty='])`, "host a=b empty "},
+		{`SELECT count(*) FROM pg_options_to_table(NULL)`, "0"},
+		{`SELECT isleaf, level FROM pg_partition_tree('events'::regclass)`, "true 0"},
+		{`SELECT '1 days 2.5 seconds'::interval = interval '1' day + interval '2.5' second, '-1 days +02:00:00'::interval = interval '-22' hour`, "true true"},
+		{`SELECT encode('\x00ff'::bytea, 'hex'), encode('a\\b\001'::bytea, 'hex'), '\x0aFF'::bytea::text`, `00ff 615c6201 \x0aff`},
+	} {
+		rows, _, err := ask(t, catalog.New(lake(), info()), c.query)
+		var got []string
+		for _, r := range rows {
+			got = append(got, r...)
+		}
+		if s := strings.Join(got, " "); err != nil || s != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.query, s, err, c.want)
+		}
+	}
+	for query, code := range map[string]string{
+		"SELECT parse_ident('a..b')":              sqlerr.InvalidArgument,
+		`SELECT parse_ident('"a')`:                sqlerr.InvalidArgument,
+		"SELECT format('%I', NULL)":               sqlerr.InvalidArgument,
+		`SELECT '\xzz'::bytea`:                    sqlerr.InvalidText,
+		"SELECT eventName FROM events FOR UPDATE": sqlerr.ReadOnly,
+		"SELECT 1 LIMIT 1::text":                  sqlerr.SyntaxError,
+	} {
+		_, _, err := ask(t, catalog.New(lake(), info()), query)
+		var e *sqlerr.Error
+		if !errors.As(err, &e) || e.Code != code {
+			t.Errorf("%s: %v, want %s", query, err, code)
+		}
+	}
+}

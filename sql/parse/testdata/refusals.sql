@@ -135,9 +135,10 @@ hint: write OFFSET first and then LIMIT: OFFSET 10 LIMIT 5
 trino
 SELECT a FROM t FOR UPDATE
 ----
-error: locking of rows is not supported (line 1, column 17)
+error: rows cannot be locked: stored events are immutable (line 1, column 17)
   SELECT a FROM t FOR UPDATE
                   ^
+hint: leave FOR UPDATE or FOR SHARE out
 
 trino
 SELECT a FROM t LOCK IN SHARE MODE
