@@ -51,6 +51,9 @@ func (l *Lake) Retain(ctx context.Context) (retention.Report, error) {
 func (l *Lake) retainPass(ctx context.Context) (retention.Report, error) {
 	l.retain.Lock()
 	defer l.retain.Unlock()
+	if err := l.settleWaiting(ctx); err != nil {
+		return retention.Report{}, err
+	}
 	if err := l.freezeExpired(ctx); err != nil {
 		return retention.Report{}, err
 	}
@@ -68,7 +71,7 @@ func (l *Lake) retainLoop() {
 	defer tick.Stop()
 	ctx := l.retain.ctx
 	for {
-		if l.timed() {
+		if l.timed() || l.waiting() {
 			// A pass is a call: Close waits for it before it ends what passes need.
 			if _, err := l.Retain(ctx); err != nil && ctx.Err() == nil && l.haltErr() == nil {
 				l.opts.Logger.Error("dropping expired events has failed, will be tried again", "error", err)

@@ -18,6 +18,12 @@ type ImportOptions struct {
 	// Schema is that of the store when it has to be made; CloudTrail events when
 	// nil. When the store is there with another schema, the import is refused.
 	Schema *event.Table
+	// Days is the retention period that the store is to have, 7 to 3,653 or Forever. A
+	// store that is made gets it; one that is there has its period changed first, as by
+	// [Lake.UpdateStore]. When nil, the period of a store stays as it is, and one that is
+	// made is given [DefaultRetention] when the import has ended, unless that would
+	// take events away that it has just brought (see [Store.Undecided]).
+	Days *uint32
 	// Paths are files, directories (taken with everything below them) and glob
 	// patterns.
 	Paths []string
@@ -64,6 +70,17 @@ type ImportReport struct {
 	RawBytes, FileBytes int64
 	// Segments is the number of segments written.
 	Segments int
+	// Expired of the refused records are older than the period of the store, the oldest
+	// by its time OldestExpired. Their files count as imported: to take them after all,
+	// lengthen the period and import with Again.
+	Expired       int64
+	OldestExpired time.Time `json:",omitzero"`
+	// Days is the store's period when the import ended, Forever for none. Undecided says
+	// that the store was given none because its oldest event, of the time Oldest, is older
+	// than the default.
+	Days      uint32
+	Undecided bool
+	Oldest    time.Time `json:",omitzero"`
 	// Reasons counts refused records and rejected files by reason, most
 	// frequent first.
 	Reasons []ImportReason
@@ -104,7 +121,12 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 		if schema == nil {
 			schema = event.CloudTrail
 		}
-		if store, err = l.CreateStoreOf(ctx, name, schema); err != nil {
+		if opts.Days != nil {
+			store, err = l.MakeStore(ctx, NewStore{Name: name, Schema: schema, Days: *opts.Days})
+		} else {
+			store, err = l.CreateStoreOf(ctx, name, schema)
+		}
+		if err != nil {
 			return nil, err
 		}
 	case schema != nil && schema != store.schema:
@@ -116,9 +138,17 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	if err := store.takes(true); err != nil {
 		return nil, err
 	}
+	if p, _ := store.policy(); opts.Days != nil && (p.Days != *opts.Days || store.Undecided()) {
+		if err := l.UpdateStore(ctx, name, StoreUpdate{Days: opts.Days}); err != nil {
+			return nil, err
+		}
+	}
 	imp := newImporter(ctx, l, store, opts)
 	err = imp.run()
 	l.merger.poke()
+	if err == nil {
+		err = l.settleImported(ctx, store)
+	}
 	if r := imp.finalReport(); r.Stored+r.Conflicts > 0 && l.opts.DigestInterval > 0 {
 		// So that the next opening need not read again what has come.
 		if _, err := store.digest(ctx, false); err != nil {
@@ -128,5 +158,16 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	if err != nil {
 		err = fmt.Errorf("importing into store %s: %w", store.Name(), err)
 	}
-	return imp.finalReport(), err
+	r := imp.finalReport()
+	r.tellPeriod(store)
+	return r, err
+}
+
+// tellPeriod says how long the store keeps what has come.
+func (r *ImportReport) tellPeriod(s *Store) {
+	p, _ := s.policy()
+	r.Days, r.Undecided = p.Days, s.Undecided()
+	if t, ok := s.oldest(); ok && r.Undecided {
+		r.Oldest = time.UnixMicro(t).UTC()
+	}
 }

@@ -149,7 +149,8 @@ type note struct {
 	offset int64
 	reason string
 	detail string
-	whole  bool // the file as a whole, or its rest
+	whole  bool  // the file as a whole, or its rest
+	time   int64 // of an event that is too old
 }
 
 func newImporter(ctx context.Context, l *Lake, s *Store, opts ImportOptions) *importer {
@@ -477,10 +478,10 @@ func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byt
 	if err == nil {
 		cur.Advance(n)
 		row := len(sh.ids) - 1
-		if tooOld.Expired(sh.times[row]) {
-			detail := "event time " + timeText(sh.times[row])
+		if t := sh.times[row]; tooOld.Expired(t) {
+			detail := "event time " + timeText(t)
 			sh.undo()
-			c.note(cf, note{file: f, path: f.Path, offset: offset, reason: reasonExpired, detail: detail})
+			c.note(cf, note{file: f, path: f.Path, offset: offset, reason: reasonExpired, detail: detail, time: t})
 			return n, false
 		}
 		for old := c.known.find(sh.ids[:row], &sh.ids[row]); old >= 0; old = c.known.before(old) {
@@ -540,6 +541,12 @@ func (imp *importer) count(n *note) {
 		r = &ImportReason{Reason: n.reason, Example: fmt.Sprintf("%s: %s", n.path, n.detail)}
 		imp.reasons[n.reason] = r
 		imp.listed = append(imp.listed, n.reason)
+	}
+	if n.reason == reasonExpired {
+		imp.report.Expired++
+		if t := time.UnixMicro(n.time).UTC(); imp.report.OldestExpired.IsZero() || t.Before(imp.report.OldestExpired) {
+			imp.report.OldestExpired = t
+		}
 	}
 	if n.whole {
 		r.Files++

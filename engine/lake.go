@@ -121,8 +121,10 @@ type Store struct {
 		next     uint64        // the next sequence number
 		grown    chan struct{} // closed when next has grown; nil when nobody waits
 		policy   retention.Policy
-		holds    []retention.Hold
-		dropped  []catalog.Dropped // ranges that have left, in order, none beside another
+		// undecided says that nobody has given the store a period (period.go).
+		undecided bool
+		holds     []retention.Hold
+		dropped   []catalog.Dropped // ranges that have left, in order, none beside another
 	}
 }
 
@@ -414,8 +416,9 @@ func (l *Lake) FS() vfs.FS { return l.opts.FS }
 // CreateStore makes an event data store. The name is a letter or digit followed
 // by letters, digits, and any of "_-.", and must not look like an ID; names are
 // compared without regard to case. A name that is taken is an [ErrConflict]. The
-// store holds CloudTrail events, and keeps them for ever until [Lake.UpdateStore] gives it a
-// retention period; [Lake.MakeStore] makes one with a period.
+// store holds CloudTrail events. It is given the period of [DefaultRetention] when an
+// import into it has ended or it is a day old, unless it has events that are older then;
+// [Lake.MakeStore] makes one with another period, or with none.
 func (l *Lake) CreateStore(ctx context.Context, name string) (*Store, error) {
 	return l.CreateStoreOf(ctx, name, event.CloudTrail)
 }
@@ -440,10 +443,10 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 }
 
 // addStore makes a store known.
-func (l *Lake) addStore(rec catalog.Store, p retention.Policy) *Store {
+func (l *Lake) addStore(rec catalog.Store, p retention.Policy, undecided bool) *Store {
 	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema), tree: newTree()}
 	s.mu.active = l.newMem(0)
-	s.mu.policy = p
+	s.mu.policy, s.mu.undecided = p, undecided
 	l.stores.Lock()
 	defer l.stores.Unlock()
 	l.stores.byNumber[rec.Number] = s

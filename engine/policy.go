@@ -46,15 +46,17 @@ const (
 // Forever is the retention period of a store whose events never expire.
 const Forever = retention.Forever
 
-// DefaultRetention is the period of a store that is made with one, in days.
+// DefaultRetention is the period that a store gets when nobody gives it another, in days.
 const DefaultRetention = retention.DaysDefault
 
 // Retention is what has been decided about a store.
 type Retention struct {
 	// Days is the period by event time, Forever for none.
-	Days  uint32
-	Lock  LockMode
-	State StoreState
+	Days uint32
+	// Undecided says that nobody has given the store a period yet; see [Store.Undecided].
+	Undecided bool
+	Lock      LockMode
+	State     StoreState
 	// Protected is termination protection.
 	Protected bool
 	// BuiltIn stores belong to the lake and cannot be deleted.
@@ -80,7 +82,7 @@ func (s *Store) Retention() Retention {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	p := s.mu.policy
-	out := Retention{Days: p.Days, Lock: p.Mode, State: p.State, Protected: p.Protected, BuiltIn: p.Kind != retention.Ordinary, Holds: len(s.mu.holds)}
+	out := Retention{Days: p.Days, Undecided: s.mu.undecided, Lock: p.Mode, State: p.State, Protected: p.Protected, BuiltIn: p.Kind != retention.Ordinary, Holds: len(s.mu.holds)}
 	if p.State == retention.Pending {
 		out.Gone = time.UnixMicro(p.Gone).UTC()
 	}
@@ -105,8 +107,8 @@ type NewStore struct {
 	Protected bool
 }
 
-// MakeStore makes an event data store with a retention period. (CreateStore makes one
-// that keeps its events for ever.)
+// MakeStore makes an event data store with a retention period, or with the decision to
+// keep its events for ever. (CreateStore makes one that gets the default.)
 func (l *Lake) MakeStore(ctx context.Context, n NewStore) (*Store, error) {
 	done, err := l.beginWrite()
 	if err != nil {
@@ -171,10 +173,10 @@ func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy) 
 		return nil, fmt.Errorf("making store %q: %w", name, err)
 	}
 	if p == nil {
-		return l.addStore(rec, retention.Policy{}), nil
+		return l.addStore(rec, retention.Policy{}, true), nil
 	}
 	l.retain.saved = *clock
-	return l.addStore(rec, *p), nil
+	return l.addStore(rec, *p, false), nil
 }
 
 // policyErr gives a refusal the kind of an error of this package.
@@ -227,8 +229,9 @@ func (l *Lake) decide(ctx context.Context, store string, act Act, want func(s *S
 	}
 	l.cat.Lock()
 	clock := l.clockRecord()
+	decided := next != p || act.Name == actUpdate
 	err = l.change(func(b *lsm.Batch, _ *catalog.Head) {
-		if next != p {
+		if decided {
 			policyRecord(s.rec.Number, next).Put(b)
 		}
 		if put != nil {
@@ -239,7 +242,7 @@ func (l *Lake) decide(ctx context.Context, store string, act Act, want func(s *S
 	if err == nil {
 		l.retain.saved = *clock
 		s.mu.Lock()
-		s.mu.policy = next
+		s.mu.policy, s.mu.undecided = next, s.mu.undecided && !decided
 		if apply != nil {
 			apply(s)
 		}
@@ -253,6 +256,10 @@ func (l *Lake) decide(ctx context.Context, store string, act Act, want func(s *S
 	l.retain.poke()
 	return s, nil
 }
+
+// actUpdate is the act of UpdateStore: any update decides about the period, also when it
+// leaves it as it is.
+const actUpdate = "UpdateEventDataStore"
 
 // StoreUpdate is what an update changes; nil leaves as it is.
 type StoreUpdate struct {
@@ -276,7 +283,7 @@ func (l *Lake) UpdateStore(ctx context.Context, store string, u StoreUpdate) err
 	if u.Protected != nil {
 		req["terminationProtectionEnabled"] = *u.Protected
 	}
-	act := Act{Name: "UpdateEventDataStore", Request: req}
+	act := Act{Name: actUpdate, Request: req}
 	_, err := l.decide(ctx, store, act, func(s *Store, p retention.Policy, _ []retention.Hold, who *Actor) (retention.Policy, error) {
 		req["before"] = map[string]any{"retentionPeriod": p.Days, "lock": p.Mode.String(), "terminationProtectionEnabled": p.Protected}
 		return p.Update(retention.Change{Days: u.Days, Mode: u.Lock, Protected: u.Protected}, who.rights(u.Bypass))

@@ -470,7 +470,7 @@ func (r *recovery) install() error {
 		if event.TableNumbered(rec.Schema) == nil {
 			return &CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf("schema %d is not known to this program", rec.Schema)}
 		}
-		s := l.addStore(rec, retention.Policy{})
+		s := l.addStore(rec, retention.Policy{}, true)
 		s.tree = r.trees[rec.Number]
 		runs := r.runs[rec.Number]
 		segments := r.state.SegmentsOf(rec.Number)

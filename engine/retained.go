@@ -88,6 +88,7 @@ func (r *recovery) installRetention() error {
 	kept := retention.Floor{Floor: r.state.Clock.Floor, Strict: r.state.Clock.Strict}
 	l.retain.clock = retention.NewClock(kept, l.opts.Clock, l.opts.RunTime)
 	for _, c := range r.state.Policies {
+		l.stores.byNumber[c.Store].mu.undecided = false
 		p, err := policyOf(c)
 		if err != nil {
 			// Not knowing the period, nothing is hidden and nothing dropped.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	var opts engine.ImportOptions
-	var rejects, schema, key string
+	var rejects, schema, key, period string
 	var decrypt []string
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
@@ -30,14 +31,23 @@ its keeper by --decrypt.
 
 It can be ended at any moment and run again: it goes on where it was, and the result is
 that of one clean run. A record or file that cannot be taken is counted in the table at
-the end, with its reason, and never ends the import; --rejects keeps each with its place.`,
+the end, with its reason, and never ends the import; --rejects keeps each with its place.
+
+A store that the import makes keeps its events for 366 days by the time of the event, or as
+--retention-days says. If there are older ones among them, nothing is lost: the store
+keeps all of them until it is given a period, and the import says so. Into a store that has
+a period already, events that are older are not taken; the import says how many.`,
 		Example: `  cairn import ./AWSLogs
   cairn import 'logs/*.json.gz' more/ --store payments
   cairn import ./AWSLogs --rejects rejects.ndjson
+  cairn import ./AWSLogs-since-2019 --retention-days 3653
   cairn import ./bundle --dir ./new-lake`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 && isBundle(args[0]) {
+				if period != "" {
+					return usagef("--retention-days goes with log files: give the store a period with \"cairn store create\" before, or with \"cairn store update\" after")
+				}
 				o := engine.ImportBundleOptions{}
 				if c.Flags().Changed("store") {
 					o.Store = opts.Store
@@ -56,6 +66,13 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 			if key != "" || len(decrypt) > 0 {
 				return usagef("--key and --decrypt go with one bundle")
 			}
+			if period != "" {
+				days, err := parsePeriod(period)
+				if err != nil {
+					return err
+				}
+				opts.Days = &days
+			}
 			opts.Paths = args
 			if schema != "" {
 				var err error
@@ -68,6 +85,7 @@ the end, with its reason, and never ends the import; --rejects keeps each with i
 	}
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
 	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
+	cmd.Flags().StringVar(&period, "retention-days", "", "days for the store to keep events, 7 to 3653, or forever (default: as it is; 366 when it is made)")
 	cmd.Flags().StringVar(&key, "key", "", "of a bundle: a file with public keys that were kept elsewhere (cairn key export-public)")
 	cmd.Flags().StringArrayVar(&decrypt, "decrypt", nil, "of an encrypted bundle: its keeper (see: cairn encryption)")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
@@ -139,8 +157,25 @@ func (p *program) printImport(r *engine.ImportReport) error {
 	if r.FilesBefore > 0 {
 		fmt.Fprintf(p.out, "; %s files with %s records had been imported before", count(int64(r.FilesBefore)), count(r.RecordsBefore))
 	}
-	_, err := fmt.Fprintln(p.out)
-	return err
+	fmt.Fprintln(p.out)
+	if r.Expired > 0 {
+		fmt.Fprintf(p.out, "\n%s events were not taken: the oldest is of %s, and store %s keeps %s. To take them, too:\n  the same command with --again --retention-days %s\n",
+			count(r.Expired), r.OldestExpired.Format(time.DateOnly), r.Store, periodText(r.Days), periodFor(r.OldestExpired))
+	}
+	if r.Undecided && !r.Oldest.IsZero() {
+		fmt.Fprintf(p.out, "\nThe oldest event is of %s, so store %s was not given the default of %d days, and keeps all events. To have old ones expire:\n  cairn store update %s --retention DAYS\n",
+			r.Oldest.Format(time.DateOnly), r.Store, engine.DefaultRetention, r.Store)
+	}
+	return nil
+}
+
+// periodFor is the period, as a flag has it, that keeps an event for a while yet.
+func periodFor(t time.Time) string {
+	days := int(time.Since(t)/(24*time.Hour)) + 30
+	if days > 3653 {
+		return "forever"
+	}
+	return strconv.Itoa(days)
 }
 
 // shorten cuts a text to n characters.

@@ -42,7 +42,7 @@ func (p *program) storeCommand() *cobra.Command {
 			t := newTextTable("name", "id", "schema", "created", "events", "keeps", "state")
 			t.right(4)
 			for _, s := range list {
-				t.row(s.Name, s.ID, s.Schema, s.Created.Format(time.DateTime), count(int64(s.Events)), periodText(s.Retention), s.State)
+				t.row(s.Name, s.ID, s.Schema, s.Created.Format(time.DateTime), count(int64(s.Events)), s.keeps(), s.State)
 			}
 			return t.print(p.out)
 		},
@@ -75,7 +75,8 @@ func (p *program) createStoreCommand() *cobra.Command {
 		Short: "Create a store",
 		Long: `Create makes an event data store. Its schema, which cannot be changed later, says what
 events it takes and which columns queries see. It keeps events for a year and a day unless told
-otherwise; older ones are refused. (Stores that an import makes keep events forever.)
+otherwise; older ones are refused. (A store that an import makes gets the same period, but
+when it has older events: see cairn import --help.)
 
 ` + schemaList(),
 		Example: `  cairn store create payments
@@ -141,7 +142,9 @@ type storeInfo struct {
 	Created time.Time `json:"created"`
 	Events  uint64    `json:"events"`
 	// Retention is in days, 0 for ever.
-	Retention  uint32     `json:"retentionPeriod"`
+	Retention uint32 `json:"retentionPeriod"`
+	// Undecided: nobody has given it a period yet.
+	Undecided  bool       `json:"retentionUndecided"`
 	Lock       string     `json:"lock"`
 	Protected  bool       `json:"terminationProtection"`
 	State      string     `json:"state"`
@@ -155,12 +158,20 @@ type storeInfo struct {
 func describe(s *engine.Store) storeInfo {
 	r := s.Retention()
 	d := storeInfo{Name: s.Name(), ID: s.ID(), Schema: s.Schema().Key, Created: s.Created().UTC(), Events: s.Events() - r.Dropped.Events,
-		Retention: r.Days, Lock: r.Lock.String(), Protected: r.Protected, State: r.State.String(), BuiltIn: r.BuiltIn, Holds: r.Holds,
+		Retention: r.Days, Undecided: r.Undecided, Lock: r.Lock.String(), Protected: r.Protected, State: r.State.String(), BuiltIn: r.BuiltIn, Holds: r.Holds,
 		Dropped: r.Dropped.Events, FreedBytes: r.Dropped.Bytes}
 	if !r.Gone.IsZero() {
 		d.Gone = &r.Gone
 	}
 	return d
+}
+
+// keeps says how long the store keeps its events.
+func (d *storeInfo) keeps() string {
+	if d.Undecided {
+		return "everything so far"
+	}
+	return periodText(d.Retention)
 }
 
 func (p *program) showStore(s *engine.Store) error {
@@ -173,8 +184,11 @@ func (p *program) showStore(s *engine.Store) error {
 		protected = "on"
 	}
 	_, err := fmt.Fprintf(p.out, "name     %s\nid       %s\nschema   %s\ncreated  %s\nevents   %s\nstate    %s\nkeeps    %s, lock %s, termination protection %s\nholds    %d\ndropped  %s events, %s freed\n",
-		d.Name, d.ID, s.Schema().Name, d.Created.Format(time.DateTime), count(int64(d.Events)), d.State, periodText(d.Retention), d.Lock, protected, d.Holds,
+		d.Name, d.ID, s.Schema().Name, d.Created.Format(time.DateTime), count(int64(d.Events)), d.State, d.keeps(), d.Lock, protected, d.Holds,
 		count(int64(d.Dropped)), size(int64(d.FreedBytes)))
+	if err == nil && d.Undecided {
+		_, err = fmt.Fprintf(p.out, "         (no period yet; to set one: cairn store update %s --retention DAYS|forever)\n", d.Name)
+	}
 	if err == nil && d.Gone != nil {
 		_, err = fmt.Fprintf(p.out, "gone     after %s; until then: cairn store restore %s\n", d.Gone.Format(time.DateTime), d.Name)
 	}
