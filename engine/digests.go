@@ -327,6 +327,65 @@ func (s *Store) Prove(ctx context.Context, seq uint64) (*proof.Receipt, error) {
 	return r, nil
 }
 
+// ProveGrowth returns the proof that the store's tree as a checkpoint signs it begins with
+// the tree of the older size. newer is the size of that checkpoint; 0 stands for the newest,
+// which is made if the newest one is older than that. Errors: ErrNotFound when no
+// checkpoint has the newer size, or the older one lies within events that have left and was
+// never signed.
+func (s *Store) ProveGrowth(ctx context.Context, older, newer uint64) (*proof.Growth, error) {
+	done, err := s.lake.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := s.readable(); err != nil {
+		return nil, err
+	}
+	last := s.lastDigest()
+	if newer == 0 && (last == nil || older > last.Digest.After.Size) && older <= s.Events() {
+		if s.lake.opts.ReadOnly {
+			return nil, failf(ErrUnavailable, "no checkpoint of store %s has %d events yet, and the lake is open for reading only", s.Name(), older)
+		}
+		if last, err = s.Digest(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if newer != 0 {
+		last = nil
+		err := s.eachDigest(0, func(d *digest.Signed) error {
+			if d.Digest.After.Size > newer {
+				return errStop // they only grow
+			}
+			if d.Digest.After.Size == newer {
+				last = d
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			return nil, err
+		}
+		if last == nil {
+			return nil, failf(ErrNotFound, "no checkpoint of store %s was signed at %d events: without the newer size the proof is to the newest one", s.Name(), newer)
+		}
+	}
+	if last == nil || older > last.Digest.After.Size {
+		return nil, failf(ErrBadInput, "proving that store %s has grown from %d events: it has %d", s.Name(), older, s.Events())
+	}
+	path, from, to, err := s.ProveConsistency(ctx, older, last.Digest.After.Size)
+	if err != nil {
+		return nil, err
+	}
+	if to != last.Digest.After {
+		return nil, &CorruptionError{Store: s.Name(), Place: "tree", Err: fmt.Errorf("its root at %d events is %v, the checkpoint signed %v", to.Size, to.Root, last.Digest.After.Root)}
+	}
+	g := &proof.Growth{Older: from, Path: path, Checkpoint: last.Checkpoint}
+	// What is given out has been checked the way its reader will.
+	if err := proof.CheckConsistency(g.Path, g.Older, to); err != nil {
+		return nil, &CorruptionError{Store: s.Name(), Place: "tree", Err: err}
+	}
+	return g, nil
+}
+
 // Verifiers returns the verifiers of the store's checkpoints, one for each key of the
 // lake.
 func (s *Store) Verifiers() signednote.Verifiers {

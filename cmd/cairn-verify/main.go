@@ -7,6 +7,7 @@
 //	cairn-verify BUNDLE [--key FILE]… [--keeper URL]…
 //	cairn-verify decrypt BUNDLE --keeper URL --out FOLDER
 //	cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)…
+//	cairn-verify consistency FILE --checkpoint FILE… --key FILE…
 //	cairn-verify digests FILE --key FILE…
 //	cairn-verify checkpoint FILE --key FILE…
 //
@@ -53,6 +54,7 @@ const usage = `usage:
   cairn-verify BUNDLE [--key FILE]... [--keeper URL]...
   cairn-verify decrypt BUNDLE --keeper URL --out FOLDER
   cairn-verify receipt FILE --record FILE (--key FILE | --checkpoint FILE)...
+  cairn-verify consistency FILE --checkpoint FILE... --key FILE...
   cairn-verify digests FILE --key FILE...
   cairn-verify checkpoint FILE --key FILE...
 flags: --json prints the answer for programs; --witness KEY, which may be repeated, demands
@@ -199,11 +201,11 @@ func parse(args []string) (*command, error) {
 		files, rest = append(files, rest[0]), rest[1:]
 	}
 	switch c.kind {
-	case "receipt", "digests", "checkpoint", "bundle", "decrypt":
+	case "receipt", "consistency", "digests", "checkpoint", "bundle", "decrypt":
 	default:
 		// A directory may be named alone.
 		if info, err := os.Stat(c.kind); err != nil || !info.IsDir() || len(files) > 0 {
-			return c, usageError{fmt.Errorf("%q cannot be verified: it is neither a bundle's directory nor one of decrypt, receipt, digests, checkpoint", c.kind)}
+			return c, usageError{fmt.Errorf("%q cannot be verified: it is neither a bundle's directory nor one of decrypt, receipt, consistency, digests, checkpoint", c.kind)}
 		}
 		c.kind, files = "bundle", []string{c.kind}
 	}
@@ -214,8 +216,11 @@ func parse(args []string) (*command, error) {
 	if (c.kind == "receipt") != (c.record != "") {
 		return c, usageError{errors.New("--record goes with a receipt, and a receipt with --record")}
 	}
-	if c.kind != "receipt" && len(c.checkpoints) > 0 {
-		return c, usageError{errors.New("--checkpoint goes with a receipt")}
+	if c.kind != "receipt" && c.kind != "consistency" && len(c.checkpoints) > 0 {
+		return c, usageError{errors.New("--checkpoint goes with a receipt or a consistency proof")}
+	}
+	if c.kind == "consistency" && len(c.checkpoints) == 0 {
+		return c, usageError{errors.New("a consistency proof is about an older checkpoint that you have kept: give it by --checkpoint")}
 	}
 	if (c.kind == "decrypt") != (c.out != "") {
 		return c, usageError{errors.New("--out goes with decrypt, and decrypt with --out")}
@@ -282,6 +287,8 @@ func (c *command) verify() (*answer, error) {
 	switch c.kind {
 	case "receipt":
 		err = c.receipt(a, text)
+	case "consistency":
+		err = c.consistency(a, text)
 	case "digests":
 		err = c.digests(a, text)
 	case "checkpoint":
@@ -379,6 +386,41 @@ func (c *command) receipt(a *answer, text []byte) error {
 		return err
 	}
 	a.verified("the record of %d bytes, whose hash is %v, is event %d of the %d events under the checkpoint, byte for byte", len(record), r.Leaf, r.Index, cp.Size)
+	return nil
+}
+
+// consistency verifies that a store has only grown since checkpoints that were kept.
+func (c *command) consistency(a *answer, text []byte) error {
+	g, err := proof.ParseGrowth(text)
+	if err != nil {
+		return err
+	}
+	cp, err := c.checkpoint(a, g.Checkpoint)
+	if err != nil {
+		return err
+	}
+	if _, err := g.Check(nil); err != nil {
+		return err
+	}
+	for _, path := range c.checkpoints {
+		msg, err := read(path)
+		if err != nil {
+			return err
+		}
+		kept, err := proof.UnverifiedCheckpoint(msg)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		switch {
+		case kept.Origin != cp.Origin:
+			return fmt.Errorf("the proof is of %s, %s is of %s", cp.Origin, path, kept.Origin)
+		case kept.Size != g.Older.Size:
+			return fmt.Errorf("the proof goes from %d events on, %s has %d", g.Older.Size, path, kept.Size)
+		case kept.Root != g.Older.Root:
+			return fmt.Errorf("the first %d events are not those of %s: their root is %v, it was %v", kept.Size, path, g.Older.Root, kept.Root)
+		}
+		a.verified("the first %d of the %d events under the newer checkpoint are those of %s, unchanged and in the same order", kept.Size, cp.Size, path)
+	}
 	return nil
 }
 

@@ -24,6 +24,7 @@ type made struct {
 	receipt, record, ring, pem, other, digest string
 	checkpoint                                string
 	witness                                   string
+	growth, older, between, forked            string
 }
 
 func key(n byte) ed25519.PrivateKey {
@@ -83,6 +84,22 @@ func makeSamples(t testing.TB) *made {
 	r := proof.Receipt{Leaf: proof.LeafHash(records[11]), Index: 11, Path: path, Checkpoint: cosigned}
 	m.receipt, m.record = write("receipt", r.Format()), write("record", records[11])
 	m.checkpoint = write("checkpoint", last.Checkpoint)
+	// The tree has grown from that of digest 2; between is another size, forked another
+	// tree of the same size.
+	head := last.Digest.After
+	kept := chain[2].Digest.After
+	steps, err := proof.Consistency(kept.Size, head, records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.growth = write("growth", (&proof.Growth{Older: kept, Path: steps, Checkpoint: cosigned}).Format())
+	m.older, m.between = write("older", chain[2].Checkpoint), write("between", chain[4].Checkpoint)
+	kept.Root[0] ^= 1
+	fork, err := proof.SignCheckpoint(&proof.Checkpoint{Origin: origin, Head: kept, Time: at}, proof.NewSigner(origin, key(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.forked = write("forked", fork)
 	k := digest.Key{Number: 1, Public: key(1).Public().(ed25519.PublicKey), Created: at}
 	o := digest.Key{Number: 1, Public: key(2).Public().(ed25519.PublicKey), Created: at}
 	m.ring = write("ring", (&digest.Ring{Keys: []digest.Key{k}}).Format())
@@ -132,6 +149,14 @@ func TestVerify(t *testing.T) {
 		{[]string{"checkpoint", m.checkpoint, "--key", m.ring, "--witness", m.witness}, 1, "not cosigned"},
 		{[]string{"digests", m.digest, "--key", m.ring}, 0, "6 digests"},
 		{[]string{"digests", m.digest, "--key", m.other}, 1, "not trusted"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.older, "--key", m.ring}, 0, "the first 21 of the 42 events"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.older, "--key", m.ring, "--witness", m.witness}, 0, "unchanged and in the same order"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.older, "--key", m.other}, 1, "not signed by a trusted key"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.between, "--key", m.ring}, 1, "the proof goes from 21 events on"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.forked, "--key", m.ring}, 1, "the first 21 events are not those of"},
+		{[]string{"consistency", m.receipt, "--checkpoint", m.older, "--key", m.ring}, 1, "reading a consistency proof"},
+		{[]string{"consistency", m.growth, "--key", m.ring}, 2, ""},
+		{[]string{"consistency", m.growth, "--checkpoint", m.older}, 2, ""},
 		{nil, 2, ""},
 		{[]string{"receipt", m.receipt, "--record", m.record}, 2, ""},
 		{[]string{"receipt", m.receipt, "--key", m.ring}, 2, ""},
@@ -165,7 +190,8 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// TestChanged flips bits of receipt, record and digests; each must be noticed.
+// TestChanged flips bits of receipt, record, digests and consistency proof; each must be
+// noticed.
 func TestChanged(t *testing.T) {
 	m := makeSamples(t)
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -178,6 +204,7 @@ func TestChanged(t *testing.T) {
 		{m.record, []string{"receipt", m.receipt, "--record", changed, "--key", m.ring}},
 		{m.digest, []string{"digests", changed, "--key", m.ring}},
 		{m.checkpoint, []string{"checkpoint", changed, "--key", m.ring}},
+		{m.growth, []string{"consistency", changed, "--checkpoint", m.older, "--key", m.ring, "--witness", m.witness}},
 	} {
 		good, err := os.ReadFile(c.file)
 		if err != nil {

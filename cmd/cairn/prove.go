@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,18 +15,35 @@ import (
 func (p *program) proveCommand() *cobra.Command {
 	var store, out, record string
 	var seq int64
+	var consistency bool
 	cmd := &cobra.Command{
-		Use:   "prove [EVENT-ID]",
-		Short: "Print a receipt: proof that an event is in the lake",
+		Use:   "prove EVENT-ID | --seq N | --consistency OLD [NEW]",
+		Short: "Print a receipt: proof that an event is in the lake, or that a store has only grown",
 		Long: `Prove prints a receipt, a small text file that shows that the exact record of an event has
 its place under a signed checkpoint. cairn-verify checks it with the record and the
 lake's public key, without the lake:
   cairn-verify receipt FILE --record RECORD --key KEYS
-An event that no checkpoint covers yet is signed for first, as by "cairn digest".`,
+An event that no checkpoint covers yet is signed for first, as by "cairn digest".
+
+With --consistency it prints the proof that the store at a checkpoint of NEW events (the
+newest one when it is left out) begins with the OLD events that it had before, unchanged.
+Whoever has kept a checkpoint of OLD events checks it, without the lake:
+  cairn-verify consistency FILE --checkpoint OLD-CHECKPOINT --key KEYS
+Events that retention has removed do not hinder that, if OLD was ever signed.`,
 		Example: `  cairn prove 3b4f0d5c-… --out event.receipt --record event.json
-  cairn prove --seq 1000 --store events`,
-		Args: cobra.MaximumNArgs(1),
+  cairn prove --seq 1000 --store events
+  cairn prove --consistency 120000 --out growth.proof`,
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if consistency {
+				if seq >= 0 || record != "" {
+					return usagef("--consistency is about a whole store: it goes with neither --seq nor --record")
+				}
+				return p.proveConsistency(c, store, args, out)
+			}
+			if len(args) > 1 {
+				return usagef("one event can be proved at a time, %d are named", len(args))
+			}
 			if (len(args) == 1) == (seq >= 0) {
 				return usagef("name the event by its ID or by --seq")
 			}
@@ -69,7 +87,38 @@ An event that no checkpoint covers yet is signed for first, as by "cairn digest"
 	f.Int64Var(&seq, "seq", -1, "the event's sequence number, instead of its ID")
 	f.StringVar(&out, "out", "", "write the receipt to this file")
 	f.StringVar(&record, "record", "", "write the exact record to this file")
+	f.BoolVar(&consistency, "consistency", false, "prove that a store of OLD events has only grown")
 	return cmd
+}
+
+// proveConsistency prints the proof that a store has grown from a number of events.
+func (p *program) proveConsistency(c *cobra.Command, store string, args []string, out string) error {
+	if len(args) == 0 {
+		return usagef("name the number of events that the older checkpoint has: its second line")
+	}
+	var sizes [2]uint64
+	for i, a := range args {
+		var err error
+		if sizes[i], err = strconv.ParseUint(a, 10, 63); err != nil || i == 1 && sizes[i] == 0 {
+			return usagef("%q is not a number of events", a)
+		}
+	}
+	return p.withLake(func(lake *engine.Lake) error {
+		s, err := lake.Store(store)
+		if err != nil {
+			return err
+		}
+		g, err := s.ProveGrowth(c.Context(), sizes[0], sizes[1])
+		if err != nil {
+			return err
+		}
+		if out == "" {
+			_, err = p.out.Write(g.Format())
+		} else if err = os.WriteFile(out, g.Format(), 0o600); err != nil {
+			err = fmt.Errorf("writing the proof: %w", err)
+		}
+		return err
+	})
 }
 
 // eventSeq finds the one event with an ID.
