@@ -136,7 +136,7 @@ func (d *Detector) spreads(sl *slot, masked func(int32) bool) {
 	m := &d.model
 	var square float64
 	for h := range int32(24) {
-		r := m.expect(h*60, h*60+60) / 60
+		r := m.straight(h*60, h*60+60) / 60
 		square += float64(float64(r*r) * float64(60-sl.off[h]))
 	}
 	sl.square = float32(square)
@@ -154,7 +154,7 @@ func (d *Detector) spreads(sl *slot, masked func(int32) bool) {
 			if skip {
 				continue
 			}
-			want := m.expect(from, from+length)
+			want := m.straight(from, from+length)
 			e := n - want
 			sum += float64(e*e) - want
 		}

@@ -33,16 +33,17 @@
 //
 // Each midnight the expected rate of every hour comes from the 28 days before: the mean of that hour of the
 // week, drawn towards the mean of its weekday or weekend hour, of its hour of day, and of all (each worth 20
-// calls), scaled to the level of the last 7 days, with straight lines between the middles of hours. Windows of 5, 15
-// and 60 minutes that end at a minute with calls are compared with it. The measure of surprise is the Chernoff bound of
+// calls), scaled to the level of the last 7 days, with straight lines between the middles of hours, or, where neighbours differ by
+// more than 2 times, the larger of them. Windows of 5, 15 and 60 minutes that end at a minute with calls are
+// compared with it. The measure of surprise is the Chernoff bound of
 // the upper tail of a negative binomial distribution, in nats (tail in score.go), whose dispersion each window
 // length gets from the series' past days, the worst left out, and from how few calls the rate rests on.
 // A window is unusual if it reaches all of
 //
 //   - 17 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
 //   - 10 calls, and 2.3 times what was expected;
-//   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls, and between twice (clumps on
-//     many days) and six times (on one day) the most that a window held in 28 days.
+//   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls, and 2.5 times the most
+//     that a window held in 28 days (more if there were few days with clumps, 6.5 times if there was one).
 //
 // An incident starts where the calls up to the deciding minute are likeliest to have risen, and ends where
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.

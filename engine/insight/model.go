@@ -25,6 +25,10 @@ const (
 	atLeastTimes = 2.3
 	// clumpySpread of hourly counts makes a series one of clumps, whatever its rate.
 	clumpySpread = 0.5
+	// stepTimes is how many times larger than its neighbour an hour is after a step.
+	stepTimes = 2
+	// clumpTimes the most of 28 days is what a clumpy series must reach.
+	clumpTimes = 2.5
 	// clumpCalls in an hour are a clump.
 	clumpCalls = 5
 	// gumbelUnits is how many scale units beyond its mode a series' own distribution of
@@ -47,20 +51,24 @@ type model struct {
 	threshold float64
 	mean      float64                         // calls per minute, 28 days
 	cum       [reach + DayMinutes + 1]float64 // expected calls from -reach up to a minute
+	line      [reach + DayMinutes + 1]float64 // the same, with a straight line where cum has a step
 }
 
 // expect returns the calls expected in minutes [from, to) of the day; from ≥ -reach.
 func (m *model) expect(from, to int32) float64 { return m.cum[to+reach] - m.cum[from+reach] }
+
+// straight is expect without steps: the sum of it is right, so the spread round it can be measured.
+func (m *model) straight(from, to int32) float64 { return m.line[to+reach] - m.line[from+reach] }
 
 // dispersion of the window w that ends at minute at.
 func (m *model) dispersion(w int, at int32) float64 {
 	return m.spread[w] + m.widen[(at+120)/60]
 }
 
-// need is how many calls a window of a clumpy series must hold: more than twice the most of 28 days, six times if
-// that was one day's.
+// need is how many calls a window of a clumpy series must hold: clumpTimes the most of 28 days, more if there were
+// few days with clumps.
 func (m *model) need(w int) uint64 {
-	times := 2 + 4/float64(max(m.clumps, 1))
+	times := clumpTimes + 4/float64(max(m.clumps, 1))
 	return max(sparseCalls, uint64(times*float64(m.peak[w])))
 }
 
@@ -242,23 +250,33 @@ func weekend(weekday int) int {
 	return 0
 }
 
-// interpolate lays straight lines between the middles of the hours and sums them up.
+// interpolate lays straight lines between the middles of the hours and sums them up. Where neighbours differ
+// by stepTimes there is a step, and nobody knows at which minute: there the larger one is expected from middle to
+// middle.
 func (m *model) interpolate() {
-	sum, at := 0.0, 0
+	sum, line, at := 0.0, 0.0, 0
 	for ; at < 30; at++ { // no middle before it
 		sum += m.rates[0]
-		m.cum[at+1] = sum
+		m.cum[at+1], m.line[at+1] = sum, sum
 	}
+	line = sum
 	for i := 0; ; i++ {
-		step := (m.rates[i+1] - m.rates[i]) / 60
-		r := m.rates[i] + step/2
+		a, b := m.rates[i], m.rates[i+1]
+		step := (b - a) / 60
+		r := a + step/2
+		steep := a > stepTimes*b || b > stepTimes*a
 		for range 60 {
 			if at == reach+DayMinutes {
 				return
 			}
-			sum += r
+			line += r
+			if steep {
+				sum += max(a, b)
+			} else {
+				sum += r
+			}
 			at++
-			m.cum[at] = sum
+			m.cum[at], m.line[at] = sum, line
 			r += step
 		}
 	}
