@@ -134,7 +134,7 @@ func TestLibPQ(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		st, err := tx.Prepare(pq.CopyIn("taken", "eventjson"))
+		st, err := tx.Prepare(`COPY "taken" ("eventjson") FROM STDIN`)
 		if err != nil {
 			return err
 		}
@@ -183,7 +183,7 @@ func TestLibPQ(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		st, err := tx.Prepare(pq.CopyIn("taken", "eventjson"))
+		st, err := tx.Prepare(`COPY "taken" ("eventjson") FROM STDIN`)
 		if err != nil {
 			return err
 		}
