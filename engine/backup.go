@@ -69,6 +69,10 @@ func (l *Lake) Backup(ctx context.Context, to Bucket, opts BackupOptions) (*Back
 	if l.ring != nil {
 		b.Keeper = l.ring.Keeper()
 	}
+	if err := l.checkSecret(); err != nil {
+		// The events are worth a backup all the same.
+		l.opts.Logger.Warn("what is restored from this backup will make no digests", "error", err)
+	}
 	stage := l.base.PathJoin(l.dir, stageDir)
 	if err := l.base.RemoveAll(stage); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing what an earlier backup has left: %w", err)

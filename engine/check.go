@@ -82,6 +82,9 @@ func (l *Lake) Check(ctx context.Context, opts CheckOptions) (*CheckReport, erro
 		c.problem(p)
 	}
 	c.checkLog()
+	if err := l.checkSecret(); err != nil {
+		c.problem(Problem{Place: secretFile, What: err.Error()})
+	}
 	if err := c.checkCatalogue(); err != nil {
 		return nil, err
 	}

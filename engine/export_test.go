@@ -498,3 +498,56 @@ func TestScriptOfTenLines(t *testing.T) {
 		}
 	}
 }
+
+// TestExportAfterRetention: a bundle of a store from which retention has dropped events,
+// between others and at the beginning, verifies and says how many are gone; a lake that
+// takes it back has what was left.
+func TestExportAfterRetention(t *testing.T) {
+	ctx := context.Background()
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var passed time.Duration
+	o := &engine.Options{FS: vfs.NewMem(), SegmentRows: 50, MemtableRows: 50, MemtableAge: -1, NoMerge: true, RetainInterval: -1, DigestInterval: -1,
+		Clock: func() time.Time { return start.Add(passed) }, RunTime: func() time.Duration { return passed }}
+	l, err := engine.Open("lake", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s, err := l.MakeStore(ctx, engine.NewStore{Name: "events", Days: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records [][]byte
+	for i := range 700 {
+		when := start.Add(-20 * 24 * time.Hour) // three hundred of these, and again the last hundred
+		if i >= 300 && i < 600 {
+			when = start
+		}
+		records = append(records, fmt.Appendf(nil, `{"eventVersion":"1.08","eventTime":"%s","eventSource":"s3.amazonaws.com","eventName":"GetObject","awsRegion":"eu-west-1","eventID":"r-%d"}`, when.Format(time.RFC3339), i))
+	}
+	for part := range slices.Chunk(records, 50) {
+		if _, err := s.Append(ctx, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	passed = 15 * 24 * time.Hour
+	if r, err := l.Retain(ctx); err != nil || r.Events != 400 {
+		t.Fatalf("dropped %+v, %v", r, err)
+	}
+	b, r := export(t, l, engine.ExportOptions{Store: "events"})
+	if r.Events != 300 || r.Missing != 400 {
+		t.Errorf("exported %+v", r)
+	}
+	v := verifyBundle(t, b)
+	if len(v.Problems) > 0 || v.Manifest.Missing != 400 || v.Manifest.Events != 300 || v.Events != 300 {
+		t.Errorf("the bundle: %+v", v)
+	}
+	if said := strings.Join(append(v.Verified, v.NotVerified...), "\n"); !strings.Contains(said, "400") {
+		t.Errorf("nobody says how many events are gone:\n%s", said)
+	}
+	// Part of the range is gone: a selection by time has what is left of it.
+	b, r = export(t, l, engine.ExportOptions{Store: "events", From: start.Add(-30 * 24 * time.Hour), To: start.Add(time.Hour)})
+	if v := verifyBundle(t, b); r.Events != 300 || len(v.Problems) > 0 {
+		t.Errorf("a selection: %+v, %+v", r, v.Problems)
+	}
+}

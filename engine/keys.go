@@ -179,6 +179,23 @@ func (l *Lake) keyWrapper(first bool) (digest.Wrapper, error) {
 	return digest.SecretWrapper([digest.SecretBytes]byte(b)), nil
 }
 
+// checkSecret says what is wrong with the file that has the secret, if the lake has one:
+// nothing else notices before the next digest is due.
+func (l *Lake) checkSecret() error {
+	if l.opts.KeyWrapper != nil {
+		return nil // a keeper's matter, who may be far away
+	}
+	l.digests.Lock()
+	defer l.digests.Unlock()
+	if len(l.digests.keys) == 0 {
+		return nil
+	}
+	if _, err := l.signingKey(); err != nil {
+		return fmt.Errorf("the signing key in use cannot be unwrapped: %w", err)
+	}
+	return nil
+}
+
 // makeSecret makes the secret and its file.
 func (l *Lake) makeSecret(path string) (digest.Wrapper, error) {
 	var secret [digest.SecretBytes]byte

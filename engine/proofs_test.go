@@ -625,7 +625,28 @@ func TestSecretMissing(t *testing.T) {
 	if _, err := l.RotateKey(ctx); err == nil {
 		t.Error("the key is rotated without the secret")
 	}
+	named := func(what string) {
+		t.Helper()
+		r, err := l.Check(ctx, CheckOptions{})
+		if err != nil || len(r.Problems) != 1 || r.Problems[0].Place != "SECRET" {
+			t.Errorf("%s: check finds %v, %v", what, r.Problems, err)
+		}
+	}
+	named("no secret")
+	other := bytes.Clone(secret)
+	if i := len(other) - 5; other[i] == '7' {
+		other[i] = '8'
+	} else {
+		other[i] = '7'
+	}
+	writeTest(t, fs, "lake/SECRET", other)
+	named("another secret")
+	writeTest(t, fs, "lake/SECRET", secret[:len(secret)-3])
+	named("half a secret")
 	writeTest(t, fs, "lake/SECRET", secret)
+	if r, err := l.Check(ctx, CheckOptions{}); err != nil || len(r.Problems) > 0 {
+		t.Errorf("with the secret back: %v, %v", r, err)
+	}
 	if _, err := s.Digest(ctx); err != nil {
 		t.Error(err)
 	}
