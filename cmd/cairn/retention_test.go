@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,4 +156,31 @@ func TestFreedIsShown(t *testing.T) {
 		t.Errorf("stats: %d freed, %v", stats.FreedBytes, err)
 	}
 	says(t, "stats", must(t, "stats", "--dir", dir), "freed")
+}
+
+// TestAuditQueries: the server records queries when it is told to, and only then.
+func TestAuditQueries(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	for i, want := range []string{"0", "1"} {
+		p := &program{dir: dir, err: io.Discard}
+		lake, err := p.openToServe(p.logger(), i == 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := lake.Query(p.withActor(context.Background()), "SELECT 'asked'")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows.Close()
+		if err := lake.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			continue // a lake without acts has no audit store
+		}
+		got := must(t, "query", "SELECT count(*) AS n FROM cairn_audit WHERE eventData.eventName = 'StartQuery' AND eventData.userIdentity.type = 'OSUser' AND eventData.requestParameters['queryStatement'] LIKE '%asked%'", "--dir", dir, "--format", "csv")
+		if got != "n\n"+want+"\n" {
+			t.Errorf("recorded: %s", got)
+		}
+	}
 }

@@ -42,6 +42,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Duration("write-timeout", 2*time.Minute, "end sessions whose client does not read its results")
 	f.Duration("shutdown-timeout", 20*time.Second, "how long running statements may go on at the end")
 	f.Bool("metrics-open", false, "serve /metrics to this machine without a password; else an admin's or auditor's is asked for")
+	f.Bool("audit-queries", false, "record every query, with who asked it and from where, in the store cairn_audit")
 	f.Bool("allow-cleartext", false, "let other machines connect without TLS")
 	f.String("log-format", "text", "text or json")
 	f.String("log-level", "info", "debug, info, warn or error")
@@ -144,7 +145,7 @@ cairn user add. Listening beyond this machine should go with TLS.`,
 			if err != nil {
 				return err
 			}
-			lake, err := p.openToServe(log)
+			lake, err := p.openToServe(log, k.Bool("audit-queries"))
 			if err != nil {
 				return err
 			}
@@ -160,8 +161,8 @@ cairn user add. Listening beyond this machine should go with TLS.`,
 	return cmd
 }
 
-// openToServe opens the lake, or makes one.
-func (p *program) openToServe(log *slog.Logger) (*engine.Lake, error) {
+// openToServe opens the lake, or makes one; with auditQueries every query is recorded.
+func (p *program) openToServe(log *slog.Logger, auditQueries bool) (*engine.Lake, error) {
 	dir, err := p.lakeDir()
 	if err != nil {
 		return nil, err
@@ -174,7 +175,7 @@ func (p *program) openToServe(log *slog.Logger) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Open(dir, &engine.Options{EventHistory: true, Keeper: keeper, Publish: p.publishTargets(), Logger: log})
+	return engine.Open(dir, &engine.Options{EventHistory: true, AuditQueries: auditQueries, Keeper: keeper, Publish: p.publishTargets(), Logger: log})
 }
 
 // serveConfig is the configuration that the settings make.

@@ -63,7 +63,7 @@ func TestSettings(t *testing.T) {
 		}
 		_, jsonLog := log.Handler().(*slog.JSONHandler)
 		cfg := serveConfig(k, nil)
-		return out, []any{cfg, jsonLog, log.Enabled(t.Context(), slog.LevelDebug)}
+		return out, []any{cfg, jsonLog, log.Enabled(t.Context(), slog.LevelDebug), k.Bool("audit-queries")}
 	}
 	_, plain := read(t, "")
 	for _, x := range all {
