@@ -12,6 +12,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/cairndb/cairn/engine/crypt"
 )
 
 // stageDir holds links to the files of a backup while it runs.
@@ -193,7 +195,7 @@ func (l *Lake) stage(stage string, b *Backup) ([]stagedFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.IsDir() || name == lockFile || strings.HasSuffix(name, ".tmp") {
+		if info.IsDir() || name == lockFile || name == ControlSocket || strings.HasSuffix(name, ".tmp") {
 			continue
 		}
 		link := fs.PathJoin(stage, name)
@@ -240,18 +242,18 @@ func (l *Lake) upload(ctx context.Context, to Bucket, opts BackupOptions, b *Bac
 		}
 		name := f.object()
 		size, exists := there[name]
-		if exists && size == f.Bytes && !verified[name] {
+		if exists && size == f.objectBytes() && !verified[name] {
 			// Left by a backup that was cut short.
 			exists = verifyObject(ctx, to, &f) == nil
 		}
-		if !exists || size != f.Bytes {
+		if !exists || size != f.objectBytes() {
 			if err := l.put(ctx, to, s, &f); err != nil {
 				return nil, err
 			}
 			r.Uploaded++
-			r.UploadedBytes += f.Bytes
+			r.UploadedBytes += f.objectBytes()
 		}
-		there[name], verified[name] = f.Bytes, true
+		there[name], verified[name] = f.objectBytes(), true
 		b.Files = append(b.Files, f)
 		p.FilesDone++
 		if p.BytesDone += f.Bytes; opts.Progress != nil {
@@ -278,7 +280,7 @@ func (l *Lake) describe(ctx context.Context, s stagedFile, known map[string]Back
 	}
 	f := BackupFile{Path: s.path, Bytes: s.bytes, Modified: info.ModTime().UnixNano()}
 	if k, ok := known[s.path]; ok && !rehash && k.Bytes == f.Bytes && k.Modified == f.Modified && strings.HasSuffix(s.path, ".sst") {
-		f.SHA256 = k.SHA256
+		f.Head, f.SHA256 = k.Head, k.SHA256
 		return f, nil
 	}
 	h := sha256.New()
@@ -286,9 +288,17 @@ func (l *Lake) describe(ctx context.Context, s stagedFile, known map[string]Back
 	if err != nil {
 		return f, err
 	}
-	n, err := io.Copy(h, r)
-	if err == nil && n != s.bytes {
-		err = fmt.Errorf("it has %d bytes, should have %d", n, s.bytes)
+	head := make([]byte, min(crypt.HeadLen, s.bytes))
+	n, err := io.ReadFull(r, head)
+	if err == nil {
+		// What does not begin like an encrypted file is one object as a whole.
+		if f.Head = crypt.FileHead(head); f.Head == nil {
+			h.Write(head)
+		}
+		var rest int64
+		if rest, err = io.Copy(h, r); err == nil && int64(n)+rest != s.bytes {
+			err = fmt.Errorf("it has %d bytes, should have %d", int64(n)+rest, s.bytes)
+		}
 	}
 	if err := errors.Join(err, r.Close()); err != nil {
 		return f, fmt.Errorf("reading %s for the backup: %w", s.path, err)
@@ -302,6 +312,9 @@ func (l *Lake) put(ctx context.Context, to Bucket, s stagedFile, f *BackupFile) 
 	r, err := l.openStaged(ctx, s)
 	if err != nil {
 		return err
+	}
+	if _, err := io.CopyN(io.Discard, r, f.headBytes()); err != nil {
+		return errors.Join(fmt.Errorf("reading %s for the backup: %w", s.path, err), r.Close())
 	}
 	if err := errors.Join(to.Write(ctx, f.object(), r), r.Close()); err != nil {
 		return fmt.Errorf("writing backup object %s of file %s: %w", f.object(), f.Path, err)

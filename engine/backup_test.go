@@ -58,6 +58,10 @@ func restoreTest(t *testing.T, from Bucket, o Options, ro RestoreOptions) (*Lake
 	if err != nil || len(report.Problems) > 0 {
 		t.Fatalf("restored lake: %+v, %v", report, err)
 	}
+	verified, err := l.Verify(context.Background(), VerifyOptions{Full: true})
+	if err != nil || verified.ProblemCount > 0 {
+		t.Fatalf("restored lake: %+v, %v", verified, err)
+	}
 	return l, b
 }
 
@@ -176,6 +180,60 @@ func testBackupIsIncremental(t *testing.T, o Options) {
 	storeTest(t, other)
 	if _, err := other.Backup(ctx, to, BackupOptions{}); !errors.Is(err, ErrConflict) {
 		t.Errorf("another lake in the same place: %v", err)
+	}
+}
+
+// TestBackupAfterRotation: a rotation of the key changes the heads of all files, and what
+// is behind them is not written again. The newest backup needs the new key only.
+func TestBackupAfterRotation(t *testing.T) {
+	ctx := context.Background()
+	o := Options{SegmentRows: 64, MemtableRows: 32, NoMerge: true, Keeper: enginetest.OpenKeeper{}}
+	l := openTest(t, vfs.NewMem(), o)
+	s := storeTest(t, l)
+	want := testEvents(0, 640)
+	appendTest(t, s, want)
+	waitSealed(t, s, 1)
+	to := DirBucket(vfs.NewMem(), "b")
+	first, err := l.Backup(ctx, to, BackupOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects := map[string]string{}
+	for _, f := range first.Backup.Files {
+		objects[f.Path] = f.SHA256
+		if (f.Head == nil) != (f.Path == keysFile || f.Bytes == 0) {
+			t.Errorf("%s of %d bytes has a head of %d", f.Path, f.Bytes, len(f.Head))
+		}
+	}
+	if n, err := l.RotateEncryption(ctx, RotateOptions{}); err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	second, err := l.Backup(ctx, to, BackupOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := 0
+	for _, f := range second.Backup.Files {
+		if old, there := objects[f.Path]; there && strings.HasSuffix(f.Path, ".sst") {
+			tables++
+			if f.SHA256 != old {
+				t.Errorf("%s is another object after the rotation", f.Path)
+			}
+		}
+	}
+	if tables < 640/64/2 {
+		t.Errorf("%d tables in both", tables)
+	}
+	for _, b := range []*Backup{first.Backup, second.Backup} {
+		restored, _ := restoreTest(t, to, o, RestoreOptions{ID: b.ID})
+		sameRecords(t, storeTest(t, restored), want)
+		status, err := restored.Encryption(ctx)
+		if err != nil || len(status.Unreadable) > 0 {
+			t.Fatalf("%+v, %v", status, err)
+		}
+		if n := status.Keys[0].Files; (b == second.Backup) != (n == 0) {
+			t.Errorf("backup %s: %d files under the first key", b.ID, n)
+		}
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/cairndb/cairn/engine/crypt"
 )
 
 // Bucket is where backups lie: a set of objects with names such as
@@ -35,8 +37,10 @@ type Bucket interface {
 //
 // The files are objects named by the SHA-256 of their content, so that what two
 // backups have in common (segments never change) is stored once. Files of an
-// encrypted lake are stored as they are on disk, encrypted; its key ring is one of
-// them, and is of no use without the keeper.
+// encrypted lake are stored as they are on disk, encrypted, but for their heads, which
+// hold the wrapped data keys and are in the manifest: so a rotation of the lake's key,
+// which changes heads only, does not have everything written again. The key ring is one
+// of the files, and is of no use without the keeper.
 type Backup struct {
 	Format  string    `json:"format"`
 	Version int       `json:"version"`
@@ -68,8 +72,29 @@ type BackupStore struct {
 type BackupFile struct {
 	Path     string `json:"path"` // below the lake's directory, with slashes
 	Bytes    int64  `json:"bytes"`
-	SHA256   string `json:"sha256"`
+	SHA256   string `json:"sha256"`   // of the object
 	Modified int64  `json:"modified"` // nanoseconds since 1970, as the file system told
+	// Head is how an encrypted file begins (crypt.FileHead); the object has what follows
+	// the first crypt.HeadLen bytes.
+	Head []byte `json:"head,omitempty"`
+}
+
+// headBytes is how much of the file is not in its object.
+func (f *BackupFile) headBytes() int64 {
+	if f.Head == nil {
+		return 0
+	}
+	return crypt.HeadLen
+}
+
+// objectBytes is the length of the file's object.
+func (f *BackupFile) objectBytes() int64 { return f.Bytes - f.headBytes() }
+
+// head returns the bytes of the file that are not in its object.
+func (f *BackupFile) head() []byte {
+	head := make([]byte, f.headBytes())
+	copy(head, f.Head)
+	return head
 }
 
 const (
@@ -147,7 +172,7 @@ func parseBackup(raw []byte) (*Backup, error) {
 		return nil, errors.New("its IDs or its time are not as they must be")
 	}
 	for _, f := range b.Files {
-		if !sha256Form.MatchString(f.SHA256) || f.Bytes < 0 || !localPath(f.Path) {
+		if !sha256Form.MatchString(f.SHA256) || f.objectBytes() < 0 || !localPath(f.Path) || !bytes.Equal(f.Head, crypt.FileHead(f.head())) {
 			return nil, fmt.Errorf("file %q is not described as it must be", f.Path)
 		}
 	}
@@ -248,7 +273,7 @@ func verifyObject(ctx context.Context, from Bucket, f *BackupFile) error {
 		return damagedObject(f.object(), err)
 	}
 	h := sha256.New()
-	n, err := io.Copy(h, io.LimitReader(r, f.Bytes+1))
+	n, err := io.Copy(h, io.LimitReader(r, f.objectBytes()+1))
 	if err := errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("reading backup object %s: %w", f.object(), err)
 	}
@@ -257,8 +282,8 @@ func verifyObject(ctx context.Context, from Bucket, f *BackupFile) error {
 
 // compare holds what was read against what was written.
 func (f *BackupFile) compare(n int64, sum []byte) error {
-	if n != f.Bytes {
-		return damagedObject(f.object(), fmt.Errorf("it should have %d bytes, and has %d or more", f.Bytes, n))
+	if n != f.objectBytes() {
+		return damagedObject(f.object(), fmt.Errorf("it should have %d bytes, and has %d or more", f.objectBytes(), n))
 	}
 	if got := hex.EncodeToString(sum); got != f.SHA256 {
 		return damagedObject(f.object(), fmt.Errorf("its SHA-256 is %s", got))

@@ -93,10 +93,10 @@ func (l *Lake) encryptedFS() (*crypt.FS, error) {
 }
 
 // outsideEncryption reports whether a file of the lake is not meant to be
-// encrypted: the lock has no bytes, and the key ring is sealed by itself.
+// encrypted: lock and socket have no bytes, and the key ring is sealed by itself.
 func (l *Lake) outsideEncryption(path string) bool {
 	switch path {
-	case l.base.PathJoin(l.dir, lockFile), l.base.PathJoin(l.dir, keysFile), l.base.PathJoin(l.dir, keysFile+".tmp"):
+	case l.base.PathJoin(l.dir, lockFile), l.base.PathJoin(l.dir, ControlSocket), l.base.PathJoin(l.dir, keysFile), l.base.PathJoin(l.dir, keysFile+".tmp"):
 		return true
 	}
 	return false

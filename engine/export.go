@@ -105,6 +105,20 @@ func (l *Lake) Export(ctx context.Context, to Bucket, opts ExportOptions) (*Expo
 	return r, nil
 }
 
+// Export is [Lake.Export] of a store that the view shows whole. Whoever is limited to
+// accounts is refused: a bundle's tree, digests and counts are those of all accounts.
+func (v *View) Export(ctx context.Context, to Bucket, opts ExportOptions) (*ExportReport, error) {
+	if opts.Store == "" {
+		opts.Store = DefaultStore
+	}
+	s, err := v.Whole(opts.Store)
+	if err != nil {
+		return nil, err
+	}
+	opts.Store = s.ID()
+	return v.lake.Export(ctx, to, opts)
+}
+
 // export is the state of one.
 type export struct {
 	ctx     context.Context

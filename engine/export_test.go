@@ -551,3 +551,31 @@ func TestExportAfterRetention(t *testing.T) {
 		t.Errorf("a selection: %+v, %+v", r, v.Problems)
 	}
 }
+
+// TestExportOfAView: a store that is shown whole can be exported, others do not exist, and
+// who sees some accounts only exports nothing, whatever the condition.
+func TestExportOfAView(t *testing.T) {
+	ctx := context.Background()
+	l, s := exportLake(t, oddRecords(120))
+	all := []string{engine.All}
+	for _, c := range []struct {
+		scope engine.Scope
+		kind  error
+	}{
+		{engine.Scope{Stores: all, Accounts: all}, nil},
+		{engine.Scope{Stores: []string{s.ID()}, Accounts: all}, nil},
+		{engine.Scope{Stores: []string{"other"}, Accounts: all}, engine.ErrNotFound},
+		{engine.Scope{}, engine.ErrNotFound},
+		{engine.Scope{Stores: all, Accounts: []string{"111122223333"}}, engine.ErrRefused},
+		{engine.Scope{Stores: all}, engine.ErrRefused},
+	} {
+		to := newMemBucket()
+		r, err := l.As(c.scope).Export(ctx, to, engine.ExportOptions{Where: "recipientAccountId = '111122223333'"})
+		if !errors.Is(err, c.kind) || (err == nil) != (c.kind == nil) {
+			t.Errorf("%+v: %v", c.scope, err)
+		}
+		if err != nil && (r != nil || len(to.files) > 0) {
+			t.Errorf("%+v: refused, and %d files were written", c.scope, len(to.files))
+		}
+	}
+}

@@ -20,6 +20,11 @@ const (
 	dbDir      = "db"
 )
 
+// ControlSocket is the name of the socket in a lake's directory by which programs of
+// this machine reach the process that has the lake open, if it listens. It is no part
+// of the lake.
+const ControlSocket = "control.sock"
+
 // FormatVersion is the format of a lake directory that this program reads and
 // writes.
 //

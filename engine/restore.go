@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -188,8 +188,10 @@ func syncDirs(fs vfs.FS, dirs map[string]bool) error {
 func restoreFile(ctx context.Context, fs vfs.FS, from Bucket, f *BackupFile, target string) error {
 	if have, err := fs.Open(target); err == nil {
 		h := sha256.New()
+		head := make([]byte, f.headBytes())
+		_, short := io.ReadFull(have, head)
 		n, err := io.Copy(h, have)
-		if err := errors.Join(err, have.Close()); err == nil && n == f.Bytes && hex.EncodeToString(h.Sum(nil)) == f.SHA256 {
+		if err := errors.Join(short, err, have.Close()); err == nil && bytes.Equal(head, f.head()) && f.compare(n, h.Sum(nil)) == nil {
 			return nil
 		}
 	}
@@ -207,7 +209,10 @@ func restoreFile(ctx context.Context, fs vfs.FS, from Bucket, f *BackupFile, tar
 		return err
 	}
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(writerOnly{out}, h), &cancelReader{ctx: ctx, Reader: io.LimitReader(r, f.Bytes+1)})
+	var n int64
+	if _, err = out.Write(f.head()); err == nil {
+		n, err = io.Copy(io.MultiWriter(writerOnly{out}, h), &cancelReader{ctx: ctx, Reader: io.LimitReader(r, f.objectBytes()+1)})
+	}
 	if err == nil {
 		err = f.compare(n, h.Sum(nil))
 	}

@@ -27,8 +27,8 @@ type VerifyOptions struct {
 	// files, each a signed checkpoint or lines of digests. The lake must have grown
 	// from them.
 	Outside [][]byte
-	// Keys are public keys that were kept elsewhere. When nil, the lake's own keys are
-	// believed.
+	// Keys are public keys that were kept elsewhere; those of the lake that they endorse,
+	// one after the other, are believed with them. When nil, the lake's own keys are.
 	Keys *digest.Ring
 	// Progress is called now and then, by one goroutine at a time; may be nil.
 	Progress func(VerifyProgress)
@@ -96,6 +96,8 @@ func (l *Lake) Verify(ctx context.Context, opts VerifyOptions) (*VerifyReport, e
 	if v.keys == nil {
 		v.keys = l.PublicKeys()
 		v.leave("the keys are those that the lake itself names; give keys that were kept elsewhere to verify that they are yours")
+	} else if own, err := digest.ParseKeys(l.PublicKeys().Format()); err == nil {
+		v.keys = own.Endorsed(v.keys)
 	}
 	if err := v.readOutside(); err != nil {
 		return nil, err

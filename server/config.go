@@ -62,6 +62,10 @@ type Config struct {
 	// 20 s when 0.
 	ShutdownTime time.Duration
 
+	// OpenBucket opens the places of backups that programs of this machine ask for
+	// (see control.go); when nil nobody can ask.
+	OpenBucket OpenBucket
+
 	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
 	// admin or auditor.
 	MetricsOpen bool

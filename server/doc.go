@@ -9,6 +9,10 @@
 // auth. Without credentials the server listens on loopback only, and only when its
 // operator says so (Config.NoAuth).
 //
+// Programs of this machine that may write to the lake's directory reach the server
+// through a socket there (control.go): a backup of a lake that is served goes that way,
+// see [Backup].
+//
 // # Shutting down
 //
 // When ctx ends the server is not ready any more (/readyz), accepts nothing, lets

@@ -28,6 +28,8 @@ type Server struct {
 	httpLn net.Listener
 	tls    bool
 	ready  atomic.Bool
+
+	control *control // nil when there is none
 }
 
 // New checks the configuration and opens the listeners, so that their addresses are known
@@ -81,6 +83,12 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 			s.httpLn = tls.NewListener(s.httpLn, own)
 		}
 	}
+	if cfg.OpenBucket != nil {
+		// Without it the lake is served all the same: a file system may have no sockets.
+		if err := s.openControl(); err != nil {
+			cfg.Logger.Warn("no backups while this runs", "error", err)
+		}
+	}
 	return s, nil
 }
 
@@ -91,6 +99,7 @@ func (s *Server) closeListeners() {
 	if s.httpLn != nil {
 		s.httpLn.Close()
 	}
+	s.closeControl()
 }
 
 // Addr returns the address of the Postgres listener, "" when it is off.
@@ -137,6 +146,10 @@ func (s *Server) Serve(ctx context.Context) error {
 			return nil
 		})
 	}
+	if s.control != nil {
+		defer s.closeControl()
+		run(func() error { return s.control.serve(ctx) })
+	}
 	s.ready.Store(true)
 	<-ctx.Done()
 	s.ready.Store(false)
@@ -150,6 +163,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.http != nil {
 		if err := s.http.Shutdown(limit); err != nil {
 			s.http.Close()
+		}
+	}
+	if s.control != nil {
+		// What is going on there has been cancelled with ctx.
+		if err := s.control.http.Shutdown(limit); err != nil {
+			s.control.http.Close()
 		}
 	}
 	work.Wait()

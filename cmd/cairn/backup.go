@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/bucket"
+	"github.com/cairndb/cairn/server"
 )
 
 // openBucket opens a directory or, by its URL, an object store.
@@ -48,6 +50,8 @@ func (p *program) backupCommand() *cobra.Command {
 		Long: `Backup copies the lake, as it is at one moment, to ` + bucketHelp + `.
 
 What earlier backups in the same place have is not copied again: segments never change.
+A lake that "cairn serve" has open is backed up by that process, as its user, on the word of
+that user or root; environment and credentials for the bucket are the server's then.
 Cut short, it is run again and goes on. Everything written is read back; the manifest,
 which makes it a backup, comes last. An encrypted lake is backed up encrypted, its key
 ring (KEYS) included; keep the keeper elsewhere.`,
@@ -68,13 +72,8 @@ ring (KEYS) included; keep the keeper elsewhere.`,
 			case verify:
 				return p.verifyBackup(c.Context(), to, id)
 			}
-			lake, err := p.open(true)
-			if err != nil {
-				return err
-			}
-			defer lake.Close()
 			bar := newProgress(p.err, true)
-			r, err := lake.Backup(c.Context(), to, engine.BackupOptions{Rehash: rehash, Progress: p.backupBar(bar)})
+			r, err := p.backup(c.Context(), args[0], to, engine.BackupOptions{Rehash: rehash, Progress: p.backupBar(bar)})
 			bar.finish()
 			if err != nil {
 				return err
@@ -93,6 +92,32 @@ ring (KEYS) included; keep the keeper elsewhere.`,
 	cmd.Flags().BoolVar(&rehash, "rehash", false, "read also the segments that the last backup has")
 	cmd.MarkFlagsMutuallyExclusive("list", "verify")
 	return cmd
+}
+
+// backup backs the lake up, or has the server do it that has the lake open.
+func (p *program) backup(ctx context.Context, target string, to engine.Bucket, opts engine.BackupOptions) (*engine.BackupReport, error) {
+	dir, err := p.lakeDir()
+	if err != nil {
+		return nil, err
+	}
+	if !bucket.IsURL(target) {
+		if target, err = filepath.Abs(target); err != nil {
+			return nil, err
+		}
+	}
+	r, err := server.Backup(ctx, dir, target, opts)
+	if !errors.Is(err, server.ErrNotServed) {
+		return r, err
+	}
+	lake, err := p.open(true)
+	if errors.Is(err, engine.ErrUnavailable) {
+		return nil, fmt.Errorf("%w\na lake that is in use is backed up by \"cairn serve\", or by the program that has it open", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err = lake.Backup(ctx, to, opts)
+	return r, errors.Join(err, lake.Close())
 }
 
 type backupInfo struct {

@@ -188,6 +188,9 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 		return nil, err
 	}
 	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), Logger: p.logger()})
+	if len(p.publish) > 0 && errors.Is(err, engine.ErrBadInput) {
+		return nil, usageError{fmt.Errorf("--publish: %w", err)}
+	}
 	if mustExist && errors.Is(err, engine.ErrNotFound) {
 		return nil, fmt.Errorf("%w\nfill one with: cairn import PATH… --dir %s", err, dir)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,13 +20,19 @@ func periodText(days uint32) string {
 	return fmt.Sprintf("%d days", days)
 }
 
+// A period as CloudTrail Lake has them, in days; the engine refuses others as well.
+const (
+	retentionMin = 7
+	retentionMax = 3653
+)
+
 // parsePeriod reads a retention period: a number of days, or "forever".
 func parsePeriod(s string) (uint32, error) {
 	if s == "forever" {
 		return engine.Forever, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
-	if err != nil || n == 0 {
+	if err != nil || n < retentionMin || n > retentionMax {
 		return 0, usagef("retention %q is neither a number of days, 7 to 3653, nor forever", s)
 	}
 	return uint32(n), nil
@@ -238,6 +245,9 @@ func (p *program) addHoldCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			h := engine.Hold{Store: args[0], Reason: reason}
+			if strings.TrimSpace(reason) == "" {
+				return usagef("hold add wants --reason: a hold that nobody can explain is never released")
+			}
 			var err error
 			if h.From, err = holdTime("--from", from); err != nil {
 				return err

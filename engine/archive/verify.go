@@ -103,16 +103,7 @@ func (v *verification) trusted(bundle *digest.Ring, fingerprint string) bool {
 	if v.opts.Keys == nil || v.opts.Keys.Find(fingerprint) != nil {
 		return true
 	}
-	// A ring is parsed only if each key is endorsed by the one before it.
-	known := false
-	for i := range bundle.Keys {
-		k := &bundle.Keys[i]
-		known = known || v.opts.Keys.Find(k.Fingerprint()) != nil
-		if k.Fingerprint() == fingerprint {
-			return known
-		}
-	}
-	return false
+	return bundle.Endorsed(v.opts.Keys).Find(fingerprint) != nil
 }
 
 func (v *verification) run() error {

@@ -33,6 +33,19 @@ const (
 	wrappedLen = keyLen + tagLen
 )
 
+// HeadLen is how much of an encrypted file is its head: all that a rotation of keys
+// changes in it.
+const HeadLen = headLen
+
+// FileHead returns the head of what begins like an encrypted file, without the zeros at
+// its end; nil for anything else.
+func FileHead(b []byte) []byte {
+	if len(b) < headLen || !bytes.HasPrefix(b, []byte(fileMagic)) {
+		return nil
+	}
+	return bytes.TrimRight(b[:headLen], "\x00")
+}
+
 // kind is how a file is written.
 type kind byte
 

@@ -235,6 +235,17 @@ func (r *Ring) add(key ed25519.PublicKey) {
 	}
 }
 
+// Endorsed returns the trusted keys and those of r that come after one of them: each key
+// of a ring that was parsed is endorsed by the one before it.
+func (r *Ring) Endorsed(trusted *Ring) *Ring {
+	for i := range r.Keys {
+		if trusted.Find(r.Keys[i].Fingerprint()) != nil {
+			return trusted.Merge(&Ring{Keys: r.Keys[i:]})
+		}
+	}
+	return trusted
+}
+
 // Merge returns a ring with the keys of both.
 func (r *Ring) Merge(other *Ring) *Ring {
 	out := &Ring{Keys: append([]Key(nil), r.Keys...)}

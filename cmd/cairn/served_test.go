@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cairndb/cairn/engine"
+)
+
+// lockedBuffer is a buffer that is read while it is written.
+type lockedBuffer struct {
+	sync.Mutex
+	b bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.Lock()
+	defer l.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.Lock()
+	defer l.Unlock()
+	return l.b.String()
+}
+
+// TestBackupOfServedLake backs a lake up that a server has open, by way of the server, in
+// a directory whose path is too long for the name of a socket, too.
+func TestBackupOfServedLake(t *testing.T) {
+	for _, name := range []string{"lake", strings.Repeat("a-long-name", 12)} {
+		dir := t.TempDir()
+		lake := filepath.Join(dir, name)
+		must(t, "generate", "-n", "200", "--out", filepath.Join(dir, "logs"))
+		must(t, "import", filepath.Join(dir, "logs", "AWSLogs"), "--dir", lake)
+		ctx, stop := context.WithCancel(context.Background())
+		var said lockedBuffer
+		ended := make(chan int, 1)
+		go func() {
+			ended <- run(ctx, []string{"serve", "--dir", lake, "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0"}, strings.NewReader(""), &said, &said)
+		}()
+		socket := filepath.Join(lake, engine.ControlSocket)
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			if info, err := os.Lstat(socket); err == nil && info.Mode() == os.ModeSocket|0o600 {
+				break
+			}
+			select {
+			case status := <-ended:
+				t.Fatalf("serve ended with %d: %s", status, said.String())
+			default:
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("there is no socket: %s", said.String())
+			}
+		}
+		backups, restored := filepath.Join(dir, "backups"), filepath.Join(dir, "restored")
+		must(t, "backup", backups, "--dir", lake)
+		if out := must(t, "backup", backups, "--dir", lake, "--json"); !strings.Contains(out, `"previous"`) {
+			t.Errorf("the second backup: %s", out)
+		}
+		refused(t, exitFailed, "the server of the lake", "backup", filepath.Join(lake, "FORMAT", "x"), "--dir", lake)
+		// Other commands hear who has it.
+		refused(t, exitFailed, "in use", "stats", "--dir", lake)
+		stop()
+		if status := <-ended; status != 0 {
+			t.Errorf("serve ended with %d: %s", status, said.String())
+		}
+		if _, err := os.Lstat(socket); err == nil {
+			t.Error("the socket is still there")
+		}
+		must(t, "restore", backups, "--dir", restored)
+		must(t, "check", "--dir", restored)
+		must(t, "verify", "--full", "--dir", restored)
+		if got := must(t, "query", "SELECT count(*) AS n FROM events", "--dir", restored, "--format", "csv"); got != "n\n200\n" {
+			t.Errorf("restored: %s", got)
+		}
+		if got := must(t, "query", "SELECT count(*) AS n FROM cairn_audit WHERE eventJson LIKE '%Backup%' AND eventJson LIKE '%through the server%'", "--dir", lake, "--format", "csv"); got == "n\n0\n" {
+			t.Error("the audit store does not tell who asked for the backup")
+		}
+		// What a server has left that was killed is in nobody's way.
+		if err := os.WriteFile(socket, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "check", "--dir", lake)
+	}
+}
+
+// TestBackupOfOpenLake: a lake that some program has open is refused, with what to do.
+func TestBackupOfOpenLake(t *testing.T) {
+	dir := t.TempDir()
+	lake, err := engine.Open(filepath.Join(dir, "lake"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lake.Close()
+	refused(t, exitFailed, "by the program that has it open", "backup", filepath.Join(dir, "backups"), "--dir", filepath.Join(dir, "lake"))
+	if _, err := os.Stat(filepath.Join(dir, "backups")); err == nil {
+		t.Error("something was written to the backup")
+	}
+}
