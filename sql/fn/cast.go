@@ -811,14 +811,16 @@ func castFromJSON(to *column.Type) caster {
 	if !jsonCastable(to) {
 		return nil
 	}
-	return func(_ *Context, v *column.Vector, n int, f *failures) (*column.Vector, error) {
+	return func(c *Context, v *column.Vector, n int, f *failures) (*column.Vector, error) {
 		out := newBuilder(to, n)
+		pace := pacer{c: c}
 		for i := range n {
 			if v.Nulls.Get(i) {
 				pushNull(out)
 				continue
 			}
-			if err := pushJSON(out, v.Str[i]); err != nil {
+			pace.tick(rowWork)
+			if err := pushJSON(&pace, out, v.Str[i]); err != nil {
 				dropOpenAll(out, i)
 				pushNull(out)
 				if err := f.at(i, n, err); err != nil {

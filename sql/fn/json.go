@@ -10,13 +10,14 @@ import (
 // json_parse.
 
 // pathKernel makes a kernel of a function of JSON text and a path.
-func pathKernel[R payload](f func(p jsonPath, s string) (R, bool)) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+func pathKernel[R payload](f func(pace *pacer, p jsonPath, s string) (R, bool)) kernel {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		texts, mt := data[string](args[0])
 		wanted, mw := data[string](args[1])
 		v, out := made[R](t, n)
 		skip := unionNulls(args)
 		var last memo[jsonPath]
+		pace := pacer{c: c}
 		for i := range out {
 			if skip != nil && skip.Get(i) {
 				continue
@@ -25,7 +26,8 @@ func pathKernel[R payload](f func(p jsonPath, s string) (R, bool)) kernel {
 			if err != nil {
 				return nil, err
 			}
-			r, ok := f(p, texts[i&mt])
+			pace.tick(rowWork)
+			r, ok := f(&pace, p, texts[i&mt])
 			if !ok {
 				v.SetNull(i)
 				continue
@@ -43,20 +45,20 @@ func overJSON(more, result string, k kernel) []overload {
 }
 
 // arrayMembers returns the values of a JSON array.
-func arrayMembers(s string) (all []string, ok bool) {
-	v, ok := jsonDocument(s)
+func arrayMembers(p *pacer, s string) (all []string, ok bool) {
+	v, ok := jsonDocument(p, s)
 	if !ok || v[0] != '[' {
 		return nil, false
 	}
-	members(v, func(_ int, _, m string) bool {
+	members(p, v, func(_ int, _, m string) bool {
 		all = append(all, m)
 		return true
 	})
 	return all, true
 }
 
-func jsonArrayGet(_ *Context, s string, i int64) (string, bool, error) {
-	all, ok := arrayMembers(s)
+func jsonArrayGet(c *Context, s string, i int64) (string, bool, error) {
+	all, ok := arrayMembers(&pacer{c: c}, s)
 	if i < 0 {
 		i += int64(len(all))
 	}
@@ -67,17 +69,17 @@ func jsonArrayGet(_ *Context, s string, i int64) (string, bool, error) {
 	return compact(all[i]), all[i] != "null", nil
 }
 
-func memberCount(value string) (n int64) {
+func memberCount(p *pacer, value string) (n int64) {
 	if value[0] == '{' || value[0] == '[' {
-		members(value, func(int, string, string) bool { n++; return true })
+		members(p, value, func(int, string, string) bool { n++; return true })
 	}
 	return n
 }
 
 // jsonContains makes json_array_contains for one type of value.
 func jsonContains[T payload](same func(member string, x T) bool) kernel {
-	return try2(func(_ *Context, s string, x T) (int64, bool, error) {
-		all, ok := arrayMembers(s)
+	return try2(func(c *Context, s string, x T) (int64, bool, error) {
+		all, ok := arrayMembers(&pacer{c: c}, s)
 		for _, m := range all {
 			if same(m, x) {
 				return 1, true, nil
@@ -94,12 +96,12 @@ func addJSON(l *library) {
 	l.scalar(Doc{Name: "json_parse", Family: family, Signature: "json_parse(string) → json",
 		Summary: "Reads JSON text; an error when it is not valid. Members come in key order.",
 		Example: `json_parse('{"b": 2, "a": [1, null]}')`, Result: `{"a":[1,null],"b":2}`},
-		over("varchar", "json", try1(func(_ *Context, s string) (string, bool, error) {
-			v, ok := jsonDocument(s)
+		over("varchar", "json", try1(func(c *Context, s string) (string, bool, error) {
+			v, ok := canonicalDocument(&pacer{c: c}, make([]byte, 0, len(s)), s)
 			if !ok {
 				return "", false, fault(sqlerr.InvalidJSON, "%s is not valid JSON", shown(s))
 			}
-			return string(appendCanonical(make([]byte, 0, len(v)), v)), true, nil
+			return string(v), true, nil
 		})))
 	l.scalar(Doc{Name: "json_format", Family: family, Signature: "json_format(json) → varchar",
 		Summary: "Writes JSON as text.", Example: `json_format(json_parse('[1, 2]'))`, Result: "[1,2]"},
@@ -107,8 +109,8 @@ func addJSON(l *library) {
 	l.scalar(Doc{Name: "json_extract", Family: family, Signature: "json_extract(json or string, path) → json",
 		Summary: "Takes the value at a path; NULL when there is none or the text is not JSON.",
 		Example: `json_extract('{"a": {"b": [1, 2]}}', '$.a.b')`, Result: "[1,2]"},
-		overJSON(", varchar", "json", pathKernel(func(p jsonPath, s string) (string, bool) {
-			v, ok := p.find(s)
+		overJSON(", varchar", "json", pathKernel(func(pace *pacer, p jsonPath, s string) (string, bool) {
+			v, ok := p.find(pace, s)
 			if !ok {
 				return "", false
 			}
@@ -117,8 +119,8 @@ func addJSON(l *library) {
 	l.scalar(Doc{Name: "json_extract_scalar", Family: family, Signature: "json_extract_scalar(json or string, path) → varchar",
 		Summary: "Takes the string, number or boolean at a path as text; NULL for anything else.",
 		Example: `json_extract_scalar('{"user": {"name": "ada"}}', '$.user.name')`, Result: "ada"},
-		overJSON(", varchar", "varchar", pathKernel(func(p jsonPath, s string) (string, bool) {
-			v, ok := p.find(s)
+		overJSON(", varchar", "varchar", pathKernel(func(pace *pacer, p jsonPath, s string) (string, bool) {
+			v, ok := p.find(pace, s)
 			if !ok {
 				return "", false
 			}
@@ -127,22 +129,22 @@ func addJSON(l *library) {
 	l.scalar(Doc{Name: "json_size", Family: family, Signature: "json_size(json or string, path) → bigint",
 		Summary: "Counts the members of the object or array at a path; 0 for a scalar.",
 		Example: `json_size('{"a": [1, 2, 3]}', '$.a')`, Result: "3"},
-		overJSON(", varchar", "bigint", pathKernel(func(p jsonPath, s string) (int64, bool) {
-			v, ok := p.find(s)
+		overJSON(", varchar", "bigint", pathKernel(func(pace *pacer, p jsonPath, s string) (int64, bool) {
+			v, ok := p.find(pace, s)
 			if !ok {
 				return 0, false
 			}
-			return memberCount(v), true
+			return memberCount(pace, v), true
 		}))...)
 	l.scalar(Doc{Name: "json_array_length", Family: family, Signature: "json_array_length(json or string) → bigint",
 		Summary: "Counts the members of an array; NULL when it is none.",
 		Example: `json_array_length('[1, 2, 3]')`, Result: "3"},
-		overJSON("", "bigint", try1(func(_ *Context, s string) (int64, bool, error) {
-			v, ok := jsonDocument(s)
+		overJSON("", "bigint", try1(func(c *Context, s string) (int64, bool, error) {
+			v, ok := jsonDocument(&pacer{c: c}, s)
 			if !ok || v[0] != '[' {
 				return 0, false, nil
 			}
-			return memberCount(v), true, nil
+			return memberCount(&pacer{c: c}, v), true, nil
 		}))...)
 	l.scalar(Doc{Name: "json_array_get", Family: family, Signature: "json_array_get(json or string, index) → json",
 		Summary: "Takes a member of an array, counted from 0, or from the end when negative.",
@@ -165,8 +167,8 @@ func addJSON(l *library) {
 	l.scalar(Doc{Name: "is_json_scalar", Family: family, Signature: "is_json_scalar(json or string) → boolean",
 		Summary: "Tells whether it is a string, number, boolean or null.",
 		Example: `is_json_scalar('[1]')`, Result: "false"},
-		overJSON("", "boolean", try1(func(_ *Context, s string) (int64, bool, error) {
-			v, ok := jsonDocument(s)
+		overJSON("", "boolean", try1(func(c *Context, s string) (int64, bool, error) {
+			v, ok := jsonDocument(&pacer{c: c}, s)
 			if !ok {
 				return 0, false, fault(sqlerr.InvalidJSON, "%s is not valid JSON", shown(s))
 			}

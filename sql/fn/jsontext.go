@@ -99,7 +99,7 @@ func skipNumber(s string, i int) (end int, ok bool) {
 
 // skipValue checks the value that begins at i (no white space before it) and
 // returns the index after it.
-func skipValue(s string, i, depth int) (end int, ok bool) {
+func skipValue(p *pacer, s string, i, depth int) (end int, ok bool) {
 	if i >= len(s) || depth > maxJSONDepth {
 		return 0, false
 	}
@@ -115,7 +115,7 @@ func skipValue(s string, i, depth int) (end int, ok bool) {
 		return i + 4, strings.HasPrefix(s[i:], "null")
 	case '{', '[':
 		end := i
-		ok := eachMember(s, i, depth, func(_ int, _, value string) bool { return true }, &end)
+		ok := eachMember(p, s, i, depth, func(_ int, _, value string) bool { return true }, &end)
 		return end, ok
 	}
 	return skipNumber(s, i)
@@ -126,7 +126,7 @@ func skipValue(s string, i, depth int) (end int, ok bool) {
 // an array) and its value, until visit returns false. *end becomes the index
 // after the whole value, or after the member at which visit stopped. False
 // means that the text is not valid.
-func eachMember(s string, i, depth int, visit func(n int, key, value string) bool, end *int) bool {
+func eachMember(p *pacer, s string, i, depth int, visit func(n int, key, value string) bool, end *int) bool {
 	object := s[i] == '{'
 	closing := byte(']')
 	if object {
@@ -153,10 +153,11 @@ func eachMember(s string, i, depth int, visit func(n int, key, value string) boo
 			}
 			i = skipSpace(s, i+1)
 		}
-		e, ok := skipValue(s, i, depth+1)
+		e, ok := skipValue(p, s, i, depth+1)
 		if !ok {
 			return false
 		}
+		p.tick(memberWork + len(key) + scalarLen(s, i, e))
 		if !visit(n, key, s[i:e]) {
 			*end = e
 			return true
@@ -175,17 +176,29 @@ func eachMember(s string, i, depth int, visit func(n int, key, value string) boo
 	}
 }
 
+// memberWork is what passing by a member costs besides its bytes.
+const memberWork = 4
+
+// scalarLen is the length of the value at s[i:end], 0 for objects and arrays: the
+// work on those is the work on their members.
+func scalarLen(s string, i, end int) int {
+	if s[i] == '{' || s[i] == '[' {
+		return 0
+	}
+	return end - i
+}
+
 // members walks over a valid object or array value; see eachMember.
-func members(value string, visit func(n int, key, value string) bool) bool {
+func members(p *pacer, value string, visit func(n int, key, value string) bool) bool {
 	var end int
-	return eachMember(value, 0, 0, visit, &end)
+	return eachMember(p, value, 0, 0, visit, &end)
 }
 
 // jsonDocument returns the one value that s holds, without the white space
 // around it, if s is valid JSON.
-func jsonDocument(s string) (value string, ok bool) {
+func jsonDocument(p *pacer, s string) (value string, ok bool) {
 	i := skipSpace(s, 0)
-	end, ok := skipValue(s, i, 0)
+	end, ok := skipValue(p, s, i, 0)
 	if !ok || skipSpace(s, end) != len(s) {
 		return "", false
 	}
@@ -298,46 +311,105 @@ func appendCompact(dst []byte, value string) []byte {
 	return dst
 }
 
-// appendCanonical appends a valid value compactly, with the members of objects
-// in key order and the last of duplicate keys, so that equal documents are
-// equal text.
-func appendCanonical(dst []byte, value string) []byte {
-	switch value[0] {
-	case '{':
-		type member struct{ key, value string }
-		var all []member
-		members(value, func(_ int, key, v string) bool {
-			all = append(all, member{unquote(key), v})
-			return true
+// canonicalDocument appends the one value that s holds compactly, with the
+// members of objects in key order and the last of duplicate keys, so that equal
+// documents are equal text. False means that s is not valid JSON.
+func canonicalDocument(p *pacer, dst []byte, s string) ([]byte, bool) {
+	dst, end, ok := appendCanonical(p, dst, s, skipSpace(s, 0), 0)
+	return dst, ok && skipSpace(s, end) == len(s)
+}
+
+// appendCanonical checks and appends the value that begins at i, reading it once
+// however deep it is, and returns the index after it.
+func appendCanonical(p *pacer, dst []byte, s string, i, depth int) (_ []byte, end int, ok bool) {
+	if i >= len(s) || s[i] != '{' && s[i] != '[' {
+		if end, ok = skipValue(p, s, i, depth); !ok {
+			return dst, 0, false
+		}
+		return appendCompact(dst, s[i:end]), end, true
+	}
+	if depth > maxJSONDepth {
+		return dst, 0, false
+	}
+	// member is where an object's member stands in dst.
+	type member struct {
+		key      string
+		from, to int
+	}
+	var all []member
+	sorted, start := true, len(dst)
+	object, closing := s[i] == '{', s[i]+2 // ']' follows '[' by two, '}' follows '{' so
+	dst = append(dst, s[i])
+	for first := true; ; first = false {
+		i = skipSpace(s, i+1)
+		if i >= len(s) {
+			return dst, 0, false
+		}
+		if first && s[i] == closing {
+			return append(dst, closing), i + 1, true
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		from, key := len(dst), ""
+		if object {
+			if s[i] != '"' {
+				return dst, 0, false
+			}
+			e, escaped, ok := skipString(s, i)
+			if !ok {
+				return dst, 0, false
+			}
+			if key = s[i+1 : e-1]; escaped {
+				key = unquote(s[i:e])
+				dst = appendJSONString(dst, key)
+			} else {
+				dst = append(dst, s[i:e]...)
+			}
+			if i = skipSpace(s, e); i >= len(s) || s[i] != ':' {
+				return dst, 0, false
+			}
+			dst = append(dst, ':')
+			i = skipSpace(s, i+1)
+		}
+		begin := i
+		if dst, i, ok = appendCanonical(p, dst, s, i, depth+1); !ok {
+			return dst, 0, false
+		}
+		p.tick(memberWork + len(key) + scalarLen(s, begin, i))
+		if object {
+			sorted = sorted && (first || all[len(all)-1].key < key)
+			all = append(all, member{key, from, len(dst)})
+		}
+		if i = skipSpace(s, i); i >= len(s) {
+			return dst, 0, false
+		}
+		if s[i] == closing {
+			break
+		}
+		if s[i] != ',' {
+			return dst, 0, false
+		}
+	}
+	if !sorted {
+		slices.SortStableFunc(all, func(a, b member) int {
+			p.tick(memberWork)
+			return strings.Compare(a.key, b.key)
 		})
-		slices.SortStableFunc(all, func(a, b member) int { return strings.Compare(a.key, b.key) })
-		dst = append(dst, '{')
-		first := true
-		for i, m := range all {
-			if i+1 < len(all) && all[i+1].key == m.key {
+		read := slices.Clone(dst[start:])
+		p.tick(len(read) / memberWork)
+		dst = append(dst[:start], '{')
+		for k, m := range all {
+			if k+1 < len(all) && all[k+1].key == m.key {
 				continue
 			}
-			if !first {
+			if len(dst) > start+1 {
 				dst = append(dst, ',')
 			}
-			first = false
-			dst = appendJSONString(dst, m.key)
-			dst = append(dst, ':')
-			dst = appendCanonical(dst, m.value)
+			dst = append(dst, read[m.from-start:m.to-start]...)
 		}
-		return append(dst, '}')
-	case '[':
-		dst = append(dst, '[')
-		members(value, func(n int, _, v string) bool {
-			if n > 0 {
-				dst = append(dst, ',')
-			}
-			dst = appendCanonical(dst, v)
-			return true
-		})
-		return append(dst, ']')
 	}
-	return appendCompact(dst, value)
+	return append(dst, closing), i + 1, true
 }
 
 // jsonPath is a compiled path: one step per level.
@@ -441,7 +513,7 @@ var paths = boundedCache[string, jsonPath]{size: 4096}
 
 // find returns the value at the path in JSON text, as it is written; false when
 // there is none or the text is not valid up to its end.
-func (p jsonPath) find(s string) (value string, ok bool) {
+func (p jsonPath) find(pace *pacer, s string) (value string, ok bool) {
 	i := skipSpace(s, 0)
 	depth := 0
 	for _, step := range p {
@@ -450,12 +522,12 @@ func (p jsonPath) find(s string) (value string, ok bool) {
 		}
 		switch s[i] {
 		case '{':
-			i = findKeyText(s, i, depth, step.name)
+			i = findKeyText(pace, s, i, depth, step.name)
 		case '[':
 			if step.index < 0 {
 				return "", false
 			}
-			i = findIndex(s, i, depth, step.index)
+			i = findIndex(pace, s, i, depth, step.index)
 		default:
 			return "", false
 		}
@@ -464,7 +536,7 @@ func (p jsonPath) find(s string) (value string, ok bool) {
 		}
 		depth++
 	}
-	end, ok := skipValue(s, i, depth)
+	end, ok := skipValue(pace, s, i, depth)
 	if !ok || len(p) == 0 && skipSpace(s, end) != len(s) {
 		return "", false
 	}
@@ -472,7 +544,7 @@ func (p jsonPath) find(s string) (value string, ok bool) {
 }
 
 // findKeyText returns where the value of a key begins in the object at i, or -1.
-func findKeyText(s string, i, depth int, name string) int {
+func findKeyText(p *pacer, s string, i, depth int, name string) int {
 	i = skipSpace(s, i+1)
 	for i < len(s) && s[i] == '"' {
 		end, escaped, ok := skipString(s, i)
@@ -491,9 +563,11 @@ func findKeyText(s string, i, depth int, name string) int {
 		if match {
 			return i
 		}
-		if i, ok = skipValue(s, i, depth+1); !ok {
+		begin := i
+		if i, ok = skipValue(p, s, i, depth+1); !ok {
 			return -1
 		}
+		p.tick(memberWork + scalarLen(s, begin, i))
 		if i = skipSpace(s, i); i >= len(s) || s[i] != ',' {
 			return -1
 		}
@@ -503,7 +577,7 @@ func findKeyText(s string, i, depth int, name string) int {
 }
 
 // findIndex returns where element n begins in the array at i, or -1.
-func findIndex(s string, i, depth, n int) int {
+func findIndex(p *pacer, s string, i, depth, n int) int {
 	i = skipSpace(s, i+1)
 	if i < len(s) && s[i] == ']' {
 		return -1
@@ -513,9 +587,11 @@ func findIndex(s string, i, depth, n int) int {
 			return i
 		}
 		var ok bool
-		if i, ok = skipValue(s, i, depth+1); !ok {
+		begin := i
+		if i, ok = skipValue(p, s, i, depth+1); !ok {
 			return -1
 		}
+		p.tick(memberWork + scalarLen(s, begin, i))
 		if i = skipSpace(s, i); i >= len(s) || s[i] != ',' {
 			return -1
 		}
@@ -538,15 +614,15 @@ func scalarText(value string) (string, bool) {
 
 // pushJSON appends JSON text converted to the type of the builder. After an
 // error the builder may hold a part of the value.
-func pushJSON(out *column.Vector, s string) error {
-	value, ok := jsonDocument(s)
+func pushJSON(p *pacer, out *column.Vector, s string) error {
+	value, ok := jsonDocument(p, s)
 	if !ok {
 		return fault(sqlerr.InvalidJSON, "%s is not valid JSON", shown(s))
 	}
-	return pushJSONValue(out, value)
+	return pushJSONValue(p, out, value)
 }
 
-func pushJSONValue(out *column.Vector, value string) error {
+func pushJSONValue(p *pacer, out *column.Vector, value string) error {
 	t := out.Type
 	fail := func() error { return invalidCast(value, t) }
 	if t.Kind == column.JSON {
@@ -563,8 +639,8 @@ func pushJSONValue(out *column.Vector, value string) error {
 			return fail()
 		}
 		var err error
-		members(value, func(_ int, _, v string) bool {
-			err = pushJSONValue(out.Children[0], v)
+		members(p, value, func(_ int, _, v string) bool {
+			err = pushJSONValue(p, out.Children[0], v)
 			return err == nil
 		})
 		if err != nil {
@@ -573,9 +649,9 @@ func pushJSONValue(out *column.Vector, value string) error {
 		pushEnd(out)
 		return nil
 	case column.Map:
-		return pushJSONMap(out, value)
+		return pushJSONMap(p, out, value)
 	case column.Row:
-		return pushJSONRow(out, value)
+		return pushJSONRow(p, out, value)
 	}
 	text, ok := scalarText(value)
 	if !ok {
@@ -584,17 +660,17 @@ func pushJSONValue(out *column.Vector, value string) error {
 	return pushJSONScalar(out, text, value[0] == '"', fail)
 }
 
-func pushJSONMap(out *column.Vector, value string) error {
+func pushJSONMap(p *pacer, out *column.Vector, value string) error {
 	if value[0] != '{' {
 		return invalidCast(value, out.Type)
 	}
 	from := out.Children[0].Len
 	var err error
-	members(value, func(_ int, key, v string) bool {
+	members(p, value, func(_ int, key, v string) bool {
 		text := unquote(key)
 		err = pushJSONScalar(out.Children[0], text, true, func() error { return invalidCast(text, out.Type.Key) })
 		if err == nil {
-			err = pushJSONValue(out.Children[1], v)
+			err = pushJSONValue(p, out.Children[1], v)
 		}
 		return err == nil
 	})
@@ -609,13 +685,13 @@ func pushJSONMap(out *column.Vector, value string) error {
 }
 
 // pushJSONRow takes an array by position or an object by field name.
-func pushJSONRow(out *column.Vector, value string) error {
+func pushJSONRow(p *pacer, out *column.Vector, value string) error {
 	fields := out.Type.Fields
 	found := make([]string, len(fields))
 	n := 0
 	switch value[0] {
 	case '[':
-		members(value, func(i int, _, v string) bool {
+		members(p, value, func(i int, _, v string) bool {
 			if i < len(found) {
 				found[i] = v
 			}
@@ -626,7 +702,7 @@ func pushJSONRow(out *column.Vector, value string) error {
 			return invalidCast(value, out.Type)
 		}
 	case '{':
-		members(value, func(_ int, key, v string) bool {
+		members(p, value, func(_ int, key, v string) bool {
 			if i := out.Type.FieldIndex(unquote(key)); i >= 0 {
 				found[i] = v
 			}
@@ -640,7 +716,7 @@ func pushJSONRow(out *column.Vector, value string) error {
 			pushNull(out.Children[i])
 			continue
 		}
-		if err := pushJSONValue(out.Children[i], v); err != nil {
+		if err := pushJSONValue(p, out.Children[i], v); err != nil {
 			return err
 		}
 	}

@@ -71,12 +71,14 @@ func unionNulls(args []*column.Vector) column.Bits {
 }
 
 // guard puts around a kernel what all of them need: constant NULLs, constants
-// computed once, NULL results for NULL arguments.
+// computed once, NULL results for NULL arguments, and the end of calls in the midst
+// of their work.
 func guard(k kernel, out *column.Type, nullCall, volatile bool) func(*Context, []*column.Vector, int) (*column.Vector, error) {
-	return func(c *Context, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, args []*column.Vector, n int) (v *column.Vector, err error) {
 		if n == 0 {
 			return column.New(out, 0), nil
 		}
+		defer rescue(&err)
 		constant := !volatile
 		for _, a := range args {
 			if !a.Const {
@@ -92,7 +94,7 @@ func guard(k kernel, out *column.Type, nullCall, volatile bool) func(*Context, [
 			}
 			return column.NewConst(column.Flatten(v), n), nil
 		}
-		v, err := k(c, out, args, n)
+		v, err = k(c, out, args, n)
 		if err != nil || nullCall {
 			return v, err
 		}
@@ -152,6 +154,20 @@ func map2[A, B, R payload](f func(A, B) R) kernel {
 				}
 			}
 			out[i] = f(a[i&ma], b[i&mb])
+		}
+		return v, nil
+	}
+}
+
+// paced1 is map1 of a function that ticks by itself while it works on a long text.
+func paced1[A, R payload](f func(p *pacer, a A) R) kernel {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+		a, ma := data[A](args[0])
+		v, out := made[R](t, n)
+		pace := pacer{c: c}
+		for i := range out {
+			pace.tick(rowWork)
+			out[i] = f(&pace, a[i&ma])
 		}
 		return v, nil
 	}

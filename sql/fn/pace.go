@@ -1,6 +1,8 @@
 package fn
 
 import (
+	"unicode/utf8"
+
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
@@ -32,6 +34,51 @@ func (p *pacer) spend(n int) error {
 	}
 	p.work = 0
 	return p.c.live()
+}
+
+// tick is spend for functions that give no errors: its error reaches the guard
+// around the kernel as a panic with stopped. A nil pacer never ends a call.
+func (p *pacer) tick(n int) {
+	if p == nil {
+		return
+	}
+	if err := p.spend(n); err != nil {
+		panic(stopped{err})
+	}
+}
+
+// stopped is what a call panics with whose query has ended.
+type stopped struct{ err error }
+
+// rescue turns a panic with stopped into its error; it is deferred around kernels.
+func rescue(err *error) {
+	if x := recover(); x != nil {
+		s, ok := x.(stopped)
+		if !ok {
+			panic(x)
+		}
+		*err = s.err
+	}
+}
+
+// tickBytes is how long a piece of text is that is worked on between two ticks by
+// what knows nothing of them.
+const tickBytes = 64 << 10
+
+// pieces calls f with one piece of s after the other, cut between code points.
+func (p *pacer) pieces(s string, f func(piece string)) {
+	for len(s) > tickBytes {
+		n := tickBytes
+		for k := 0; k < utf8.UTFMax-1 && !utf8.RuneStart(s[n]); k++ {
+			n--
+		}
+		p.tick(n)
+		f(s[:n])
+		s = s[n:]
+	}
+	if s != "" {
+		f(s)
+	}
 }
 
 // keep notes n bytes of values made, which must fit what the query has left.

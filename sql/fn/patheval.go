@@ -24,11 +24,12 @@ type pathRun struct {
 	current jsonItem
 	last    int // of the array whose subscripts are evaluated; -1 for none
 	work    int
+	pace    *pacer
 }
 
 // find returns the items of a path.
-func (p *sqlPath) find(context jsonItem, vars map[string]jsonItem) ([]jsonItem, error) {
-	r := &pathRun{strict: p.strict, context: context, vars: vars, last: -1}
+func (p *sqlPath) find(pace *pacer, context jsonItem, vars map[string]jsonItem) ([]jsonItem, error) {
+	r := &pathRun{strict: p.strict, context: context, vars: vars, last: -1, pace: pace}
 	return r.eval(p.root)
 }
 
@@ -51,13 +52,13 @@ func (r *pathRun) unwrapped(items []jsonItem) ([]jsonItem, error) {
 			out = append(out, it)
 			continue
 		}
-		out = appendElements(out, it)
+		out = appendElements(r.pace, out, it)
 	}
 	return out, r.count(len(out))
 }
 
-func appendElements(out []jsonItem, array jsonItem) []jsonItem {
-	members(array.raw, func(_ int, _, v string) bool {
+func appendElements(p *pacer, out []jsonItem, array jsonItem) []jsonItem {
+	members(p, array.raw, func(_ int, _, v string) bool {
 		out = append(out, itemOf(v))
 		return true
 	})
@@ -68,6 +69,7 @@ func (r *pathRun) eval(n *pathNode) ([]jsonItem, error) {
 	if err := r.count(1); err != nil {
 		return nil, err
 	}
+	r.pace.tick(rowWork)
 	switch n.op {
 	case "context":
 		return []jsonItem{r.context}, nil
@@ -99,7 +101,7 @@ func (r *pathRun) eval(n *pathNode) ([]jsonItem, error) {
 	if n.op == "descendant" {
 		var out []jsonItem
 		for _, it := range items {
-			out = descend(out, it, n.text)
+			out = descend(r.pace, out, it, n.text)
 		}
 		return out, r.count(len(out))
 	}
@@ -136,7 +138,7 @@ func (r *pathRun) step(out []jsonItem, n *pathNode, it jsonItem, i int) ([]jsonI
 		}
 		found := false
 		var value string
-		members(it.raw, func(_ int, key, v string) bool {
+		members(r.pace, it.raw, func(_ int, key, v string) bool {
 			if n.op == "members" {
 				out = append(out, itemOf(v))
 			} else if unquote(key) == n.text {
@@ -157,7 +159,7 @@ func (r *pathRun) step(out []jsonItem, n *pathNode, it jsonItem, i int) ([]jsonI
 		var all []jsonItem
 		switch {
 		case it.kind == 'a':
-			all = appendElements(nil, it)
+			all = appendElements(r.pace, nil, it)
 		case r.strict:
 			return nil, errPath
 		default:
@@ -234,20 +236,20 @@ func (r *pathRun) subscripts(out []jsonItem, subs []*pathNode, all []jsonItem) (
 }
 
 // descend appends the values of a key on every level, outer objects first.
-func descend(out []jsonItem, it jsonItem, key string) []jsonItem {
+func descend(p *pacer, out []jsonItem, it jsonItem, key string) []jsonItem {
 	if it.kind != 'o' && it.kind != 'a' {
 		return out
 	}
 	if it.kind == 'o' {
-		members(it.raw, func(_ int, k, v string) bool {
+		members(p, it.raw, func(_ int, k, v string) bool {
 			if unquote(k) == key {
 				out = append(out, itemOf(v))
 			}
 			return true
 		})
 	}
-	members(it.raw, func(_ int, _, v string) bool {
-		out = descend(out, itemOf(v), key)
+	members(p, it.raw, func(_ int, _, v string) bool {
+		out = descend(p, out, itemOf(v), key)
 		return true
 	})
 	return out
@@ -260,7 +262,7 @@ func (r *pathRun) method(out []jsonItem, name string, it jsonItem, i int) ([]jso
 	case "size":
 		n := 1
 		if it.kind == 'a' {
-			n = int(memberCount(it.raw))
+			n = int(memberCount(r.pace, it.raw))
 		} else if r.strict {
 			return nil, errPath
 		}
@@ -269,7 +271,7 @@ func (r *pathRun) method(out []jsonItem, name string, it jsonItem, i int) ([]jso
 		if it.kind != 'o' {
 			return nil, errPath
 		}
-		members(it.raw, func(_ int, k, v string) bool {
+		members(r.pace, it.raw, func(_ int, k, v string) bool {
 			out = append(out, jsonItem{'o', `{"name":` + k + `,"value":` + v + `,"id":` + strconv.Itoa(i) + `}`})
 			return true
 		})
@@ -437,7 +439,8 @@ func (r *pathRun) test(n *pathNode) int {
 			if r.count(1) != nil {
 				return pathUnknown
 			}
-			met := pairMet(n, a, b)
+			r.pace.tick(rowWork)
+			met := r.pairMet(n, a, b)
 			switch {
 			case met == pathTrue && !r.strict:
 				return pathTrue
@@ -452,7 +455,7 @@ func (r *pathRun) test(n *pathNode) int {
 	return answer
 }
 
-func pairMet(n *pathNode, a, b jsonItem) int {
+func (r *pathRun) pairMet(n *pathNode, a, b jsonItem) int {
 	is := func(c bool) int {
 		if c {
 			return pathTrue
@@ -468,8 +471,11 @@ func pairMet(n *pathNode, a, b jsonItem) int {
 		if err != nil {
 			return pathUnknown
 		}
-		found, err := re.find(&Context{}, a.raw)
+		found, err := re.find(r.pace.c, a.raw)
 		if err != nil {
+			if ended := r.pace.c.live(); ended != nil {
+				panic(stopped{ended})
+			}
 			return pathUnknown
 		}
 		return is(found)

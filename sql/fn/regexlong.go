@@ -29,22 +29,18 @@ func init() {
 }
 
 // pacedText reads a text rune by rune. When the query has ended it panics with
-// stopped, which search turns into the error.
+// stopped, which searchLong turns into the error.
 type pacedText struct {
 	s    string
 	pace *pacer
 }
-
-type stopped struct{ err error }
 
 // ReadRune implements io.RuneReader.
 func (p *pacedText) ReadRune() (rune, int, error) {
 	if p.s == "" {
 		return 0, 0, io.EOF
 	}
-	if err := p.pace.spend(1); err != nil {
-		panic(stopped{err})
-	}
+	p.pace.tick(1)
 	r, size := utf8.DecodeRuneInString(p.s)
 	p.s = p.s[size:]
 	return r, size, nil
@@ -65,15 +61,7 @@ func (b *behind) get(of *regexp.Regexp) *regexp.Regexp {
 
 // searchLong returns the first match at or after byte from, nil for none.
 func (r *regex) searchLong(p *pacer, s string, from int) (loc []int, err error) {
-	defer func() {
-		if x := recover(); x != nil {
-			e, ok := x.(stopped)
-			if !ok {
-				panic(x)
-			}
-			loc, err = nil, e.err
-		}
-	}()
+	defer rescue(&err)
 	if from == 0 {
 		return r.linear.FindReaderSubmatchIndex(&pacedText{s, p}), nil
 	}

@@ -97,7 +97,7 @@ const (
 
 // passed returns the item that an SQL value is for a path; ok is false for text
 // that should be JSON and is not.
-func passed(v *column.Vector, i int, json bool) (_ jsonItem, ok bool) {
+func passed(p *pacer, v *column.Vector, i int, json bool) (_ jsonItem, ok bool) {
 	if v.IsNull(i) {
 		return jsonItem{'z', "null"}, true
 	}
@@ -105,7 +105,7 @@ func passed(v *column.Vector, i int, json bool) (_ jsonItem, ok bool) {
 		return itemOf(string(AppendJSON(nil, v, i))), true
 	}
 	leaf, j := v.Leaf(i)
-	text, ok := jsonDocument(leaf.Str[j])
+	text, ok := jsonDocument(p, leaf.Str[j])
 	if !ok {
 		return jsonItem{}, false
 	}
@@ -114,6 +114,7 @@ func passed(v *column.Vector, i int, json bool) (_ jsonItem, ok bool) {
 
 func (c *JSONPathCall) run(ctx *Context, path *sqlPath, scalars *Bound, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 	outcomes := make([]outcome, n)
+	pace := &pacer{c: ctx}
 	texts := column.New(column.JSONType, n)
 	vars := make(map[string]jsonItem, len(c.Passing))
 	for i := range n {
@@ -121,12 +122,12 @@ func (c *JSONPathCall) run(ctx *Context, path *sqlPath, scalars *Bound, t *colum
 			continue
 		}
 		outcomes[i] = outError
-		input, ok := passed(args[0], i, true)
+		input, ok := passed(pace, args[0], i, true)
 		for k, name := range c.Passing {
 			if !ok {
 				break
 			}
-			vars[name], ok = passed(args[k+1], i, c.Types[k+1].Kind == column.JSON)
+			vars[name], ok = passed(pace, args[k+1], i, c.Types[k+1].Kind == column.JSON)
 			if c.Folded[k] {
 				vars[strings.ToUpper(name)] = vars[name]
 			}
@@ -134,7 +135,7 @@ func (c *JSONPathCall) run(ctx *Context, path *sqlPath, scalars *Bound, t *colum
 		if !ok {
 			continue
 		}
-		items, err := path.find(input, vars)
+		items, err := path.find(pace, input, vars)
 		if errors.Is(err, errPath) {
 			continue
 		}
@@ -301,12 +302,13 @@ func NewJSONMembers(c JSONMembers) (*Bound, error) {
 		return nil, fault(sqlerr.DatatypeMismatch, "%s cannot give %s", name, c.Returning)
 	}
 	b := &Bound{Args: c.Types, Result: c.Returning, NullCall: true}
-	b.Eval = guard(func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	b.Eval = guard(func(ctx *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[string](t, n)
 		var buf []byte
+		pace := &pacer{c: ctx}
 		for i := range out {
 			var err error
-			if buf, err = c.appendRow(buf[:0], args, i); err != nil {
+			if buf, err = c.appendRow(pace, buf[:0], args, i); err != nil {
 				return nil, err
 			}
 			out[i] = string(buf)
@@ -316,7 +318,7 @@ func NewJSONMembers(c JSONMembers) (*Bound, error) {
 	return b, nil
 }
 
-func (c *JSONMembers) appendRow(buf []byte, args []*column.Vector, i int) ([]byte, error) {
+func (c *JSONMembers) appendRow(pace *pacer, buf []byte, args []*column.Vector, i int) ([]byte, error) {
 	open, step := byte('['), 1
 	if c.Object {
 		open, step = '{', 2
@@ -351,7 +353,7 @@ func (c *JSONMembers) appendRow(buf []byte, args []*column.Vector, i int) ([]byt
 		}
 		if c.JSON[k+step-1] && !value.IsNull(i) {
 			leaf, j := value.Leaf(i)
-			text, ok := jsonDocument(leaf.Str[j])
+			text, ok := jsonDocument(pace, leaf.Str[j])
 			if !ok {
 				return nil, fault(sqlerr.InvalidJSON, "%s is not valid JSON", shown(leaf.Str[j]))
 			}

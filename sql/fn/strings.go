@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"io"
 	"math"
 	"strings"
 	"unicode"
@@ -102,10 +103,13 @@ func strpos(s, sub string, instance int64) int64 {
 	return int64(utf8.RuneCountInString(s[:at])) + 1
 }
 
-func reverseText(s string) string {
+func reverseText(p *pacer, s string) string {
 	out := make([]byte, len(s))
 	at := len(out)
-	for _, r := range validText(s) {
+	for i, r := range validText(s) {
+		if i%tickBytes < utf8.UTFMax {
+			p.tick(tickBytes)
+		}
 		var buf [utf8.UTFMax]byte
 		n := utf8.EncodeRune(buf[:], r)
 		if at < n { // only when invalid bytes grew to U+FFFD
@@ -152,7 +156,7 @@ func pad(left bool) func(c *Context, s string, n int64, with string) (string, bo
 // emptyDelimiter is the error of functions that split text.
 func emptyDelimiter() error { return fault(sqlerr.InvalidArgument, "the delimiter is empty") }
 
-func splitPart(_ *Context, s, delimiter string, index int64) (string, bool, error) {
+func splitPart(c *Context, s, delimiter string, index int64) (string, bool, error) {
 	if index < 1 {
 		return "", false, fault(sqlerr.InvalidArgument, "the index of a part must be 1 or more, not %d", index)
 	}
@@ -161,8 +165,10 @@ func splitPart(_ *Context, s, delimiter string, index int64) (string, bool, erro
 		r := substr(s, index, 1)
 		return r, r != "", nil
 	}
+	p := pacer{c: c}
 	for {
 		i := strings.Index(s, delimiter)
+		p.tick(rowWork)
 		if index == 1 {
 			if i >= 0 {
 				s = s[:i]
@@ -204,7 +210,7 @@ func pushSplit(c *Context, out *column.Vector, s, delimiter string, limit int64)
 }
 
 // eachEntry cuts text into entries and those into key and value.
-func eachEntry(s, entries, pair string, f func(key, value string) error) error {
+func eachEntry(p *pacer, s, entries, pair string, f func(key, value string) error) error {
 	if entries == "" || pair == "" {
 		return emptyDelimiter()
 	}
@@ -214,6 +220,7 @@ func eachEntry(s, entries, pair string, f func(key, value string) error) error {
 	for s != "" {
 		entry, rest, _ := strings.Cut(s, entries)
 		s = rest
+		p.tick(elementBytes * 4) // entries are looked up among their keys
 		key, value, ok := strings.Cut(entry, pair)
 		if !ok {
 			return fault(sqlerr.InvalidArgument, "the entry %s has no %s", shown(entry), shown(pair))
@@ -225,31 +232,39 @@ func eachEntry(s, entries, pair string, f func(key, value string) error) error {
 	return nil
 }
 
-func hamming(_ *Context, a, b string) (int64, bool, error) {
-	ra, rb := []rune(a), []rune(b)
-	if len(ra) != len(rb) {
-		return 0, false, fault(sqlerr.InvalidArgument, "hamming_distance compares texts of one length, not %d and %d", len(ra), len(rb))
-	}
+func hamming(c *Context, a, b string) (int64, bool, error) {
+	p := pacer{c: c}
 	var n int64
-	for i := range ra {
-		n += truth(ra[i] != rb[i])
+	for s, t := a, b; ; p.tick(1) {
+		x, sizeX := utf8.DecodeRuneInString(s)
+		y, sizeY := utf8.DecodeRuneInString(t)
+		if sizeX == 0 && sizeY == 0 {
+			return n, true, nil
+		}
+		if sizeX == 0 || sizeY == 0 {
+			return 0, false, fault(sqlerr.InvalidArgument, "hamming_distance compares texts of one length, not %d and %d", utf8.RuneCountInString(a), utf8.RuneCountInString(b))
+		}
+		n += truth(x != y)
+		s, t = s[sizeX:], t[sizeY:]
 	}
-	return n, true, nil
 }
 
 // maxDistanceCells bounds the work of levenshtein_distance.
 const maxDistanceCells = 100_000_000
 
-func levenshtein(_ *Context, a, b string) (int64, bool, error) {
-	ra, rb := []rune(a), []rune(b)
-	if len(ra)*len(rb) > maxDistanceCells {
+func levenshtein(c *Context, a, b string) (int64, bool, error) {
+	p := pacer{c: c}
+	cells := utf8.RuneCountInString(a) * utf8.RuneCountInString(b)
+	if cells > maxDistanceCells {
 		return 0, false, fault(sqlerr.ProgramLimit, "the texts are too long for levenshtein_distance")
 	}
+	ra, rb := []rune(a), []rune(b)
 	row := make([]int64, len(rb)+1)
 	for j := range row {
 		row[j] = int64(j)
 	}
 	for i := range ra {
+		p.tick(len(rb) / 2)
 		diagonal := row[0]
 		row[0] = int64(i) + 1
 		for j := range rb {
@@ -291,7 +306,23 @@ func soundex(s string) string {
 	return string(out)
 }
 
-func translate(_ *Context, s, from, to string) (string, bool, error) {
+// normalized brings a text into a normal form.
+func normalized(p *pacer, f norm.Form, s string) string {
+	if len(s) <= tickBytes {
+		p.tick(len(s))
+		return f.String(s)
+	}
+	var out strings.Builder
+	w := f.Writer(&out)
+	p.pieces(s, func(piece string) {
+		p.tick(len(piece)) // composing costs more than the rest
+		io.WriteString(w, piece)
+	})
+	w.Close()
+	return out.String()
+}
+
+func translate(c *Context, s, from, to string) (string, bool, error) {
 	target := []rune(to)
 	m := make(map[rune]rune, len(from))
 	n := 0
@@ -305,7 +336,9 @@ func translate(_ *Context, s, from, to string) (string, bool, error) {
 		}
 		n++
 	}
+	p := pacer{c: c}
 	return strings.Map(func(r rune) rune {
+		p.tick(1)
 		if t, ok := m[r]; ok {
 			return t
 		}
@@ -313,9 +346,13 @@ func translate(_ *Context, s, from, to string) (string, bool, error) {
 	}, s), true, nil
 }
 
-func luhn(_ *Context, s string) (int64, bool, error) {
+func luhn(c *Context, s string) (int64, bool, error) {
+	p := pacer{c: c}
 	sum := 0
 	for i := range len(s) {
+		if i%tickBytes == 0 {
+			p.tick(tickBytes / 2)
+		}
 		d := int(s[len(s)-1-i]) - '0'
 		if d < 0 || d > 9 {
 			return 0, false, fault(sqlerr.InvalidArgument, "luhn_check takes digits, not %s", shown(s))
@@ -330,14 +367,35 @@ func luhn(_ *Context, s string) (int64, bool, error) {
 	return truth(sum%10 == 0 && s != ""), true, nil
 }
 
-func replaceAll(_ *Context, s, find, with string) (string, bool, error) {
-	if len(with) > len(find) {
-		// An empty find stands before every character and at the end.
-		if n := strings.Count(s, find); len(s)+n*(len(with)-len(find)) > maxTextBytes {
+func replaceAll(c *Context, s, find, with string) (string, bool, error) {
+	if len(s) <= tickBytes || find == "" {
+		if len(with) > len(find) {
+			// An empty find stands before every character and at the end.
+			if n := strings.Count(s, find); len(s)+n*(len(with)-len(find)) > maxTextBytes {
+				return "", false, tooLong("replace")
+			}
+		}
+		return strings.ReplaceAll(s, find, with), true, nil
+	}
+	p := pacer{c: c}
+	var out strings.Builder
+	for {
+		i := strings.Index(s, find)
+		if i < 0 {
+			i = len(s)
+		}
+		if len(with) > len(find) && out.Len()+i+len(with) > maxTextBytes {
 			return "", false, tooLong("replace")
 		}
+		if i == len(s) {
+			out.WriteString(s)
+			return out.String(), true, nil
+		}
+		p.tick(rowWork + i/plainWork)
+		out.WriteString(s[:i])
+		out.WriteString(with)
+		s = s[i+len(find):]
 	}
-	return strings.ReplaceAll(s, find, with), true, nil
 }
 
 // isSpace is what trim takes for space, as Java's Character.isWhitespace has it:
@@ -397,16 +455,22 @@ var concatTexts = textKernel(func(dst []byte, args []*column.Vector, i int) ([]b
 	return dst, nil
 })
 
+// plainWork is how many bytes of a text that is only looked at or copied cost as
+// much as one that is worked on.
+const plainWork = 16
+
 // foldCase changes the letters from lo to hi to the other case, and other
 // letters with general. A text without such letters stays where it is.
 func foldCase(lo, hi byte, general func(string) string) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		in, mask := data[string](args[0])
 		v, out := made[string](t, n)
 		b := newTextBatch(n)
 		folded := make([]int32, 0, n) // the rows whose text is in b
+		pace := pacer{c: c}
 		for i := range out {
 			s := in[i&mask]
+			pace.tick(rowWork + len(s)/plainWork)
 			change, high := false, byte(0)
 			for k := range len(s) {
 				c := s[k]
@@ -415,7 +479,13 @@ func foldCase(lo, hi byte, general func(string) string) kernel {
 			}
 			switch {
 			case high >= utf8.RuneSelf:
-				out[i] = general(s)
+				if len(s) <= tickBytes {
+					out[i] = general(s)
+					break
+				}
+				var long strings.Builder
+				pace.pieces(s, func(piece string) { long.WriteString(general(piece)) })
+				out[i] = long.String()
 			case !change:
 				out[i] = s
 			default:
@@ -441,9 +511,10 @@ func foldCase(lo, hi byte, general func(string) string) kernel {
 
 // concatWS joins what is not NULL with a separator; arrays count as their
 // elements.
-var concatWS kernel = func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+var concatWS kernel = func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 	v, out := made[string](t, n)
 	var buf []byte
+	pace := pacer{c: c}
 	for i := range out {
 		if args[0].IsNull(i) {
 			v.SetNull(i)
@@ -461,6 +532,7 @@ var concatWS kernel = func(_ *Context, t *column.Type, args []*column.Vector, n 
 			}
 			first = false
 			leaf, j := a.Leaf(i)
+			pace.tick(elementBytes + (len(sep)+len(leaf.Str[j]))/plainWork)
 			buf = append(buf, leaf.Str[j]...)
 		}
 		for _, a := range args[1:] {
@@ -492,7 +564,7 @@ func addStrings(l *library) {
 	l.scalar(Doc{Name: "upper", Family: family, Signature: "upper(string) → varchar", Summary: "Turns letters into capitals.",
 		Example: "upper('root')", Result: "ROOT"}, over("varchar", "varchar", foldCase('a', 'z', strings.ToUpper)))
 	l.scalar(Doc{Name: "reverse", Family: family, Signature: "reverse(string or array) → the same type", Summary: "Turns the order round.",
-		Example: "reverse('abc')", Result: "cba"}, text(reverseText),
+		Example: "reverse('abc')", Result: "cba"}, over("varchar", "varchar", paced1(reverseText)),
 		over("varbinary", "varbinary", map1(func(s string) string {
 			b := []byte(s)
 			for i, j := 0, len(b)-1; i < j; i, j = i+1, j-1 {
@@ -546,7 +618,7 @@ func addStrings(l *library) {
 		over("varchar, varchar", "boolean", map2(func(s, p string) int64 { return truth(strings.HasSuffix(s, p)) })))
 	l.scalar(Doc{Name: "replace", Family: family, Signature: "replace(string, find[, with]) → varchar",
 		Summary: "Replaces every occurrence, or deletes it.", Example: "replace('a-b-c', '-', '.')", Result: "a.b.c"},
-		over("varchar, varchar", "varchar", map2(func(s, find string) string { return strings.ReplaceAll(s, find, "") })),
+		over("varchar, varchar", "varchar", try2(func(c *Context, s, find string) (string, bool, error) { return replaceAll(c, s, find, "") })),
 		over("varchar, varchar, varchar", "varchar", try3(replaceAll)))
 	l.scalar(Doc{Name: "lpad", Family: family, Signature: "lpad(string, length, with) → varchar", Summary: "Pads at the beginning, or cuts, to a length.",
 		Example: "lpad('7', 3, '0')", Result: "007"}, over("varchar, bigint, varchar", "varchar", try3(pad(true))))
@@ -590,13 +662,13 @@ func addStrings(l *library) {
 	forms := map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}
 	l.scalar(Doc{Name: "normalize", Family: family, Signature: "normalize(string[, form]) → varchar",
 		Summary: "Brings a string into a Unicode normal form: NFC, NFD, NFKC or NFKD.", Example: "length(normalize('é', 'NFD'))", Result: "2"},
-		text(norm.NFC.String),
-		over("varchar, varchar", "varchar", try2(func(_ *Context, s, form string) (string, bool, error) {
+		over("varchar", "varchar", paced1(func(p *pacer, s string) string { return normalized(p, norm.NFC, s) })),
+		over("varchar, varchar", "varchar", try2(func(c *Context, s, form string) (string, bool, error) {
 			f, ok := forms[strings.ToUpper(form)]
 			if !ok {
 				return "", false, fault(sqlerr.InvalidArgument, "%s is not a normal form: NFC, NFD, NFKC, NFKD are", shown(form))
 			}
-			return f.String(s), true, nil
+			return normalized(&pacer{c: c}, f, s), true, nil
 		})))
 	l.scalar(Doc{Name: "to_utf8", Family: family, Signature: "to_utf8(string) → varbinary", Summary: "Gives the bytes of a string.",
 		Example: "to_utf8('abc')", Result: "61 62 63"}, over("varchar", "varbinary", map1(func(s string) string { return s })))
@@ -669,9 +741,9 @@ func addSplits(l *library, family string) {
 		over("varchar, varchar, bigint", "varchar", try3(splitPart)))
 	l.scalar(Doc{Name: "split_to_map", Family: family, Signature: "split_to_map(string, entry delimiter, key delimiter) → map(varchar, varchar)",
 		Summary: "Reads keys and values; a key that comes twice is an error.", Example: "split_to_map('a=1;b=2', ';', '=')", Result: "{a=1, b=2}"},
-		over("varchar, varchar, varchar", "map(varchar,varchar)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("varchar, varchar, varchar", "map(varchar,varchar)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			from := out.Children[0].Len
-			err := eachEntry(strAt(args[0], i), strAt(args[1], i), strAt(args[2], i), func(k, v string) error {
+			err := eachEntry(&pacer{c: c}, strAt(args[0], i), strAt(args[1], i), strAt(args[2], i), func(k, v string) error {
 				pushStr(out.Children[0], k)
 				pushStr(out.Children[1], v)
 				return nil
@@ -684,10 +756,11 @@ func addSplits(l *library, family string) {
 		})))
 	l.scalar(Doc{Name: "split_to_multimap", Family: family, Signature: "split_to_multimap(string, entry delimiter, key delimiter) → map(varchar, array(varchar))",
 		Summary: "Reads keys and values, with all the values of a key.", Example: "split_to_multimap('a=1;a=2', ';', '=')", Result: "{a=[1, 2]}"},
-		over("varchar, varchar, varchar", "map(varchar,array(varchar))", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("varchar, varchar, varchar", "map(varchar,array(varchar))", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			var keys []string
 			values := map[string][]string{}
-			err := eachEntry(strAt(args[0], i), strAt(args[1], i), strAt(args[2], i), func(k, v string) error {
+			pace := &pacer{c: c}
+			err := eachEntry(pace, strAt(args[0], i), strAt(args[1], i), strAt(args[2], i), func(k, v string) error {
 				if _, seen := values[k]; !seen {
 					keys = append(keys, k)
 				}
@@ -695,6 +768,7 @@ func addSplits(l *library, family string) {
 				return nil
 			})
 			for _, k := range keys {
+				pace.tick(elementBytes)
 				pushStr(out.Children[0], k)
 				for _, v := range values[k] {
 					pushStr(out.Children[1].Children[0], v)
