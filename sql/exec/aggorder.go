@@ -137,7 +137,9 @@ func (r *orderedRows) feed(q *query, a *aggregate, acc fn.Accumulator) error {
 	}
 	if !sorted {
 		// Group by group, so that many small sorts take the place of a large one.
+		pulse := pulse{q: q}
 		slices.SortFunc(rows, func(x, y int32) int {
+			pulse.beat()
 			if r.of[x] != r.of[y] {
 				return int(r.of[x]) - int(r.of[y])
 			}
@@ -203,7 +205,7 @@ func feedRows(q *query, acc fn.Accumulator, of []uint32, args []*column.Vector, 
 // aggregate are taken: that of its ORDER BY, or of the arguments themselves
 // when the result shows the order, so that it does not depend on which worker
 // came first; nil for as they are.
-func (a *aggregate) distinctOrder(args []*column.Vector, n int) []int32 {
+func (a *aggregate) distinctOrder(q *query, args []*column.Vector, n int) []int32 {
 	if len(a.order) == 0 && !a.fn.Ordered {
 		return nil
 	}
@@ -211,7 +213,9 @@ func (a *aggregate) distinctOrder(args []*column.Vector, n int) []int32 {
 	for i := range rows {
 		rows[i] = int32(i)
 	}
+	pulse := pulse{q: q}
 	slices.SortStableFunc(rows, func(x, y int32) int {
+		pulse.beat()
 		for k, arg := range a.orderArgs {
 			if c := a.order[k].order(args[arg], int(x), int(y)); c != 0 {
 				return c

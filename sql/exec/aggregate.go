@@ -509,7 +509,7 @@ func (g *groups) finishLate(q *query) error {
 		}
 		n := g.sets[i].len()
 		cols := g.sets[i].vectors()
-		if rows := g.op.aggs[i].distinctOrder(cols[min(1, len(g.op.keys)):], n); rows != nil {
+		if rows := g.op.aggs[i].distinctOrder(q, cols[min(1, len(g.op.keys)):], n); rows != nil {
 			for k := range cols {
 				cols[k] = column.Gather(cols[k], rows)
 			}

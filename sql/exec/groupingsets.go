@@ -49,6 +49,9 @@ func (op *expandOp) open(q *query) ([]task, error) {
 				op.some.Store(true)
 				shared := &expanded{op: op, of: f, keys: make([]*column.Vector, len(op.keys))}
 				for s, has := range op.sets {
+					if err := q.live(); err != nil {
+						return err
+					}
 					g := &frame{n: f.n, cols: make([]*column.Vector, op.width+len(op.keys)+1), src: shared}
 					for k := range op.keys {
 						if !has[k] {

@@ -92,6 +92,28 @@ func (q *query) live() error {
 	return canceledBy(err)
 }
 
+// pulse looks now and then whether the query has ended where nothing gives errors,
+// as in the comparisons of a sort: it then panics with what recovered turns into
+// the error.
+type pulse struct {
+	q *query
+	n int
+}
+
+// pulseSteps is how many steps, of some hundred nanoseconds each, lie between two
+// looks.
+const pulseSteps = 1 << 13
+
+func (p *pulse) beat() {
+	if p.n++; p.n < pulseSteps {
+		return
+	}
+	p.n = 0
+	if err := p.q.live(); err != nil {
+		panic(err)
+	}
+}
+
 // Canceled returns the error of a query whose context ended with err: both
 // what clients understand and err itself.
 func Canceled(err error) error { return canceledBy(err) }
@@ -105,8 +127,8 @@ func canceledBy(err error) error {
 	return &canceled{e, err}
 }
 
-// recovered turns a panic into the error of this query; the compiler panics with
-// *canceled when the query has ended. It is deferred in
+// recovered turns a panic into the error of this query; the compiler and pulses
+// panic with *canceled when the query has ended. It is deferred in
 // every goroutine that runs operators.
 func recovered(err *error) {
 	if r := recover(); r != nil {

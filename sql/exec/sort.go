@@ -384,7 +384,9 @@ func (s *sorter) sort() {
 			list[i].first = s.keys[0].prefix(i, &s.spec.keys[0])
 		}
 	}
+	pulse := pulse{q: s.q}
 	slices.SortFunc(list, func(a, b entry) int {
+		pulse.beat()
 		if a.first != b.first {
 			return cmp.Compare(a.first, b.first)
 		}

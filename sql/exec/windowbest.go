@@ -162,7 +162,7 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 	}
 	b.chunks = append(b.chunks, chunk)
 	if len(b.of) >= b.limit {
-		b.shrink()
+		b.shrink(w.q)
 	}
 	return b.charge()
 }
@@ -220,7 +220,7 @@ func (k *sortKey) compare(v *column.Vector, i int, with *keyColumn, j int) int {
 }
 
 // shrink drops the rows that cannot be among the best, and sets the bounds.
-func (b *bestRows) shrink() {
+func (b *bestRows) shrink(q *query) {
 	n := b.table.len()
 	starts := make([]int32, n+1)
 	for _, g := range b.of {
@@ -239,9 +239,12 @@ func (b *bestRows) shrink() {
 		b.keys[k].seal()
 	}
 	var keep []int32
+	pulse := pulse{q: q}
 	for g := range n {
+		pulse.beat()
 		list := rows[starts[g]:starts[g+1]]
 		slices.SortFunc(list, func(x, y int32) int {
+			pulse.beat()
 			for i := range b.keys {
 				if c := b.op.order[i].between(&b.keys[i], x, y); c != 0 {
 					return c
@@ -325,9 +328,9 @@ func (k *sortKey) between(c *keyColumn, x, y int32) int {
 }
 
 // finish implements finisher.
-func (b *bestRows) finish(*worker) error {
+func (b *bestRows) finish(w *worker) error {
 	if len(b.of) > 0 {
-		b.shrink()
+		b.shrink(w.q)
 	}
 	return b.charge()
 }

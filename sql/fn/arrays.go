@@ -44,6 +44,7 @@ var reverseArray = emit(func(_ *Context, out *column.Vector, args []*column.Vect
 // distinctSet finds elements that are not distinct among those added, without
 // hashing while there are few.
 type distinctSet struct {
+	pace   *pacer
 	v      *column.Vector
 	at     []int
 	byHash map[uint64][]int
@@ -52,18 +53,25 @@ type distinctSet struct {
 // fewElements is up to where comparing all pairs is faster than hashing.
 const fewElements = 12
 
+// setWork is what looking up an element costs.
+const setWork = 4 * rowWork
+
 // has reports whether element i of v is in the set.
-func (d *distinctSet) has(v *column.Vector, i int) bool {
+func (d *distinctSet) has(v *column.Vector, i int) bool { return d.find(v, i) >= 0 }
+
+// find returns the element of the set that element i of v is equal to, -1 for none.
+func (d *distinctSet) find(v *column.Vector, i int) int {
+	d.pace.tick(setWork)
 	candidates := d.at
 	if d.byHash != nil {
 		candidates = d.byHash[HashAt(v, i)]
 	}
 	for _, j := range candidates {
 		if EqualAt(v, i, d.v, j) {
-			return true
+			return j
 		}
 	}
-	return false
+	return -1
 }
 
 // add adds element i of the set's vector; false when it was there.
@@ -86,8 +94,8 @@ func (d *distinctSet) add(i int) bool {
 	return true
 }
 
-func setOf(a *column.Vector, i int) *distinctSet {
-	d := &distinctSet{v: a.Children[0]}
+func setOf(p *pacer, a *column.Vector, i int) *distinctSet {
+	d := &distinctSet{pace: p, v: a.Children[0]}
 	from, to := span(a, i)
 	for e := from; e < to; e++ {
 		d.add(e)
@@ -96,8 +104,8 @@ func setOf(a *column.Vector, i int) *distinctSet {
 }
 
 // pushDistinct appends, once each, the elements of array i that keep accepts.
-func pushDistinct(out, a *column.Vector, i int, keep func(e int) bool) {
-	d := setOf(a, i)
+func pushDistinct(p *pacer, out, a *column.Vector, i int, keep func(e int) bool) {
+	d := setOf(p, a, i)
 	for _, e := range d.at {
 		if keep == nil || keep(e) {
 			push(out.Children[0], a.Children[0], e)
@@ -123,14 +131,21 @@ func containsValue(a *column.Vector, i int, x *column.Vector, j int) ternary {
 // perRow makes a kernel of a function of the arguments and a row that gives an
 // integer, boolean or NULL.
 func perRow(f func(args []*column.Vector, i int) (x int64, ok bool, err error)) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return perRowPaced(func(_ *pacer, args []*column.Vector, i int) (int64, bool, error) { return f(args, i) })
+}
+
+// perRowPaced is perRow of a function that ticks.
+func perRowPaced(f func(p *pacer, args []*column.Vector, i int) (x int64, ok bool, err error)) kernel {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[int64](t, n)
+		pace := &pacer{c: c}
 		skip := unionNulls(args)
 		for i := range out {
 			if skip.Get(i) {
 				continue
 			}
-			x, ok, err := f(args, i)
+			pace.tick(rowWork)
+			x, ok, err := f(pace, args, i)
 			if err != nil {
 				return nil, err
 			}
@@ -143,9 +158,9 @@ func perRow(f func(args []*column.Vector, i int) (x int64, ok bool, err error)) 
 	}
 }
 
-func perRowTernary(f func(args []*column.Vector, i int) ternary) kernel {
-	return perRow(func(args []*column.Vector, i int) (int64, bool, error) {
-		t := f(args, i)
+func perRowTernary(f func(p *pacer, args []*column.Vector, i int) ternary) kernel {
+	return perRowPaced(func(p *pacer, args []*column.Vector, i int) (int64, bool, error) {
+		t := f(p, args, i)
 		return truth(t == isTrue), t != isUnknown, nil
 	})
 }
@@ -188,13 +203,16 @@ func extremeOfArray(sign int) func(args []*column.Type) (*column.Type, kernel, e
 
 // orderOf returns the positions of the elements of array i in ascending order,
 // NULLs last.
-func orderOf(a *column.Vector, i int) []int {
+func orderOf(p *pacer, a *column.Vector, i int) []int {
 	from, to := span(a, i)
 	order := make([]int, to-from)
 	for k := range order {
 		order[k] = from + k
 	}
-	slices.SortStableFunc(order, func(x, y int) int { return Compare(a.Children[0], x, a.Children[0], y) })
+	slices.SortStableFunc(order, func(x, y int) int {
+		p.tick(rowWork)
+		return Compare(a.Children[0], x, a.Children[0], y)
+	})
 	return order
 }
 
@@ -202,8 +220,8 @@ func bindArraySort(args []*column.Type) (*column.Type, kernel, error) {
 	if !CanOrder(args[0].Elem) {
 		return nil, nil, fault(sqlerr.DatatypeMismatch, "values of type %s have no order", args[0].Elem)
 	}
-	return nil, emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-		for _, e := range orderOf(args[0], i) {
+	return nil, emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+		for _, e := range orderOf(&pacer{c: c}, args[0], i) {
 			push(out.Children[0], args[0].Children[0], e)
 		}
 		pushEnd(out)
@@ -302,7 +320,7 @@ func sequence(step func(args []*column.Vector, i int) (int64, bool), next func(x
 	})
 }
 
-func combinations(out *column.Vector, a *column.Vector, i int, n int64) error {
+func combinations(p *pacer, out *column.Vector, a *column.Vector, i int, n int64) error {
 	from, to := span(a, i)
 	size := int64(to - from)
 	if n < 0 || n > 5 {
@@ -317,6 +335,7 @@ func combinations(out *column.Vector, a *column.Vector, i int, n int64) error {
 		if count > maxArrayElements {
 			return arrayTooLong("combinations")
 		}
+		p.tick(rowWork * int(n+1))
 		for _, k := range chosen {
 			push(lists.Children[0], a.Children[0], from+int(k))
 		}
@@ -381,7 +400,7 @@ func addArrays(l *library) {
 		over("varbinary", "bigint", sketchCardinality))
 	l.scalar(Doc{Name: "contains", Family: family, Signature: "contains(array, value) → boolean, contains(network, address) → boolean",
 		Summary: "Tells whether an array has an element, or a network such as 10.0.0.0/8 an address.", Example: "contains(array['a', 'b'], 'b')", Result: "true"},
-		over("array(T), T", "boolean", perRowTernary(func(args []*column.Vector, i int) ternary { return containsValue(args[0], i, args[1], i) })),
+		over("array(T), T", "boolean", perRowTernary(func(_ *pacer, args []*column.Vector, i int) ternary { return containsValue(args[0], i, args[1], i) })),
 		over("varchar, ipaddress", "boolean", networkContains))
 	l.scalar(Doc{Name: "array_position", Family: family, Signature: "array_position(array, value[, instance]) → bigint",
 		Summary: "Gives the position of an element, from 1; 0 when it is not there.", Example: "array_position(array['a', 'b'], 'b')", Result: "2"},
@@ -414,8 +433,8 @@ func addArrays(l *library) {
 		})))
 	l.scalar(Doc{Name: "array_distinct", Family: family, Signature: "array_distinct(array) → array", Summary: "Leaves out repeated elements.",
 		Example: "array_distinct(array[1, 2, 1])", Result: "[1, 2]"},
-		over("array(T)", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			pushDistinct(out, args[0], i, nil)
+		over("array(T)", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			pushDistinct(&pacer{c: c}, out, args[0], i, nil)
 			pushEnd(out)
 			return nil
 		})))
@@ -432,7 +451,7 @@ func addArrays(l *library) {
 	addArraySets(l, family)
 	l.scalar(Doc{Name: "shuffle", Family: family, Signature: "shuffle(array) → array", Summary: "Brings the elements into random order."},
 		over("array(T)", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
-			order := orderOf(args[0], i)
+			order := orderOf(&pacer{c: c}, args[0], i)
 			for k := len(order) - 1; k > 0; k-- {
 				j := int(random(c) * float64(k+1))
 				order[k], order[j] = order[j], order[k]
@@ -514,28 +533,58 @@ func addArrays(l *library) {
 		})))
 	l.scalar(Doc{Name: "combinations", Family: family, Signature: "combinations(array, n) → array of arrays", Summary: "Gives every choice of n elements.",
 		Example: "combinations(array[1, 2, 3], 2)", Result: "[[1, 2], [1, 3], [2, 3]]"},
-		over("array(T), bigint", "array(array(T))", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			return combinations(out, args[0], i, intAt(args[1], i))
+		over("array(T), bigint", "array(array(T))", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			return combinations(&pacer{c: c}, out, args[0], i, intAt(args[1], i))
 		})))
 	l.scalar(Doc{Name: "zip", Family: family, Signature: "zip(array, array, ...) → array of rows", Summary: "Pairs the elements of arrays, with NULL where one is shorter.",
 		Example: "zip(array[1, 2], array['a'])", Result: "[{field0=1, field1=a}, {field0=2, field1=null}]"},
 		overBind("any, any...", "", bindZip))
 	l.scalar(Doc{Name: "contains_sequence", Family: family, Signature: "contains_sequence(array, array) → boolean",
 		Summary: "Tells whether an array holds another as a run of neighbours.", Example: "contains_sequence(array[1, 2, 3], array[2, 3])", Result: "true"},
-		over("array(T), array(T)", "boolean", perRow(func(args []*column.Vector, i int) (int64, bool, error) {
-			from, to := span(args[0], i)
-			bfrom, bto := span(args[1], i)
-		next:
-			for e := from; e+bto-bfrom <= to; e++ {
-				for k := range bto - bfrom {
-					if !EqualAt(args[0].Children[0], e+k, args[1].Children[0], bfrom+k) {
-						continue next
-					}
-				}
-				return 1, true, nil
-			}
-			return 0, true, nil
+		over("array(T), array(T)", "boolean", perRowPaced(func(p *pacer, args []*column.Vector, i int) (int64, bool, error) {
+			return truth(containsRun(p, args[0], args[1], i)), true, nil
 		})))
+}
+
+// containsRun reports whether the array in row i of a has that of b as a run. It
+// looks at every element of a at most twice: back tells how much of a match that
+// fails is the beginning of another one.
+func containsRun(p *pacer, a, b *column.Vector, i int) bool {
+	from, to := span(a, i)
+	bfrom, bto := span(b, i)
+	values, wanted := a.Children[0], b.Children[0]
+	n := bto - bfrom
+	if n == 0 {
+		return true
+	}
+	if n > to-from {
+		return false
+	}
+	back := make([]int32, n)
+	for k, m := 1, 0; k < n; k++ {
+		p.tick(rowWork)
+		for m > 0 && !EqualAt(wanted, bfrom+k, wanted, bfrom+m) {
+			m = int(back[m-1])
+		}
+		if EqualAt(wanted, bfrom+k, wanted, bfrom+m) {
+			m++
+		}
+		back[k] = int32(m)
+	}
+	m := 0
+	for e := from; e < to; e++ {
+		p.tick(rowWork)
+		for m > 0 && !EqualAt(values, e, wanted, bfrom+m) {
+			m = int(back[m-1])
+		}
+		if EqualAt(values, e, wanted, bfrom+m) {
+			m++
+		}
+		if m == n {
+			return true
+		}
+	}
+	return false
 }
 
 func random(c *Context) float64 {
@@ -548,26 +597,26 @@ func random(c *Context) float64 {
 func addArraySets(l *library, family string) {
 	l.scalar(Doc{Name: "array_union", Family: family, Signature: "array_union(a, b) → array", Summary: "Gives the elements of both, once each.",
 		Example: "array_union(array[1, 2], array[2, 3])", Result: "[1, 2, 3]"},
-		over("array(T), array(T)", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			pushDistinct(out, args[0], i, nil)
-			seen := setOf(args[0], i)
-			pushDistinct(out, args[1], i, func(e int) bool { return !seen.has(args[1].Children[0], e) })
+		over("array(T), array(T)", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			pushDistinct(&pacer{c: c}, out, args[0], i, nil)
+			seen := setOf(&pacer{c: c}, args[0], i)
+			pushDistinct(&pacer{c: c}, out, args[1], i, func(e int) bool { return !seen.has(args[1].Children[0], e) })
 			pushEnd(out)
 			return nil
 		})))
 	l.scalar(Doc{Name: "array_intersect", Family: family, Signature: "array_intersect(a, b) → array", Summary: "Gives the elements that are in both, once each.",
 		Example: "array_intersect(array[1, 2], array[2, 3])", Result: "[2]"},
-		over("array(T), array(T)", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			other := setOf(args[1], i)
-			pushDistinct(out, args[0], i, func(e int) bool { return other.has(args[0].Children[0], e) })
+		over("array(T), array(T)", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			other := setOf(&pacer{c: c}, args[1], i)
+			pushDistinct(&pacer{c: c}, out, args[0], i, func(e int) bool { return other.has(args[0].Children[0], e) })
 			pushEnd(out)
 			return nil
 		})))
 	l.scalar(Doc{Name: "array_except", Family: family, Signature: "array_except(a, b) → array", Summary: "Gives the elements of a that are not in b, once each.",
 		Example: "array_except(array[1, 2], array[2, 3])", Result: "[1]"},
-		over("array(T), array(T)", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			other := setOf(args[1], i)
-			pushDistinct(out, args[0], i, func(e int) bool { return !other.has(args[0].Children[0], e) })
+		over("array(T), array(T)", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			other := setOf(&pacer{c: c}, args[1], i)
+			pushDistinct(&pacer{c: c}, out, args[0], i, func(e int) bool { return !other.has(args[0].Children[0], e) })
 			pushEnd(out)
 			return nil
 		})))
@@ -585,8 +634,8 @@ func addArraySets(l *library, family string) {
 		})))
 	l.scalar(Doc{Name: "arrays_overlap", Family: family, Signature: "arrays_overlap(a, b) → boolean",
 		Summary: "Tells whether two arrays have an element in common; unknown when only NULLs could be it.", Example: "arrays_overlap(array[1, 2], array[2, 3])", Result: "true"},
-		over("array(T), array(T)", "boolean", perRowTernary(func(args []*column.Vector, i int) ternary {
-			other := setOf(args[1], i)
+		over("array(T), array(T)", "boolean", perRowTernary(func(p *pacer, args []*column.Vector, i int) ternary {
+			other := setOf(p, args[1], i)
 			nullThere := false
 			for _, e := range other.at {
 				nullThere = nullThere || args[1].Children[0].IsNull(e)

@@ -707,7 +707,7 @@ func castNested(from, to *column.Type) caster {
 		}
 		if to.Kind == column.Map && !from.Key.Equal(to.Key) {
 			// Keys that were different may have become the same or NULL.
-			if err := checkKeys(out, n, f); err != nil {
+			if err := checkKeys(&pacer{c: c}, out, n, f); err != nil {
 				return nil, err
 			}
 		}
@@ -732,12 +732,12 @@ func castRow(to *column.Type, parts []caster) caster {
 }
 
 // checkKeys verifies that no map has a key twice or a NULL key.
-func checkKeys(v *column.Vector, n int, f *failures) error {
+func checkKeys(p *pacer, v *column.Vector, n int, f *failures) error {
 	for i := range n {
 		if v.Nulls.Get(i) {
 			continue
 		}
-		if err := checkMapKeys(v.Children[0], int(v.Offsets[i]), int(v.Offsets[i+1])); err != nil {
+		if err := checkMapKeys(p, v.Children[0], int(v.Offsets[i]), int(v.Offsets[i+1])); err != nil {
 			if err := f.at(i, n, err); err != nil {
 				return err
 			}
@@ -747,13 +747,14 @@ func checkKeys(v *column.Vector, n int, f *failures) error {
 }
 
 // checkMapKeys verifies the keys in [from, to): no NULL, none twice.
-func checkMapKeys(keys *column.Vector, from, to int) error {
+func checkMapKeys(p *pacer, keys *column.Vector, from, to int) error {
 	const manyKeys = 16 // from here on a set is faster than comparing all pairs
 	var seen map[uint64][]int
 	if to-from > manyKeys {
 		seen = make(map[uint64][]int, to-from)
 	}
 	for i := from; i < to; i++ {
+		p.tick(setWork)
 		if keys.IsNull(i) {
 			return fault(sqlerr.InvalidArgument, "a map key cannot be NULL")
 		}

@@ -11,21 +11,29 @@ import (
 	"github.com/cairndb/cairn/segment/column"
 )
 
+func canonicalOf(value string) string {
+	text, _ := canonicalDocument(nil, nil, value)
+	return string(text)
+}
+
 // FuzzJSON compares the scanner with the standard library's: what is valid, what
 // a compact document means, that canonical text is stable.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{"a": [1, 2.5e-3, "x\u00e9\ud83d\ude00"], "b": null}`, `[]`, `"\ud800"`, ` true `, `{"a":1,"a":2}`, `01`, `"\x"`, "\"a\tb\"", `{"a":}`, `[1,]`, `-`, `1.`, `"\u12"`} {
+	for _, s := range []string{`{"a": [1, 2.5e-3, "x\u00e9\ud83d\ude00"], "b": null}`, `[]`, `"\ud800"`, ` true `, `{"a":1,"a":2}`, `01`, `"\x"`, "\"a\tb\"", `{"a":}`, `[1,]`, `{"b":1,"a":{"z":[],"y":2,"z":{}},"b":3}`, `{"a":1,}`, `[[{"b":0,"a":[]}]]`, `-`, `1.`, `"\u12"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		value, ok := jsonDocument(s)
+		value, ok := jsonDocument(nil, s)
+		if canonical, same := canonicalDocument(nil, nil, s); same != ok || ok && len(canonical) == 0 {
+			t.Fatalf("%q: valid %v, in canonical form %v", s, ok, same)
+		}
 		if want := json.Valid([]byte(s)); ok != want && strings.Count(s, "[")+strings.Count(s, "{") < maxJSONDepth {
 			t.Fatalf("%q: valid %v, the standard library says %v", s, ok, want)
 		}
 		if !ok || !utf8.ValidString(s) {
 			return
 		}
-		for _, text := range []string{compact(value), string(appendCanonical(nil, value))} {
+		for _, text := range []string{compact(value), canonicalOf(value)} {
 			var a, b any
 			if err := json.Unmarshal([]byte(s), &a); err != nil {
 				return // numbers too large for it
@@ -39,8 +47,8 @@ func FuzzJSON(f *testing.F) {
 				t.Fatalf("%q became %q, which means something else", s, text)
 			}
 		}
-		once := string(appendCanonical(nil, value))
-		if twice := string(appendCanonical(nil, once)); once != twice {
+		once := canonicalOf(value)
+		if twice := canonicalOf(once); once != twice {
 			t.Fatalf("%q is not stable: %q", once, twice)
 		}
 		if text, ok := scalarText(value); ok && value[0] == '"' {
@@ -64,13 +72,13 @@ func FuzzJSONPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		value, ok := p.find(s)
+		value, ok := p.find(nil, s)
 		if ok {
-			if _, valid := jsonDocument(value); !valid {
+			if _, valid := jsonDocument(nil, value); !valid {
 				t.Fatalf("%s of %q is %q", path, s, value)
 			}
 		}
-		document, valid := jsonDocument(s)
+		document, valid := jsonDocument(nil, s)
 		if !valid || !utf8.ValidString(s) {
 			return
 		}
@@ -78,7 +86,7 @@ func FuzzJSONPath(f *testing.F) {
 		for _, step := range p {
 			next := ""
 			if here[0] == '{' || here[0] == '[' {
-				members(here, func(n int, key, v string) bool {
+				members(nil, here, func(n int, key, v string) bool {
 					if here[0] == '[' && n == step.index || key != "" && unquote(key) == step.name {
 						next = v
 						return false
@@ -295,17 +303,17 @@ func FuzzSQLPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		value, ok := jsonDocument(text)
+		value, ok := jsonDocument(nil, text)
 		if !ok {
 			return
 		}
-		items, err := p.find(itemOf(value), map[string]jsonItem{"v": {'n', "2"}})
+		items, err := p.find(&pacer{c: &Context{}}, itemOf(value), map[string]jsonItem{"v": {'n', "2"}})
 		if err != nil {
 			return
 		}
 		for _, it := range items {
 			if out := appendItem(nil, it); utf8.ValidString(text) && utf8.ValidString(path) {
-				if _, ok := jsonDocument(string(out)); !ok {
+				if _, ok := jsonDocument(nil, string(out)); !ok {
 					t.Fatalf("%s of %s gives %s", path, text, out)
 				}
 			}

@@ -23,8 +23,9 @@ import (
 )
 
 func digest(newHash func() hash.Hash) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[string](t, n)
+		pace := pacer{c: c}
 		h := newHash()
 		var sum []byte
 		for i := range out {
@@ -32,12 +33,24 @@ func digest(newHash func() hash.Hash) kernel {
 				continue
 			}
 			h.Reset()
-			h.Write([]byte(strAt(args[0], i)))
+			hashText(&pace, h, strAt(args[0], i))
 			sum = h.Sum(sum[:0])
 			out[i] = string(sum)
 		}
 		return v, nil
 	}
+}
+
+// hashText writes a text to a hash, piece by piece when it is long.
+func hashText(p *pacer, h hash.Hash, s string) {
+	const rate = 4 // bytes hashed while one is worked on elsewhere
+	for len(s) > tickBytes {
+		p.tick(tickBytes / rate)
+		h.Write([]byte(s[:tickBytes]))
+		s = s[tickBytes:]
+	}
+	p.tick(rowWork + len(s)/rate)
+	h.Write([]byte(s))
 }
 
 // murmur3 is the 128-bit hash for 64-bit machines with seed 0.
@@ -88,10 +101,10 @@ func addHashes(l *library) {
 			Example: h.example, Result: h.result}, over("varbinary", "varbinary", digest(h.new)))
 		l.scalar(Doc{Name: "hmac_" + h.name, Family: family, Signature: "hmac_" + h.name + "(varbinary, key) → varbinary",
 			Summary: "Gives the HMAC with " + strings.ToUpper(h.name) + "."},
-			over("varbinary, varbinary", "varbinary", map2(func(s, key string) string {
+			over("varbinary, varbinary", "varbinary", try2(func(c *Context, s, key string) (string, bool, error) {
 				m := hmac.New(h.new, []byte(key))
-				m.Write([]byte(s))
-				return string(m.Sum(nil))
+				hashText(&pacer{c: c}, m, s)
+				return string(m.Sum(nil)), true, nil
 			})))
 	}
 	bytesTo := func(name, summary, example, result string, f func(string) string) {

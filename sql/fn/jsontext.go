@@ -675,7 +675,7 @@ func pushJSONMap(p *pacer, out *column.Vector, value string) error {
 		return err == nil
 	})
 	if err == nil {
-		err = checkMapKeys(out.Children[0], from, out.Children[0].Len)
+		err = checkMapKeys(p, out.Children[0], from, out.Children[0].Len)
 	}
 	if err != nil {
 		return err

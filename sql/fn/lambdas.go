@@ -109,9 +109,10 @@ func flatOrEmpty(v *column.Vector, t *column.Type) *column.Vector {
 
 // mapBuilt makes maps of keys and values that belong to offsets and checks the
 // keys.
-func mapBuilt(t *column.Type, o opened, keys, values *column.Vector, n int) (*column.Vector, error) {
+func mapBuilt(c *Context, t *column.Type, o opened, keys, values *column.Vector, n int) (_ *column.Vector, err error) {
+	defer rescue(&err) // no guard stands around functions with lambdas
 	out := &column.Vector{Type: t, Len: n, Nulls: o.nulls, Offsets: o.offsets, Children: []*column.Vector{keys, values}}
-	if err := checkKeys(out, n, &failures{}); err != nil {
+	if err := checkKeys(&pacer{c: c}, out, n, &failures{}); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -613,13 +614,13 @@ func addMapLambdas(l *library, family string) {
 	l.higherFunc(Doc{Name: "transform_keys", Family: family, Signature: "transform_keys(map, (k, v) -> key) → map", Summary: "Applies a lambda to every entry to give its new key.",
 		Example: "transform_keys(" + m + ", (k, v) -> upper(k))", Result: "{A=1, B=2}"}, 2,
 		bindMap(nil, func(m, b *column.Type) *column.Type { return column.MapOf(b, m.Elem) },
-			func(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
+			func(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
 				o := open(args[0], n)
 				keys, err := o.call(fns[1], o.children...)
 				if err != nil {
 					return nil, err
 				}
-				return mapBuilt(t, o, flatOrEmpty(keys, t.Key), o.children[1], n)
+				return mapBuilt(c, t, o, flatOrEmpty(keys, t.Key), o.children[1], n)
 			}))
 	l.higherFunc(Doc{Name: "transform_values", Family: family, Signature: "transform_values(map, (k, v) -> value) → map", Summary: "Applies a lambda to every entry to give its new value.",
 		Example: "transform_values(" + m + ", (k, v) -> v * 10)", Result: "{a=10, b=20}"}, 2,

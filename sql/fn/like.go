@@ -136,7 +136,9 @@ func (p *Pattern) Contains() (string, bool) { return p.text, p.shape == likeCont
 func (p *Pattern) Suffix() (string, bool) { return p.text, p.shape == likeSuffix }
 
 // Match reports whether s matches.
-func (p *Pattern) Match(s string) bool {
+func (p *Pattern) Match(s string) bool { return p.match(nil, s) }
+
+func (p *Pattern) match(pace *pacer, s string) bool {
 	switch p.shape {
 	case likeExact:
 		return s == p.text
@@ -149,13 +151,13 @@ func (p *Pattern) Match(s string) bool {
 	case likeAll:
 		return true
 	}
-	return p.matchParts(s)
+	return p.matchParts(pace, s)
 }
 
 // matchParts anchors the first and the last part where no % is before or after
 // them and finds the others one after another, each as early as it comes: with
 // only % between them no later place could be better.
-func (p *Pattern) matchParts(s string) bool {
+func (p *Pattern) matchParts(pace *pacer, s string) bool {
 	parts := p.parts
 	if !p.openStart {
 		if len(parts) == 0 {
@@ -175,7 +177,8 @@ func (p *Pattern) matchParts(s string) bool {
 		last, parts = &parts[len(parts)-1], parts[:len(parts)-1]
 	}
 	for i := range parts {
-		end, ok := parts[i].find(s)
+		pace.tick(1)
+		end, ok := parts[i].find(pace, s)
 		if !ok {
 			return false
 		}
@@ -201,12 +204,13 @@ func (l *likePart) matchAt(s string) (int, bool) {
 }
 
 // find returns the end of the first match in s.
-func (l *likePart) find(s string) (int, bool) {
+func (l *likePart) find(pace *pacer, s string) (int, bool) {
 	if l.runes == nil {
 		i := strings.Index(s, l.text)
 		return i + len(l.text), i >= 0
 	}
 	for i := 0; i <= len(s); {
+		pace.tick(2)
 		if n, ok := l.matchAt(s[i:]); ok {
 			return i + n, true
 		}
@@ -282,10 +286,14 @@ func likeKernel(fold bool) kernel {
 				key = k
 			}
 			s := text[i&mt]
-			if fold {
+			if fold && len(s) <= tickBytes {
 				s = strings.ToLower(s)
+			} else if fold {
+				var lower strings.Builder
+				pace.pieces(s, func(piece string) { lower.WriteString(strings.ToLower(piece)) })
+				s = lower.String()
 			}
-			out[i] = truth(p.Match(s))
+			out[i] = truth(p.match(&pace, s))
 		}
 		return v, nil
 	}

@@ -21,15 +21,15 @@ var mapEntries kernel = func(_ *Context, t *column.Type, args []*column.Vector, 
 }
 
 // closeMap ends a map whose entries begin at from, after checking its keys.
-func closeMap(out *column.Vector, from int) error {
-	if err := checkMapKeys(out.Children[0], from, out.Children[0].Len); err != nil {
+func closeMap(p *pacer, out *column.Vector, from int) error {
+	if err := checkMapKeys(p, out.Children[0], from, out.Children[0].Len); err != nil {
 		return err
 	}
 	pushEnd(out)
 	return nil
 }
 
-var mapOfArrays = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var mapOfArrays = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	kfrom, kto := span(args[0], i)
 	vfrom, vto := span(args[1], i)
 	if kto-kfrom != vto-vfrom {
@@ -40,10 +40,10 @@ var mapOfArrays = emit(func(_ *Context, out *column.Vector, args []*column.Vecto
 		push(out.Children[0], args[0].Children[0], kfrom+k)
 		push(out.Children[1], args[1].Children[0], vfrom+k)
 	}
-	return closeMap(out, from)
+	return closeMap(&pacer{c: c}, out, from)
 })
 
-var mapFromEntries = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var mapFromEntries = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	from := out.Children[0].Len
 	first, last := span(args[0], i)
 	for e := first; e < last; e++ {
@@ -54,7 +54,7 @@ var mapFromEntries = emit(func(_ *Context, out *column.Vector, args []*column.Ve
 		push(out.Children[0], row.Children[0], j)
 		push(out.Children[1], row.Children[1], j)
 	}
-	return closeMap(out, from)
+	return closeMap(&pacer{c: c}, out, from)
 })
 
 // keyOrder lists the distinct keys in order of their first coming, and for
@@ -72,17 +72,13 @@ func (k *keyOrder) add(i int) {
 		k.values[i] = append(k.values[i], i)
 		return
 	}
-	for _, j := range k.set.at {
-		if EqualAt(k.set.v, i, k.set.v, j) {
-			k.values[j] = append(k.values[j], i)
-			return
-		}
-	}
+	j := k.set.find(k.set.v, i)
+	k.values[j] = append(k.values[j], i)
 }
 
-var multimapFromEntries = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var multimapFromEntries = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	rows := column.Flatten(args[0].Children[0])
-	order := keyOrder{set: distinctSet{v: rows.Children[0]}}
+	order := keyOrder{set: distinctSet{pace: &pacer{c: c}, v: rows.Children[0]}}
 	first, last := span(args[0], i)
 	for e := first; e < last; e++ {
 		if rows.IsNull(e) || rows.Children[0].IsNull(e) {
@@ -102,7 +98,7 @@ var multimapFromEntries = emit(func(_ *Context, out *column.Vector, args []*colu
 })
 
 // mapConcat joins maps; of equal keys the last wins, in the place of the first.
-var mapConcat = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var mapConcat = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	keys, values := newBuilder(args[0].Type.Key, 8), newBuilder(args[0].Type.Elem, 8)
 	for _, m := range args {
 		from, to := span(m, i)
@@ -111,7 +107,7 @@ var mapConcat = emit(func(_ *Context, out *column.Vector, args []*column.Vector,
 			push(values, m.Children[1], e)
 		}
 	}
-	order := keyOrder{set: distinctSet{v: keys}}
+	order := keyOrder{set: distinctSet{pace: &pacer{c: c}, v: keys}}
 	for e := range keys.Len {
 		order.add(e)
 	}

@@ -106,10 +106,13 @@ func (r *regex) eachLong(c *Context, s string, f func(loc []int) bool) error {
 
 // patiently runs a search of the backtracking engine: here for a moment, then
 // beside the caller until the time limit or the end of the query.
-func patiently[R any](c *Context, quick, full *regexp2.Regexp, search func(re *regexp2.Regexp) (R, error)) (R, error) {
-	found, err := search(quick)
-	if err == nil {
-		return found, nil
+func patiently[R any](c *Context, s string, quick, full *regexp2.Regexp, search func(re *regexp2.Regexp) (R, error)) (R, error) {
+	// Before it begins, the engine makes an array of the code points of the text.
+	if len(s) < longText {
+		found, err := search(quick)
+		if err == nil {
+			return found, nil
+		}
 	}
 	type answer struct {
 		found R

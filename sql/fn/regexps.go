@@ -233,7 +233,7 @@ func (r *regex) find(c *Context, s string) (bool, error) {
 		loc, err := r.searchLong(&pacer{c: c}, s, 0)
 		return loc != nil, err
 	}
-	ok, err := patiently(c, r.quick, r.back, func(re *regexp2.Regexp) (bool, error) { return re.MatchString(s) })
+	ok, err := patiently(c, s, r.quick, r.back, func(re *regexp2.Regexp) (bool, error) { return re.MatchString(s) })
 	return ok, matchFault(err)
 }
 
@@ -276,7 +276,7 @@ func (r *regex) each(c *Context, s string, f func(loc []int) bool) error {
 		if err := c.live(); err != nil {
 			return nil, err
 		}
-		return patiently(c, r.quick, r.back, func(re *regexp2.Regexp) (*regexp2.Match, error) {
+		return patiently(c, s, r.quick, r.back, func(re *regexp2.Regexp) (*regexp2.Match, error) {
 			if after == nil {
 				return re.FindRunesMatch(runes)
 			}

@@ -749,7 +749,7 @@ func addSplits(l *library, family string) {
 				return nil
 			})
 			if err == nil {
-				err = checkMapKeys(out.Children[0], from, out.Children[0].Len)
+				err = checkMapKeys(&pacer{c: c}, out.Children[0], from, out.Children[0].Len)
 			}
 			pushEnd(out)
 			return err

@@ -49,7 +49,16 @@ const (
 
 // Bind resolves the names and types of a statement and plans it. Errors are
 // *sqlerr.Error, except those of the catalog.
-func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (*Plan, error) {
+func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (_ *Plan, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(ended)
+			if !ok {
+				panic(r)
+			}
+			err = e.err
+		}
+	}()
 	if opt.Now.IsZero() {
 		opt.Now = time.Now()
 	}
@@ -93,7 +102,7 @@ func Bind(ctx context.Context, cat Catalog, stmt parse.Statement, opt Options) (
 		if root, err = b.shownObjects(root); err != nil {
 			return nil, err
 		}
-		o := &optimizer{newID: b.newID, off: b.opt.Off}
+		o := &optimizer{ctx: ctx, newID: b.newID, off: b.opt.Off}
 		p.Root = o.plan(root, true)
 		o.shared(b.shared)
 	}

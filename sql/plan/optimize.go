@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -8,12 +9,24 @@ import (
 
 // optimizer improves the plans of one statement.
 type optimizer struct {
+	ctx   context.Context
 	newID func() ColID
 	off   Rules
 }
 
 // on reports whether a rule is to be applied.
 func (o *optimizer) on(r Rule) bool { return !o.off.Has(r) }
+
+// ended is what the optimizer panics with when the context of the statement has
+// ended; Bind turns it into the context's error.
+type ended struct{ err error }
+
+// live ends the optimizer if the statement has ended.
+func (o *optimizer) live() {
+	if err := o.ctx.Err(); err != nil {
+		panic(ended{err})
+	}
+}
 
 // plan improves a plan without changing what it gives: filters move down to
 // the scans, columns that nobody needs go, and what storage can use of the
@@ -45,6 +58,7 @@ func (o *optimizer) moved(n Node) Node {
 
 // sink moves conditions, and the filters it meets, down as far as they go.
 func (o *optimizer) sink(n Node, conds []Expr) Node {
+	o.live()
 	switch x := n.(type) {
 	case *Filter:
 		if !o.on(PushFilters) {
