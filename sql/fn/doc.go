@@ -36,6 +36,16 @@
 // once and kept in bounded caches, so a constant pattern costs one look-up for
 // each batch.
 //
+// # Ends of queries
+//
+// One value can be 16 MiB of text or a million elements, so kernels ask in the
+// midst of a value whether their query has ended ([Context] Live), about once for
+// every 64 KiB worked on. A loop does so through a pacer; where a function gives
+// no errors, tick panics and the guard around the kernel gives the error back.
+// Libraries are given a long text piece by piece or through a reader; a
+// backtracking match, which can be neither, goes on beside the caller until its
+// time limit of a second.
+//
 // # Concurrency
 //
 // Everything here may be used from many goroutines, except accumulators, which
