@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,10 +27,21 @@ type Database struct {
 	Layout Layout
 	tables Catalog
 	views  []view
-	labels map[string]string
+	// indexes are names of indexes with their tables, keys those of the columns of
+	// primary keys by table; both in lower case.
+	indexes map[string]string
+	keys    map[string][]string
+	labels  map[string]string
 }
 
 type view struct{ name, query string }
+
+// What the runner has no translation for, since nothing in the dialect stands for
+// it: triggers, constraints other than REPLACE's primary key, ALTER, PRAGMA,
+// transactions, and values that a column takes against its type as in SQLite.
+// Queries are out of the dialect's reach when they need SQLite's typing ('a' + 1,
+// division by zero that gives NULL), its NULLs first in ORDER BY, functions such as
+// total and group_concat, or IN (); public files mark those with onlyif sqlite.
 
 // ErrUnsupported is the error of a statement that the runner cannot translate:
 // the product has no such statement and there is no query that stands for it.
@@ -190,7 +202,7 @@ func (d *Database) exec(ctx context.Context, text string) error {
 		return d.create(ctx, rest)
 	}
 	if rest, ok := keywords(text, "insert", "into"); ok {
-		return d.insert(ctx, rest)
+		return d.insert(ctx, rest, false)
 	}
 	if rest, ok := keywords(text, "update"); ok {
 		return d.update(ctx, rest)
@@ -201,17 +213,15 @@ func (d *Database) exec(ctx context.Context, text string) error {
 	if rest, ok := keywords(text, "drop", "table"); ok {
 		return d.drop(rest)
 	}
-	if rest, ok := keywords(text, "create", "view"); ok {
-		name, rest := word(rest)
-		query, ok := keywords(rest, "as")
-		if !ok {
-			return ErrUnsupported
+	for _, words := range [][]string{{"create", "view"}, {"create", "temp", "view"}, {"create", "temporary", "view"}} {
+		if rest, ok := keywords(text, words...); ok {
+			return d.createView(ctx, rest)
 		}
-		if d.find(name) != nil || d.isView(name) {
-			return fmt.Errorf("%s exists", name)
+	}
+	for _, words := range [][]string{{"replace", "into"}, {"insert", "or", "replace", "into"}} {
+		if rest, ok := keywords(text, words...); ok {
+			return d.insert(ctx, rest, true)
 		}
-		d.views = append(d.views, view{name, query})
-		return nil
 	}
 	if rest, ok := keywords(text, "drop", "view"); ok {
 		rest, may := keywords(rest, "if", "exists")
@@ -223,17 +233,73 @@ func (d *Database) exec(ctx context.Context, text string) error {
 		}
 		return nil
 	}
-	// An index changes no result.
-	for _, words := range [][]string{{"create", "index"}, {"create", "unique", "index"}, {"drop", "index"}, {"reindex"}} {
-		if _, ok := keywords(text, words...); ok {
-			return nil
-		}
+	if handled, err := d.index(text); handled {
+		return err
 	}
 	if _, ok := keywords(text, "select"); ok {
 		_, err := Collect(sql.Query(ctx, d.catalog(), d.withViews(text), nil, d.Options))
 		return err
 	}
 	return ErrUnsupported
+}
+
+func (d *Database) createView(ctx context.Context, rest string) error {
+	rest, may := keywords(rest, "if", "not", "exists")
+	name, rest := word(rest)
+	query, ok := keywords(rest, "as")
+	if !ok {
+		return ErrUnsupported
+	}
+	if d.find(name) != nil || d.isView(name) {
+		if may {
+			return nil
+		}
+		return fmt.Errorf("%s exists", name)
+	}
+	d.views = append(d.views, view{name, query})
+	return nil
+}
+
+// index runs a statement about indexes, of which only the names are kept: an index
+// changes no result.
+func (d *Database) index(text string) (handled bool, err error) {
+	for _, words := range [][]string{{"create", "index"}, {"create", "unique", "index"}} {
+		rest, ok := keywords(text, words...)
+		if !ok {
+			continue
+		}
+		rest, may := keywords(rest, "if", "not", "exists")
+		name, rest := word(rest)
+		rest, _ = keywords(rest, "on")
+		table, _ := word(rest)
+		name = strings.ToLower(name)
+		switch {
+		case d.find(table) == nil:
+			return true, fmt.Errorf("there is no table %s", table)
+		case d.indexes[name] != "" && !may:
+			return true, fmt.Errorf("there is an index %s", name)
+		case d.indexes == nil:
+			d.indexes = map[string]string{}
+		}
+		d.indexes[name] = strings.ToLower(table)
+		return true, nil
+	}
+	rest, drop := keywords(text, "drop", "index")
+	if !drop {
+		if rest, handled = keywords(text, "reindex"); !handled {
+			return false, nil
+		}
+	}
+	rest, may := keywords(rest, "if", "exists")
+	name, _ := word(rest)
+	name = strings.ToLower(name)
+	if d.indexes[name] == "" && !may && (drop || name != "" && d.find(name) == nil) {
+		return true, fmt.Errorf("there is no index %s", name)
+	}
+	if drop {
+		delete(d.indexes, name)
+	}
+	return true, nil
 }
 
 func (d *Database) isView(name string) bool {
@@ -279,8 +345,16 @@ func (d *Database) create(ctx context.Context, rest string) error {
 	}
 	var cols []plan.Column
 	var data []*column.Vector
+	var keys []string
 	for _, def := range splitTop(inside, ',') {
 		first, more := word(def)
+		if list, ok := keywords(def, "primary", "key"); ok {
+			if names, _, ok := parenthesized(list); ok {
+				keys = splitTop(strings.ToLower(names), ',')
+			}
+		} else if findWord(more, "primary") >= 0 {
+			keys = []string{strings.ToLower(first)}
+		}
 		if slices.Contains([]string{"PRIMARY", "UNIQUE", "FOREIGN", "CHECK", "CONSTRAINT"}, strings.ToUpper(first)) {
 			continue
 		}
@@ -290,6 +364,10 @@ func (d *Database) create(ctx context.Context, rest string) error {
 		data = append(data, column.New(t, 0))
 	}
 	d.put(NewTable(name, cols, data, d.Layout))
+	if d.keys == nil {
+		d.keys = map[string][]string{}
+	}
+	d.keys[strings.ToLower(name)] = keys
 	return nil
 }
 
@@ -301,6 +379,7 @@ func (d *Database) drop(rest string) error {
 	if len(d.tables) == n && !may {
 		return fmt.Errorf("there is no table %s", name)
 	}
+	maps.DeleteFunc(d.indexes, func(_, table string) bool { return strings.EqualFold(table, name) })
 	return nil
 }
 
@@ -311,7 +390,8 @@ func (d *Database) table(name string) (*Table, error) {
 	return nil, fmt.Errorf("there is no table %s", name)
 }
 
-func (d *Database) insert(ctx context.Context, rest string) error {
+// insert appends rows; with replacing, rows with the same primary key go first.
+func (d *Database) insert(ctx context.Context, rest string, replacing bool) error {
 	name, rest := word(rest)
 	t, err := d.table(name)
 	if err != nil {
@@ -346,7 +426,45 @@ func (d *Database) insert(ctx context.Context, rest string) error {
 	if err != nil {
 		return err
 	}
+	if replacing {
+		t = t.without(d.keys[strings.ToLower(t.name)], res)
+	}
 	return d.append(t, res)
+}
+
+// without returns the table without the rows whose values in some columns are
+// those of a row of res, which has the columns of the table.
+func (t *Table) without(keys []string, res *Result) *Table {
+	var at []int
+	for i, c := range t.cols {
+		if slices.Contains(keys, strings.ToLower(c.Name)) {
+			at = append(at, i)
+		}
+	}
+	key := func(cols []*column.Vector, row int) string {
+		var b strings.Builder
+		for _, c := range at {
+			fmt.Fprintf(&b, "%v %q,", cols[c].IsNull(row), fn.Format(cols[c], row))
+		}
+		return b.String()
+	}
+	gone := map[string]bool{}
+	for _, b := range res.Batches {
+		for row := range b.Len {
+			gone[key(b.Cols, row)] = true
+		}
+	}
+	var kept []int32
+	for row := range t.rows {
+		if len(at) == 0 || !gone[key(t.data, row)] {
+			kept = append(kept, int32(row))
+		}
+	}
+	out := &Table{name: t.name, cols: t.cols, rows: len(kept)}
+	for _, v := range t.data {
+		out.data = append(out.data, column.Gather(v, kept))
+	}
+	return out
 }
 
 // append puts the rows of a result behind those of a table.
