@@ -289,18 +289,35 @@ func formatNumber(x float64) string {
 	return text + letters
 }
 
-var dataSizes = map[string]int{"B": 0, "kB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
+var dataSizes = map[string]uint{"B": 0, "kB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5, "EB": 6, "ZB": 7, "YB": 8}
 
-func parseDataSize(_ *Context, s string) (int64, bool, error) {
-	text := strings.TrimSpace(s)
-	end := strings.LastIndexAny(text, "0123456789. ") + 1
-	f, ok := parseDoubleText(text[:end])
-	power, known := dataSizes[text[end:]]
-	if v := f * math.Pow(1024, float64(power)); ok && known && f >= 0 && v < 1<<62 {
-		return int64(v), true, nil
+// parseDataSize gives the bytes of a size such as 2.5MB as a decimal(38,0).
+func parseDataSize(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	out, skip := newDecimals(t, n), unionNulls(args)
+	for i := range n {
+		if skip.Get(i) {
+			continue
+		}
+		text := strings.TrimSpace(strAt(args[0], i))
+		end := strings.LastIndexAny(text, "0123456789. ") + 1
+		power, known := dataSizes[text[end:]]
+		x, ok := parseDecimal128(strings.TrimSpace(text[:end]), column.DecimalOf(maxDecimalDigits, dataSizeScale))
+		if !known || !ok || x.hi < 0 {
+			return nil, fault(sqlerr.InvalidText, "%s is not a size such as 2.5MB", shown(text))
+		}
+		bytes := x.magnitude().big()
+		u, ok := fromBig(bytes.Quo(bytes.Lsh(bytes, 10*power), powersOfTen128[dataSizeScale].big()))
+		if !ok || !u.less(powersOfTen128[t.Precision]) {
+			return nil, overflow(t, "the size is out of range")
+		}
+		x, _ = u.signed(false)
+		out.put(i, x)
 	}
-	return 0, false, fault(sqlerr.InvalidText, "%s is not a size such as 2.5MB", shown(s))
+	return out.v, nil
 }
+
+// dataSizeScale is how many digits behind the point of a size count.
+const dataSizeScale = 10
 
 func addConversions(l *library) {
 	family := "conditional and conversion"
@@ -321,8 +338,10 @@ func addConversions(l *library) {
 		over("varchar, any...", "varchar", formatKernelJava).nulls(), over("varchar", "varchar", formatKernelJava).nulls())
 	l.scalar(Doc{Name: "format_number", Family: family, Signature: "format_number(x) → varchar", Summary: "Writes a number shortly, with a letter for thousands, millions ….",
 		Example: "format_number(1234567)", Result: "1.23M"}, over("double", "varchar", map1(formatNumber)))
-	l.scalar(Doc{Name: "parse_data_size", Family: family, Signature: "parse_data_size(string) → bigint", Summary: "Reads a size in B, kB, MB, GB, TB or PB (powers of 1024).",
-		Example: "parse_data_size('2.5kB')", Result: "2560"}, over("varchar", "bigint", try1(parseDataSize)))
+	l.scalar(Doc{Name: "parse_data_size", Family: family, Signature: "parse_data_size(string) → decimal(38,0)", Summary: "Reads a size in B, kB, MB, GB, TB, PB, EB, ZB or YB (powers of 1024).",
+		Example: "parse_data_size('2.5kB')", Result: "2560"}, overBind("varchar", "", func([]*column.Type) (*column.Type, kernel, error) {
+		return column.DecimalOf(maxDecimalDigits, 0), parseDataSize, nil
+	}))
 	random := over("", "uuid", func(c *Context, t *column.Type, _ []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[string](t, n)
 		for i := range out {

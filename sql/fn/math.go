@@ -409,24 +409,30 @@ func addBits(l *library) {
 	two("bitwise_xor", "Gives the bits set in one only.", "bitwise_xor(12, 10)", "6", func(a, b int64) int64 { return a ^ b })
 	l.scalar(Doc{Name: "bitwise_not", Family: family, Signature: "bitwise_not(x) → bigint", Summary: "Turns every bit round.", Example: "bitwise_not(0)", Result: "-1"},
 		over("bigint", "bigint", map1(func(x int64) int64 { return ^x })))
-	shiftBy := func(f func(x, n int64) int64) kernel {
-		return try2(func(_ *Context, x, n int64) (int64, bool, error) {
-			if n < 0 {
-				return 0, false, fault(sqlerr.InvalidArgument, "a shift by %d bits", n)
-			}
-			return f(x, min(n, 64)), true, nil
-		})
+	// Each integer type is shifted in its own width.
+	shifts := func(f func(x, n int64, width uint) int64) (out []overload) {
+		for width, t := range map[uint]*column.Type{8: column.TinyIntType, 16: column.SmallIntType, 32: column.IntegerType, 64: column.BigIntType} {
+			out = append(out, over(t.String()+", bigint", t.String(), try2(func(_ *Context, x, n int64) (int64, bool, error) {
+				if n < 0 {
+					return 0, false, fault(sqlerr.InvalidArgument, "a shift by %d bits", n)
+				}
+				cut := 64 - width
+				return f(x, min(n, 64), width) << cut >> cut, true, nil
+			})))
+		}
+		return out
 	}
 	for _, f := range []struct {
 		name, summary, example, result string
-		f                              func(x, n int64) int64
+		f                              func(x, n int64, width uint) int64
 	}{
-		{"bitwise_left_shift", "Moves the bits to the left.", "bitwise_left_shift(1, 4)", "16", func(x, n int64) int64 { return x << n }},
-		{"bitwise_right_shift", "Moves the bits to the right, filling with zeros.", "bitwise_right_shift(16, 4)", "1", func(x, n int64) int64 { return int64(uint64(x) >> n) }},
-		{"bitwise_right_shift_arithmetic", "Moves the bits to the right, keeping the sign.", "bitwise_right_shift_arithmetic(-16, 2)", "-4", func(x, n int64) int64 { return x >> n }},
+		{"bitwise_left_shift", "Moves the bits to the left.", "bitwise_left_shift(1, 4)", "16", func(x, n int64, _ uint) int64 { return x << n }},
+		{"bitwise_right_shift", "Moves the bits to the right, filling with zeros.", "bitwise_right_shift(16, 4)", "1",
+			func(x, n int64, width uint) int64 { return int64(uint64(x) << (64 - width) >> (64 - width) >> n) }},
+		{"bitwise_right_shift_arithmetic", "Moves the bits to the right, keeping the sign.", "bitwise_right_shift_arithmetic(-16, 2)", "-4", func(x, n int64, _ uint) int64 { return x >> n }},
 	} {
-		l.scalar(Doc{Name: f.name, Family: family, Signature: f.name + "(x, count) → bigint", Summary: f.summary, Example: f.example, Result: f.result},
-			over("bigint, bigint", "bigint", shiftBy(f.f)))
+		l.scalar(Doc{Name: f.name, Family: family, Signature: f.name + "(x, count) → the type of x", Summary: f.summary, Example: f.example, Result: f.result},
+			shifts(f.f)...)
 	}
 	l.scalar(Doc{Name: "bit_count", Family: family, Signature: "bit_count(x, bits) → bigint", Summary: "Counts the bits set in x as a number of that many bits.",
 		Example: "bit_count(-1, 8)", Result: "8"},

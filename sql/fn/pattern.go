@@ -272,6 +272,9 @@ func mismatch(d *Doc, given []*column.Type) error {
 		if text(given[0]) != text(given[1]) {
 			return e.WithHint("text is not converted by itself: CAST one of the two to the other's type")
 		}
+		if moment := given[0].Kind; (moment == column.Date || moment == column.Timestamp || moment == column.TimestampTZ) && given[1].IsNumeric() {
+			return e.WithHint("an interval says how much: %s interval '1' day", d.Name)
+		}
 	}
 	return e.WithHint("it takes %s", d.Signature)
 }

@@ -88,6 +88,14 @@ func (r *rewriter) hint(i int) string {
 func (r *rewriter) operatorHint(i int) string {
 	t, prev := &r.toks[i], &r.toks[i-1]
 	switch t.word {
+	case "=":
+		if prev.isOp("<") || prev.isOp(">") || prev.isOp("!") {
+			return "write " + prev.word + "= without a blank between the two"
+		}
+	case ":":
+		if strings.EqualFold(r.text[prev.start:prev.end], "arn") {
+			return "name an event data store by its name, or by the ID at the end of its ARN"
+		}
 	case "==":
 		return "equality is written ="
 	case "<=>":

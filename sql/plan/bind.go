@@ -366,6 +366,9 @@ func (b *binder) noTable(name string, pos parse.Pos, outer *with) error {
 	for w := outer; w != nil; w = w.outer {
 		names = append(names, w.cte.Name.Text)
 	}
+	if strings.HasPrefix(name, "$") || strings.HasPrefix(name, "{") || strings.HasPrefix(name, "<") {
+		return e.WithHint("this looks like a placeholder: put the name or the ID of an event data store in its place")
+	}
 	if near := nearest(name, names); near != "" {
 		return e.WithHint("did you mean %s?", near)
 	}
