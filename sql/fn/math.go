@@ -411,7 +411,8 @@ func addBits(l *library) {
 		over("bigint", "bigint", map1(func(x int64) int64 { return ^x })))
 	// Each integer type is shifted in its own width.
 	shifts := func(f func(x, n int64, width uint) int64) (out []overload) {
-		for width, t := range map[uint]*column.Type{8: column.TinyIntType, 16: column.SmallIntType, 32: column.IntegerType, 64: column.BigIntType} {
+		for i, t := range []*column.Type{column.BigIntType, column.IntegerType, column.SmallIntType, column.TinyIntType} {
+			width := uint(64) >> i
 			out = append(out, over(t.String()+", bigint", t.String(), try2(func(_ *Context, x, n int64) (int64, bool, error) {
 				if n < 0 {
 					return 0, false, fault(sqlerr.InvalidArgument, "a shift by %d bits", n)
