@@ -6,8 +6,6 @@ import "github.com/cairndb/cairn/sql/sqltest"
 var (
 	text       = sqltest.Texts
 	ints       = sqltest.Ints
-	doubles    = sqltest.Doubles
-	maps       = sqltest.Maps
 	rowOf      = sqltest.RowOf
 	tableOf    = sqltest.TableOf
 	bigTable   = sqltest.BigTable
