@@ -2,6 +2,7 @@ package sql_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -85,21 +86,26 @@ func (p predicates) cond(depth int) string {
 	return p.pick("readonly", "NOT readonly", "readonly = true", "readonly IS NULL", "true", "NULL = 1")
 }
 
+// A long run: go test ./sql -run TestRandomConditions -conditions 20000 -condition.seed 7
+var (
+	conditionRounds = flag.Int("conditions", 120, "how many random conditions to ask")
+	conditionSeed   = flag.Uint64("condition.seed", 1, "the seed of the random conditions")
+)
+
 // Every row meets a condition, or its negation, or neither: the three parts
 // make the whole. Counting by the condition as a value gives the same as
 // filtering by it. And no layout shows in a result.
 func TestRandomConditions(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := *conditionSeed
 	p := predicates{rand.New(rand.NewPCG(seed, 1))}
 	base := fixture()
 	var cats []sqltest.Catalog
 	for _, c := range configs {
 		cats = append(cats, base.With(c.layout))
 	}
-	rounds := 120
+	rounds := *conditionRounds
 	if testing.Short() {
-		rounds = 50
+		rounds = min(rounds, 50)
 	}
 	for range rounds {
 		cond := p.cond(3)

@@ -21,7 +21,7 @@ import (
 var (
 	everyRule   = flag.Bool("rules.each", false, "ask every query without each rule of the planner, not without one of them in turn")
 	ruleQueries = flag.Int("rules.queries", 150, "how many random queries to ask without rules of the planner")
-	ruleSeed    = flag.Uint64("rules.seed", 0, "the seed of these; 0 for a new one")
+	ruleSeed    = flag.Uint64("rules.seed", 1, "the seed of these")
 )
 
 // logicFile reads a file of logic tests and the tables that it needs.
@@ -121,18 +121,15 @@ func answered(res *sqltest.Result, err error) string {
 
 // Random queries have the same answers without any rule, and without each.
 // Where one of them fails, it does so without the rules too; without, a query
-// may come upon rows that rules leave out, and fail there.
+// may come upon rows that rules leave out, and fail there: then it is asked again
+// with NULL for what fails.
 func TestRandomRulesOff(t *testing.T) {
 	seed := *ruleSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 3))
 	p, g := predicates{r}, subqueries{r}
 	base := append(fixture(), joinTables()...)
 	cat := base.With(sqltest.Layout{UnitRows: 5, Dict: true, NullEntry: true, Stats: true, Prune: true})
-	failed := 0
+	failed, unjudged := 0, 0
 	for i := range *ruleQueries {
 		var q string
 		switch r.IntN(6) {
@@ -150,22 +147,32 @@ func TestRandomRulesOff(t *testing.T) {
 		default:
 			q = "SELECT o.id FROM nums o WHERE " + g.predicate([]string{"o"}, 2) + g.pick("", " OR o.id = 2", " AND o.id <> 5")
 		}
-		ask := func(off plan.Rules) string {
+		ask := func(off plan.Rules, q string) string {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			return answered(sqltest.Collect(sql.Query(ctx, cat, q, nil, sql.Options{Workers: 2, Now: now, Off: off})))
 		}
-		want := ask(0)
+		want := ask(0, q)
 		if strings.HasPrefix(want, "error") {
 			failed++
 		}
 		for _, off := range withoutRules(i) {
-			if got := ask(off); got != want && (strings.HasPrefix(want, "error") || !strings.HasPrefix(got, "error")) {
+			got := ask(off, q)
+			if strings.HasPrefix(got, "error") && !strings.HasPrefix(want, "error") {
+				if got = ask(off, tried(q)); strings.HasPrefix(got, "error") {
+					unjudged++ // a sub-query of several rows, which TRY does not catch
+					continue
+				}
+			}
+			if got != want {
 				t.Fatalf("seed %d: without %s\n%s\ngot\n%s\nwant\n%s", seed, off, q, got, want)
 			}
 		}
 	}
-	t.Logf("%d of %d failed alike", failed, *ruleQueries)
+	t.Logf("seed %d: %d of %d queries failed, %d answers could not be judged", seed, failed, *ruleQueries, unjudged)
+	if unjudged*50 > *ruleQueries {
+		t.Errorf("seed %d: %d answers could not be judged: too many of %d queries", seed, unjudged, *ruleQueries)
+	}
 }
 
 // joined makes a query over two or three relations.

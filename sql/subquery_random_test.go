@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,15 @@ func (g subqueries) predicate(in []string, d int) string {
 	return fmt.Sprintf("(%s) IS NULL", g.query(g.pick("scalar", "one"), in, d))
 }
 
+// division finds the expressions of random queries that may fail.
+var division = regexp.MustCompile(`\b10* / (\(\w+\.id - \d\)|\w+\.bytes)`)
+
+// tried returns a query with NULL where its divisions fail. A plan may find that
+// a row needs no expression that fails, since another condition has dropped it.
+// Then nothing hangs on the value, and any plan gives the same with NULL in its
+// place.
+func tried(q string) string { return division.ReplaceAllString(q, "try($0)") }
+
 // A sub-query gives the same rows, or the same error, whether it is answered by
 // lookup or run for every combination of what it refers to.
 func TestRandomSubqueries(t *testing.T) {
@@ -102,7 +112,7 @@ func TestRandomSubqueries(t *testing.T) {
 	base := fixture()
 	cats := []sqltest.Catalog{base, base.With(sqltest.Layout{UnitRows: 3, Dict: true, NullEntry: true, Prune: true})}
 	rounds := *subqueryRounds
-	failed := 0
+	failed, unjudged := 0, 0
 	for round := range rounds {
 		in := []string{"o"}
 		q := "SELECT o.id, " + g.predicate(in, 2) + " FROM nums o"
@@ -113,7 +123,11 @@ func TestRandomSubqueries(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %s\n%v", seed, q, err)
 		}
-		ask := func(off plan.Rules, cat sqltest.Catalog) string {
+		trying, _, err := parse.Parse(tried(q), parse.Options{})
+		if err != nil {
+			t.Fatalf("seed %d: %s\n%v", seed, q, err)
+		}
+		ask := func(off plan.Rules, cat sqltest.Catalog, tree parse.Statement) string {
 			p, err := plan.Bind(context.Background(), cat, tree, plan.Options{Now: now, Off: off})
 			if err != nil {
 				t.Fatalf("seed %d: %s\n%s", seed, q, sqltest.ErrorText(err, q))
@@ -131,16 +145,24 @@ func TestRandomSubqueries(t *testing.T) {
 		for i, cat := range cats {
 			// By layout, for EXISTS ends at the first row that is found: an error of
 			// a later unit is not heard of.
-			want := ask(plan.RulesOf(plan.SemiJoins, plan.Lookups), cat)
+			plain := plan.RulesOf(plan.SemiJoins, plan.Lookups)
+			want, got := ask(plain, cat, tree), ask(0, cat, tree)
 			if i == 0 && want == "error" {
 				failed++
 			}
-			// A plan may find that a row needs no expression that fails elsewhere;
-			// it never fails where the plain one does not.
-			if got := ask(0, cat); got != want && want != "error" {
+			if want == "error" && got != "error" {
+				if want = ask(plain, cat, trying); want == "error" {
+					unjudged++ // a sub-query of several rows, which TRY does not catch
+					continue
+				}
+			}
+			if got != want {
 				t.Fatalf("seed %d, round %d, layout %d: %s\ngot\n%s\nwant\n%s", seed, round, i, q, got, want)
 			}
 		}
 	}
-	t.Logf("seed %d: %d of %d queries failed alike", seed, failed, rounds)
+	t.Logf("seed %d: %d of %d queries failed, %d answers could not be judged", seed, failed, rounds, unjudged)
+	if unjudged*100 > rounds*len(cats) {
+		t.Errorf("seed %d: %d answers could not be judged: too many of %d", seed, unjudged, rounds*len(cats))
+	}
 }
