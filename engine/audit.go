@@ -299,7 +299,7 @@ func (l *Lake) builtIn(name string, schema *event.Table, p retention.Policy) (*S
 		}
 		return s, nil
 	}
-	s, err := l.makeStore(name, schema, &p)
+	s, err := l.makeStore(name, schema, &p, nil)
 	if err != nil {
 		return nil, fmt.Errorf("making the built-in store %q: %w", name, err)
 	}

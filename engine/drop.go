@@ -481,6 +481,7 @@ func (d dropper) Remove(ctx context.Context, store uint32, now int64) error {
 			m.Remove(b)
 		}
 		policyRecord(store, retention.Policy{}).Remove(b)
+		(&catalog.Selectors{Store: store}).Remove(b)
 		(&catalog.End{Store: store}).Remove(b)
 		s.rec.Remove(b)
 		b.In(lsm.Trees).DeletePrefix(treeKey(store, 0)[:4])

@@ -121,6 +121,7 @@ type Store struct {
 		next     uint64        // the next sequence number
 		grown    chan struct{} // closed when next has grown; nil when nobody waits
 		policy   retention.Policy
+		selects  *selection // what it takes of what is offered to all; nil for everything of its schema
 		// undecided says that nobody has given the store a period (period.go).
 		undecided bool
 		holds     []retention.Hold
@@ -439,7 +440,7 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 	}
 	l.cat.Lock()
 	defer l.cat.Unlock()
-	return l.makeStore(name, schema, nil)
+	return l.makeStore(name, schema, nil, nil)
 }
 
 // addStore makes a store known.

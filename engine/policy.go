@@ -105,6 +105,9 @@ type NewStore struct {
 	Lock LockMode
 	// Protected switches termination protection on.
 	Protected bool
+	// Selectors choose among the events that are offered to all stores ([Lake.Append]);
+	// nil for all of the schema. [Store.Append] and imports go past them.
+	Selectors *event.Selectors
 }
 
 // MakeStore makes an event data store with a retention period, or with the decision to
@@ -128,9 +131,16 @@ func (l *Lake) MakeStore(ctx context.Context, n NewStore) (*Store, error) {
 	if l.storeCalled(n.Name) != nil {
 		return nil, failf(ErrConflict, "store %q exists already", n.Name)
 	}
+	sel, err := newSelection(n.Selectors, n.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("making store %q: %w", n.Name, err)
+	}
 	who := ActorOf(ctx)
 	act := Act{Name: "CreateEventDataStore", Request: map[string]any{"name": n.Name, "schema": n.Schema.Key,
 		"retentionPeriod": n.Days, "lock": n.Lock.String(), "terminationProtectionEnabled": n.Protected}}
+	if sel != nil {
+		act.Request["advancedEventSelectors"] = n.Selectors.Advanced
+	}
 	l.retain.Lock()
 	defer l.retain.Unlock()
 	if !who.rights(false).Manage {
@@ -141,7 +151,7 @@ func (l *Lake) MakeStore(ctx context.Context, n NewStore) (*Store, error) {
 		return nil, err
 	}
 	l.cat.Lock()
-	s, err := l.makeStore(n.Name, n.Schema, &p)
+	s, err := l.makeStore(n.Name, n.Schema, &p, sel)
 	l.cat.Unlock()
 	if err != nil {
 		l.recordFailure(ctx, who, act, err)
@@ -151,7 +161,7 @@ func (l *Lake) MakeStore(ctx context.Context, n NewStore) (*Store, error) {
 }
 
 // makeStore makes a store. The caller holds cat.
-func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy) (*Store, error) {
+func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy, sel *selection) (*Store, error) {
 	if l.storeCalled(name) != nil {
 		return nil, failf(ErrConflict, "store %q exists already", name)
 	}
@@ -168,6 +178,9 @@ func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy) 
 			policyRecord(rec.Number, *p).Put(b)
 			clock.Put(b) // time begins to matter
 		}
+		if sel != nil {
+			sel.record(rec.Number).Put(b)
+		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making store %q: %w", name, err)
@@ -176,7 +189,11 @@ func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy) 
 		return l.addStore(rec, retention.Policy{}, true), nil
 	}
 	l.retain.saved = *clock
-	return l.addStore(rec, *p, false), nil
+	s := l.addStore(rec, *p, false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.selects = sel
+	return s, nil
 }
 
 // policyErr gives a refusal the kind of an error of this package.

@@ -471,6 +471,9 @@ func (r *recovery) install() error {
 			return &CorruptionError{Store: rec.Name, Place: "catalogue", Err: fmt.Errorf("schema %d is not known to this program", rec.Schema)}
 		}
 		s := l.addStore(rec, retention.Policy{}, true)
+		if err := r.installSelectors(s); err != nil {
+			return err
+		}
 		s.tree = r.trees[rec.Number]
 		runs := r.runs[rec.Number]
 		segments := r.state.SegmentsOf(rec.Number)

@@ -14,7 +14,8 @@ type StoreVerdict struct {
 	Verdict
 }
 
-// Append offers records to every store: each takes those of its schema, and the event
+// Append offers records to every store: each takes those of its schema that its
+// selectors select (all, if it has none), and the event
 // history, where there is one (Options.EventHistory), takes management events. A store
 // whose ingestion is stopped, or that is pending deletion, is passed over; so are the
 // built-in stores otherwise. It returns the verdicts of each record, one per store that it
@@ -87,5 +88,5 @@ func (s *Store) wants(ev *event.Event) bool {
 	case retention.Audit:
 		return false
 	}
-	return s.schema.Check(ev) == nil
+	return s.schema.Check(ev) == nil && s.selects(ev)
 }

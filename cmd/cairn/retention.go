@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/event"
 )
 
 // periodText writes a retention period.
@@ -39,7 +40,7 @@ func parsePeriod(s string) (uint32, error) {
 }
 
 func (p *program) updateStoreCommand() *cobra.Command {
-	var period, lock, ingestion string
+	var period, lock, ingestion, selectors string
 	var protected, bypass bool
 	cmd := &cobra.Command{
 		Use:   "update NAME|ID",
@@ -56,7 +57,8 @@ segment. Every change is recorded in the store cairn_audit.`,
 		Example: `  cairn store update events --retention 2557
   cairn store update events --lock governance --termination-protection
   cairn store update events --retention 90 --bypass-governance
-  cairn store update events --ingestion stop`,
+  cairn store update events --ingestion stop
+  cairn store update writes --selectors @selectors.json   # none takes them off`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			u := engine.StoreUpdate{Bypass: bypass}
@@ -82,13 +84,25 @@ segment. Every change is recorded in the store cairn_audit.`,
 			if ingestion != "" && ingestion != "start" && ingestion != "stop" {
 				return usagef("--ingestion is %q, must be start or stop", ingestion)
 			}
-			if !changes && ingestion == "" {
-				return usagef("nothing to change: give --retention, --lock, --termination-protection or --ingestion")
+			var sel *event.Selectors
+			if selectors != "" && selectors != "none" {
+				var err error
+				if sel, err = readSelectors(selectors); err != nil {
+					return err
+				}
+			}
+			if !changes && ingestion == "" && selectors == "" {
+				return usagef("nothing to change: give --retention, --lock, --termination-protection, --ingestion or --selectors")
 			}
 			return p.changeStore(c, args[0], func(lake *engine.Lake) error {
 				ctx := c.Context()
 				if changes {
 					if err := lake.UpdateStore(ctx, args[0], u); err != nil {
+						return err
+					}
+				}
+				if selectors != "" {
+					if err := lake.SetSelectors(ctx, args[0], sel); err != nil {
 						return err
 					}
 				}
@@ -103,6 +117,7 @@ segment. Every change is recorded in the store cairn_audit.`,
 	cmd.Flags().StringVar(&lock, "lock", "", "lock mode: none, governance or compliance")
 	cmd.Flags().BoolVar(&protected, "termination-protection", false, "refuse to delete the store")
 	cmd.Flags().StringVar(&ingestion, "ingestion", "", "start or stop taking events; imports go on")
+	cmd.Flags().StringVar(&selectors, "selectors", "", "advanced event selectors, JSON or @FILE, in place of those it has; none for all events of its schema")
 	cmd.Flags().BoolVar(&bypass, "bypass-governance", false, "use the permission to get around governance mode")
 	return cmd
 }

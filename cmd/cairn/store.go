@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,7 @@ func (p *program) storeCommand() *cobra.Command {
 }
 
 func (p *program) createStoreCommand() *cobra.Command {
-	var schema, period, lock string
+	var schema, period, lock, selectors string
 	var protected bool
 	cmd := &cobra.Command{
 		Use:   "create NAME",
@@ -80,7 +81,9 @@ when it has older events: see cairn import --help.)
 
 ` + schemaList(),
 		Example: `  cairn store create payments
-  cairn store create config --schema configuration`,
+  cairn store create config --schema configuration
+  cairn store create writes --selectors '[{"FieldSelectors":[
+      {"Field":"eventCategory","Equals":["Management"]},{"Field":"readOnly","Equals":["false"]}]}]'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			table, err := schemaCalled(schema)
@@ -95,12 +98,16 @@ when it has older events: see cairn import --help.)
 			if err != nil {
 				return usageError{err}
 			}
+			sel, err := readSelectors(selectors)
+			if err != nil {
+				return err
+			}
 			lake, err := p.open(false)
 			if err != nil {
 				return err
 			}
 			defer lake.Close()
-			s, err := lake.MakeStore(c.Context(), engine.NewStore{Name: args[0], Schema: table, Days: days, Lock: mode, Protected: protected})
+			s, err := lake.MakeStore(c.Context(), engine.NewStore{Name: args[0], Schema: table, Days: days, Lock: mode, Protected: protected, Selectors: sel})
 			if err != nil {
 				return err
 			}
@@ -110,8 +117,41 @@ when it has older events: see cairn import --help.)
 	cmd.Flags().StringVar(&schema, "schema", event.CloudTrail.Key, "what the store holds: a name from the list above, or an eventCategory")
 	cmd.Flags().StringVar(&period, "retention", strconv.Itoa(engine.DefaultRetention), "days to keep events, 7 to 3653, or forever")
 	cmd.Flags().StringVar(&lock, "lock", "none", "lock mode: none, governance or compliance; see: cairn store update --help")
+	cmd.Flags().StringVar(&selectors, "selectors", "", "advanced event selectors, JSON or @FILE: which of the events that arrive for no store in particular it takes (default: all of its schema)")
 	cmd.Flags().BoolVar(&protected, "termination-protection", true, "refuse to delete the store until this is taken off")
 	return cmd
+}
+
+// readSelectors reads advanced event selectors, JSON or @FILE, as a list or with its name
+// around it; nil for "".
+func readSelectors(text string) (*event.Selectors, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if file, ok := strings.CutPrefix(text, "@"); ok {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("reading the selectors: %w", err)}
+		}
+		text = string(b)
+	}
+	var named struct {
+		AdvancedEventSelectors []event.AdvancedSelector
+		EventSelectors         []event.BasicSelector
+	}
+	into := any(&named)
+	if strings.HasPrefix(strings.TrimSpace(text), "[") {
+		into = &named.AdvancedEventSelectors
+		if !strings.Contains(text, `"FieldSelectors"`) {
+			into = &named.EventSelectors
+		}
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return nil, usageError{fmt.Errorf("the selectors are not JSON as the CloudTrail API has it: %w", err)}
+	}
+	return &event.Selectors{Advanced: named.AdvancedEventSelectors, Basic: named.EventSelectors}, nil
 }
 
 // schemaCalled returns the schema with a name.
@@ -153,6 +193,8 @@ type storeInfo struct {
 	Holds      int        `json:"holds"`
 	Dropped    uint64     `json:"droppedEvents"`
 	FreedBytes uint64     `json:"freedBytes"`
+
+	Selectors []event.AdvancedSelector `json:"advancedEventSelectors,omitempty"`
 }
 
 func describe(s *engine.Store) storeInfo {
@@ -160,6 +202,9 @@ func describe(s *engine.Store) storeInfo {
 	d := storeInfo{Name: s.Name(), ID: s.ID(), Schema: s.Schema().Key, Created: s.Created().UTC(), Events: s.Events() - r.Dropped.Events,
 		Retention: r.Days, Undecided: r.Undecided, Lock: r.Lock.String(), Protected: r.Protected, State: r.State.String(), BuiltIn: r.BuiltIn, Holds: r.Holds,
 		Dropped: r.Dropped.Events, FreedBytes: r.Dropped.Bytes}
+	if sel := s.Selectors(); sel != nil {
+		d.Selectors = sel.Advanced
+	}
 	if !r.Gone.IsZero() {
 		d.Gone = &r.Gone
 	}
@@ -186,6 +231,9 @@ func (p *program) showStore(s *engine.Store) error {
 	_, err := fmt.Fprintf(p.out, "name     %s\nid       %s\nschema   %s\ncreated  %s\nevents   %s\nstate    %s\nkeeps    %s, lock %s, termination protection %s\nholds    %d\ndropped  %s events, %s freed\n",
 		d.Name, d.ID, s.Schema().Name, d.Created.Format(time.DateTime), count(int64(d.Events)), d.State, d.keeps(), d.Lock, protected, d.Holds,
 		count(int64(d.Dropped)), size(int64(d.FreedBytes)))
+	if sel := s.Selectors(); err == nil && sel != nil {
+		_, err = fmt.Fprintf(p.out, "takes    %s\n", sel)
+	}
 	if err == nil && d.Undecided {
 		_, err = fmt.Fprintf(p.out, "         (no period yet; to set one: cairn store update %s --retention DAYS|forever)\n", d.Name)
 	}

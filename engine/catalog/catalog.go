@@ -28,6 +28,7 @@
 //	x | store 4 | first 8          a range of sequence numbers that has left a store
 //	g | store 4                    a store that was deleted for good
 //	u | name                       a principal (principal.go); the name in lower case
+//	f | store 4                    which of the events offered to all stores a store takes
 //	a                              what salts of unknown names are made from
 //
 // A value is a version byte (1), fields, and a checksum of 8 bytes,
@@ -153,6 +154,9 @@ type State struct {
 	Holds    []Hold
 	Dropped  []Dropped
 	Gone     []Gone
+
+	// Selectors are by store.
+	Selectors []Selectors
 }
 
 // CorruptError says which record is damaged.
@@ -235,6 +239,9 @@ func Load(r Reader) (*State, error) {
 	if err := st.loadRetention(r); err != nil {
 		return nil, err
 	}
+	if err := st.loadSelectors(r); err != nil {
+		return nil, err
+	}
 	if heads == 0 && len(st.Stores)+len(st.Segments) > 0 {
 		return nil, &CorruptError{Key: []byte{keyHead}, Reason: "there are stores or segments, but no head"}
 	}
@@ -272,6 +279,9 @@ func (st *State) verify() error {
 		}
 		numbers[s.Number] = true
 		next = s.End()
+	}
+	if err := st.verifySelectors(stores); err != nil {
+		return err
 	}
 	return st.verifyRetention(stores)
 }

@@ -48,6 +48,8 @@ func sample() *State {
 		Holds:    []Hold{{Store: 2, Number: 1, From: -1 << 63, To: 1<<63 - 1, Reason: "Fall 7", By: "ä", At: 5}, {Store: 2, Number: 7, From: 3, To: 3, Reason: "x"}},
 		Dropped:  []Dropped{{Store: 2, First: 9, End: 300, Segments: 2, RawBytes: 5, StoredBytes: 4, MinTime: -7, MaxTime: 8, At: 9}},
 		Gone:     []Gone{{Store: 1, ID: [16]byte{7}, Name: "old", Events: 5, StoredBytes: 9, At: 11}},
+
+		Selectors: []Selectors{{Store: 2, Text: []byte(`{"Advanced":[]}`)}},
 	}
 }
 
@@ -62,6 +64,9 @@ func put(st *State) table {
 	}
 	for i := range st.Ends {
 		st.Ends[i].Put(t)
+	}
+	for i := range st.Selectors {
+		st.Selectors[i].Put(t)
 	}
 	st.Clock.Put(t)
 	for i := range st.Policies {
@@ -300,6 +305,12 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			x.Put(back)
+		case keySelectors:
+			var s Selectors
+			if s.decode(key, value) != nil {
+				return
+			}
+			s.Put(back)
 		case keyGone:
 			var g Gone
 			if g.decode(key, value) != nil {
@@ -326,6 +337,7 @@ func TestRetentionRecordsMustFit(t *testing.T) {
 		"dropped nothing":        func(st *State) { st.Dropped[0].End = 9 },
 		"dropped and there":      func(st *State) { st.Dropped[0].First = 8 },
 		"dropped twice":          func(st *State) { st.Dropped = append(st.Dropped, Dropped{Store: 2, First: 299, End: 301}) },
+		"selectors of no store":  func(st *State) { st.Selectors[0].Store = 1 },
 		"deleted and there":      func(st *State) { st.Gone[0].Store = 2 },
 		"deleted and never made": func(st *State) { st.Gone[0].Store = 3 },
 	} {
