@@ -2,12 +2,13 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -229,34 +230,57 @@ func drain(b *testing.B, l *Lake, text string, args ...any) int {
 	}
 }
 
-// BenchmarkNeedle finds one event by its ID, and its whole record.
-func BenchmarkNeedle(b *testing.B) {
-	l := benchLake(b)
+// benchIDs returns the IDs of n events from all over the store, in no order.
+func benchIDs(b *testing.B, l *Lake, n int) []string {
+	b.Helper()
 	s, err := l.Store(DefaultStore)
 	if err != nil {
 		b.Fatal(err)
 	}
-	// IDs from all over the store.
+	every := max(1, int(s.Events())/n)
+	rows, err := l.Query(context.Background(), "SELECT eventID FROM events")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
 	var ids []string
-	total := s.Events()
-	for i := range uint64(64) {
-		rec, err := s.Record(context.Background(), binary.BigEndian.Uint64([]byte{0, 0, 0, 0, byte(i), 7, 7, 7})*2654435761%total)
+	at := 0
+	for {
+		batch, err := rows.Next()
+		if err == io.EOF {
+			break
+		}
 		if err != nil {
 			b.Fatal(err)
 		}
-		const key = `"eventID":"`
-		for j := range rec {
-			if j+len(key)+36 <= len(rec) && string(rec[j:j+len(key)]) == key {
-				ids = append(ids, string(rec[j+len(key):j+len(key)+36]))
-			}
+		for ; at < batch.Len; at += every {
+			leaf, j := batch.Cols[0].Leaf(at)
+			ids = append(ids, strings.Clone(leaf.Str[j]))
 		}
+		at -= batch.Len
 	}
-	i := 0
-	for b.Loop() {
-		if n := drain(b, l, "SELECT eventJson FROM events WHERE eventID = ?", ids[i%len(ids)]); n != 1 {
-			b.Fatalf("%d rows", n)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids
+}
+
+// BenchmarkNeedle finds one event by its ID: a short column of it, and its whole record;
+// the same 64 events in turn, and 50,000 from all over the store, so that hardly any is
+// asked for twice.
+func BenchmarkNeedle(b *testing.B) {
+	l := benchLake(b)
+	all := benchIDs(b, l, 50_000)
+	for _, ids := range [][]string{all[:min(64, len(all))], all} {
+		for _, what := range []string{"eventName", "eventJson"} {
+			b.Run(fmt.Sprintf("of=%d/%s", len(ids), what), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					if n := drain(b, l, "SELECT "+what+" FROM events WHERE eventID = ?", ids[i%len(ids)]); n != 1 {
+						b.Fatalf("%d rows", n)
+					}
+					i++
+				}
+			})
 		}
-		i++
 	}
 }
 

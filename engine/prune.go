@@ -10,6 +10,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/memtable"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/segment/column"
@@ -266,6 +267,83 @@ func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap,
 	return rows, false, nil
 }
 
+// identified returns the positions in a memtable of the events that can meet the
+// terms, as far as these name event IDs; nil when they name none.
+func (f *filter) identified(v *memtable.View) *roaring.Bitmap {
+	var rows *roaring.Bitmap
+	var at []int
+	for i := range f.equals {
+		e := &f.equals[i]
+		if !e.names() {
+			continue
+		}
+		some := roaring.New()
+		for _, id := range e.values {
+			at = v.With(event.IdentityOf([]byte(id)), at[:0])
+			for _, row := range at {
+				some.Add(uint32(row))
+			}
+		}
+		rows = intersect(rows, some)
+	}
+	return rows
+}
+
+// someIn reports whether any of the positions from to to−1 is in a set.
+func someIn(rows *roaring.Bitmap, from, to int) bool {
+	it := rows.Iterator()
+	it.AdvanceIfNeeded(uint32(from))
+	return it.HasNext() && it.PeekNext() < uint32(to)
+}
+
+// rowsInMemory returns the rows of a chunk of a memtable that can meet the terms, nil
+// for all; none says that there are no such rows. known are the positions that
+// [filter.identified] gave.
+func (f *filter) rowsInMemory(ctx context.Context, c *memtable.Chunk, known *roaring.Bitmap) (rows *roaring.Bitmap, none bool, err error) {
+	if known != nil {
+		rows = roaring.New()
+		it := known.Iterator()
+		it.AdvanceIfNeeded(uint32(c.From))
+		for it.HasNext() && it.PeekNext() < uint32(c.To) {
+			rows.Add(it.Next() - uint32(c.From))
+		}
+	}
+	for i := range f.equals {
+		e := &f.equals[i]
+		if e.names() && known != nil {
+			continue
+		}
+		_, codes, ok, err := e.codes(ctx, c.Reader)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok && len(codes) == 0 {
+			return nil, true, nil
+		}
+		if ok || len(e.values) > exactValuesMax {
+			continue
+		}
+		some, err := exactRows(ctx, c.Reader, e, rows)
+		if err != nil {
+			return nil, false, err
+		}
+		if some == nil {
+			continue
+		}
+		if rows = intersect(rows, some); rows.IsEmpty() {
+			return nil, true, nil
+		}
+	}
+	return rows, rows != nil && rows.IsEmpty(), nil
+}
+
+// names reports whether an equality names events by their IDs: then the identity of
+// an event tells whether it can be one of them.
+func (e *equality) names() bool {
+	return e.src.kind == textSource && len(e.src.places) > 0 && isIdentity(e.src.places[0]) &&
+		!slices.ContainsFunc(e.values, func(v string) bool { return !plainText(v) })
+}
+
 // intersect returns the rows in both sets; nil is the set of all.
 func intersect(a, b *roaring.Bitmap) *roaring.Bitmap {
 	if a == nil {
@@ -328,7 +406,7 @@ func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.
 	return rows, nil
 }
 
-// exactRows narrows the rows of blocks that filters have named down to those with one
+// exactRows narrows rows (nil: all), by whole blocks of them, down to those with one
 // of the values, as far as stored values can be compared; nil says that they cannot.
 func exactRows(ctx context.Context, r *segment.Reader, e *equality, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
 	var places []segment.PathID
@@ -340,6 +418,10 @@ func exactRows(ctx context.Context, r *segment.Reader, e *equality, rows *roarin
 		if ok {
 			places = append(places, p)
 		}
+	}
+	if rows == nil {
+		rows = roaring.New()
+		rows.AddRange(0, uint64(r.Rows()))
 	}
 	out := roaring.New()
 	var found []uint32
@@ -366,37 +448,44 @@ func plainText(v string) bool {
 	return v != "" && v[0] != '{' && v[0] != '[' && v != "true" && v != "false"
 }
 
-// find looks the values up in the column's dictionary, and their rows in its
-// postings; nil says that nothing can be told.
-func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *equality) (*roaring.Bitmap, error) {
-	if len(e.src.places) == 0 {
-		return nil, nil
-	}
-	place, only := e.src.places[0], 0
+// codes looks the values up in the dictionary of the column at the one place that a
+// segment has of the source; ok is false when that cannot tell which rows have them.
+func (e *equality) codes(ctx context.Context, r *segment.Reader) (place []string, codes []uint32, ok bool, err error) {
+	var p segment.PathID
 	for _, at := range e.src.places {
-		if _, ok, err := r.Lookup(ctx, at); err != nil {
-			return nil, err
-		} else if ok {
-			place = at
-			only++
+		id, there, err := r.Lookup(ctx, at)
+		if err != nil {
+			return nil, nil, false, err
 		}
+		if !there {
+			continue
+		}
+		if place != nil {
+			return nil, nil, false, nil
+		}
+		place, p = at, id
 	}
-	if only != 1 {
-		return nil, nil
+	if place == nil {
+		return nil, nil, false, nil
 	}
-	p, _, err := r.Lookup(ctx, place)
-	if err != nil {
-		return nil, err
-	}
-	var codes []uint32
 	for _, v := range e.values {
 		code, found, ok, err := r.Find(ctx, p, v)
 		if err != nil || !ok {
-			return nil, err
+			return nil, nil, false, err
 		}
 		if found {
 			codes = append(codes, code)
 		}
+	}
+	return place, codes, true, nil
+}
+
+// find looks the values up in the column's dictionary, and their rows in its
+// postings; nil says that nothing can be told.
+func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *equality) (*roaring.Bitmap, error) {
+	place, codes, ok, err := e.codes(ctx, r)
+	if err != nil || !ok {
+		return nil, err
 	}
 	if len(codes) == 0 {
 		return roaring.New(), nil

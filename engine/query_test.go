@@ -19,6 +19,12 @@ func queryTest(t testing.TB, l *Lake, text string, args ...any) []string {
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
+	return restTest(t, text, rows)
+}
+
+// restTest reads the rows of a query.
+func restTest(t testing.TB, text string, rows *Rows) []string {
+	t.Helper()
 	defer rows.Close()
 	var out []string
 	for {

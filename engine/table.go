@@ -230,7 +230,8 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		if f.outsideTime(min, max) {
 			continue
 		}
-		chunks, err := v.Chunks(ctx)
+		known := f.identified(v)
+		chunks, err := v.ChunksOf(ctx, func(from, to int) bool { return known == nil || someIn(known, from, to) })
 		if err != nil {
 			return nil, err
 		}
@@ -246,7 +247,17 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			if mine.n == 0 {
 				continue
 			}
-			u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, candidates: visible, partial: visible != nil}
+			rows, none, err := f.rowsInMemory(ctx, c, known)
+			if err != nil {
+				return nil, err
+			}
+			if none {
+				continue
+			}
+			u := &unit{scan: s, reader: c.Reader, first: v.First() + uint64(c.From), rows: c.To - c.From, candidates: rows}
+			if visible != nil {
+				u.partial, u.candidates = true, intersect(rows, visible)
+			}
 			u.limit(mine)
 			u.leaveOut(t.from)
 			s.add(u)

@@ -27,7 +27,9 @@
 //	rows 0            4096       6144   7168 7424 … 7490
 //	     |    4096     |   2048   | 1024 | 256 | …  rest |
 //
-// A chunk that a larger one has replaced lives on in the views that have it.
+// A chunk that a larger one has replaced lives on in the views that have it. Who
+// looks for events by their IDs finds their positions by [View.With], and asks for
+// the chunks with these alone.
 //
 // # Duplicates
 //
@@ -191,19 +193,46 @@ type Chunk struct {
 	Reader           *segment.Reader
 }
 
+// With appends to dst the positions of the events with this identity, in
+// descending order.
+func (v *View) With(id event.Identity, dst []int) []int {
+	t := v.t
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	at, ok := t.ids[id]
+	if !ok {
+		return dst
+	}
+	for i := at; i >= 0; i = t.older[i] {
+		if int(i) < len(v.rows) {
+			dst = append(dst, int(i))
+		}
+	}
+	return dst
+}
+
 // Chunks returns the rows of the view as chunks in order, building those that
 // do not exist yet.
 func (v *View) Chunks(ctx context.Context) ([]*Chunk, error) {
+	return v.ChunksOf(ctx, func(from, to int) bool { return true })
+}
+
+// ChunksOf is Chunks without the chunks of rows that nobody wants, which need not
+// be built: wanted is asked for each with the positions of its first row and after its last.
+func (v *View) ChunksOf(ctx context.Context, wanted func(from, to int) bool) ([]*Chunk, error) {
 	t := v.t
 	t.chunks.Lock()
 	defer t.chunks.Unlock()
 	var out []*Chunk
-	for from := 0; from < len(v.rows); {
+	for from, to := 0, 0; from < len(v.rows); from = to {
 		size := chunkMax
 		for size > chunkMin && from+size > len(v.rows) {
 			size /= 2
 		}
-		to := min(from+size, len(v.rows))
+		to = min(from+size, len(v.rows))
+		if !wanted(from, to) {
+			continue
+		}
 		c := t.chunks.kept[span{from, to}]
 		if c == nil {
 			if err := ctx.Err(); err != nil {
@@ -216,7 +245,6 @@ func (v *View) Chunks(ctx context.Context) ([]*Chunk, error) {
 			t.replace(c)
 		}
 		out = append(out, c)
-		from = to
 	}
 	return out, nil
 }
