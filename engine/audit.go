@@ -22,8 +22,8 @@ import (
 // recorded before it takes effect, so that a crash between the two leaves a record too many,
 // never one too few; an act that then fails is recorded again with its error.
 //
-// Only the lake itself appends to the store. It is made with the first act of retention, or
-// the first that a server tells of; backups and rotated keys are told of where there is one.
+// Only the lake itself appends to the store. It is made with the first act. That the lake
+// signs a digest because one is due is no act: the digest tells of itself.
 const (
 	// AuditStore is the name of the audit store.
 	AuditStore = "cairn_audit"
@@ -44,17 +44,14 @@ const (
 	auditClockOff = time.Minute
 )
 
-// Acts that servers and programs tell of, beside those that the lake tells of itself.
+// Acts that the lake tells of, beside those of stores and holds. Servers tell of
+// sign-ins and of grants.
 const (
-	ActSignIn     = "SignIn"
-	ActSignOut    = "SignOut"
 	ActExport     = "ExportEvents"
 	ActBackup     = "BackupLake"
-	ActUseKey     = "UseAccessKey"
+	ActUseKey     = "UseKey"
 	ActRotateKey  = "RotateKey"
 	ActDestroyKey = "DestroyKey"
-	ActGrant      = "GrantPermissions"
-	ActRevoke     = "RevokePermissions"
 	ActQuery      = "StartQuery"
 )
 
@@ -304,15 +301,6 @@ func (l *Lake) builtIn(name string, schema *event.Table, p retention.Policy) (*S
 		return nil, fmt.Errorf("making the built-in store %q: %w", name, err)
 	}
 	return s, nil
-}
-
-// recordToo records an act that alone is no reason to make an audit store: a lake that
-// nobody has given a period, a hold or a server has none.
-func (l *Lake) recordToo(ctx context.Context, act Act) error {
-	if l.storeCalled(AuditStore) == nil {
-		return nil
-	}
-	return l.recordAct(ctx, ActorOf(ctx), act)
 }
 
 // recordQuery records a query, if queries are recorded: one that cannot be is not run.

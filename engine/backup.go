@@ -56,7 +56,7 @@ func (l *Lake) Backup(ctx context.Context, to Bucket, opts BackupOptions) (*Back
 		return nil, failf(ErrUnavailable, "another backup is running")
 	}
 	defer l.backing.Unlock()
-	if err := l.recordToo(ctx, Act{Name: ActBackup}); err != nil {
+	if err := l.recordAct(ctx, ActorOf(ctx), Act{Name: ActBackup}); err != nil {
 		return nil, err
 	}
 	started := time.Now()

@@ -113,16 +113,17 @@ func testBackupUnderLoad(t *testing.T, o Options) {
 	}
 	t.Logf("objects written: %v; events: %d, %d, %d, %d", uploaded, list[0].Events(), list[1].Events(), list[2].Events(), list[3].Events())
 	for i, b := range list {
-		if b.Events() < acked[i] {
+		if b.Events() < acked[i]+uint64(i+1) {
 			t.Errorf("backup %d has %d events, %d were acknowledged before it", i, b.Events(), acked[i])
 		}
 		restored, _ := restoreTest(t, to, o, RestoreOptions{ID: b.ID})
-		sameRecords(t, storeTest(t, restored), all[:b.Events()])
+		n := b.Events() - uint64(i+1) // the backups are in the audit store
+		sameRecords(t, storeTest(t, restored), all[:n])
 		// It goes on from there.
-		appendTest(t, storeTest(t, restored), all[b.Events():b.Events()+5])
+		appendTest(t, storeTest(t, restored), all[n:n+5])
 	}
 	at, _ := restoreTest(t, to, o, RestoreOptions{At: list[1].Created})
-	sameRecords(t, storeTest(t, at), all[:list[1].Events()])
+	sameRecords(t, storeTest(t, at), all[:list[1].Events()-2])
 	if _, err := Restore(ctx, to, "lake", RestoreOptions{FS: vfs.NewMem(), At: list[0].Created.Add(-time.Hour)}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a time before the first backup: %v", err)
 	}

@@ -183,13 +183,16 @@ func (l *Lake) PublicKeys() *digest.Ring {
 
 // Digest makes a digest of the store now: it signs what the store holds, and stores
 // digest and checkpoint before they are sent anywhere. Appends and queries go on
-// meanwhile.
+// meanwhile. That somebody had the key used is recorded in the audit store.
 func (s *Store) Digest(ctx context.Context) (*digest.Signed, error) {
 	done, err := s.lake.beginWrite()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	if err := s.lake.recordAct(ctx, ActorOf(ctx), Act{Name: ActUseKey, Store: s, Request: map[string]any{"key": "signing", "purpose": "digest"}}); err != nil {
+		return nil, fmt.Errorf("recording that the signing key is used: %w", err)
+	}
 	d, err := s.digest(ctx, false)
 	if err != nil {
 		return nil, fmt.Errorf("making a digest of store %s: %w", s.Name(), err)

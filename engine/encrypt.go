@@ -170,7 +170,7 @@ func (l *Lake) RotateEncryption(ctx context.Context, opts RotateOptions) (files 
 	if err != nil {
 		return 0, err
 	}
-	if err := l.recordToo(ctx, Act{Name: ActRotateKey, Request: map[string]any{"key": "encryption", "newKeeper": opts.Keeper != nil}}); err != nil {
+	if err := l.recordAct(ctx, ActorOf(ctx), Act{Name: ActRotateKey, Request: map[string]any{"key": "encryption", "newKeeper": opts.Keeper != nil}}); err != nil {
 		return 0, err
 	}
 	if opts.Keeper != nil {

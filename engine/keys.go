@@ -71,7 +71,7 @@ func (l *Lake) RotateKey(ctx context.Context) (KeyInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return KeyInfo{}, err
 	}
-	if err := l.recordToo(ctx, Act{Name: ActRotateKey, Request: map[string]any{"key": "signing"}}); err != nil {
+	if err := l.recordAct(ctx, ActorOf(ctx), Act{Name: ActRotateKey, Request: map[string]any{"key": "signing"}}); err != nil {
 		return KeyInfo{}, err
 	}
 	l.digests.Lock()

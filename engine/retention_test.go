@@ -433,6 +433,35 @@ func TestStoreLife(t *testing.T) {
 	}
 }
 
+// TestKeyUseIsRecorded: who has a key used, changes it, or takes the lake away, is told of.
+func TestKeyUseIsRecorded(t *testing.T) {
+	r := newRetention(t, Options{})
+	s := storeTest(t, r.lake)
+	if _, err := s.Append(r.admin, [][]byte{at(0, retentionStart)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Prove(r.admin, 0); err != nil { // signs: there is no checkpoint yet
+		t.Fatal(err)
+	}
+	if _, err := s.Prove(r.admin, 0); err != nil { // gives what was signed
+		t.Fatal(err)
+	}
+	if _, err := s.Digest(r.admin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.lake.RotateKey(r.admin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.lake.Backup(r.admin, DirBucket(vfs.NewMem(), "backups"), BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range map[string]int64{ActUseKey: 2, ActRotateKey: 1, ActBackup: 1} {
+		if got := r.number("SELECT count(*) FROM cairn_audit WHERE eventData.eventName = '" + name + "' AND eventData.userIdentity.principalId = 'alice'"); got != n {
+			t.Errorf("%d records of %s, want %d", got, name, n)
+		}
+	}
+}
+
 // TestRouting offers events to all stores and to the event history.
 func TestRouting(t *testing.T) {
 	r := newRetention(t, Options{EventHistory: true, AuditQueries: true})
