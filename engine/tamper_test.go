@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -60,9 +61,12 @@ func writeTree(t *testing.T, files map[string][]byte) vfs.FS {
 	return fs
 }
 
-// TestTampering changes one byte of one file of a lake at a time. Allowed are an
-// error that names damage, when the lake is opened or when it is read, and the
-// very same answers; nothing else.
+// TestTampering does something to one file of a lake at a time: bytes flipped, zeroed,
+// cut off, added, blocks doubled and swapped, the file replaced by another or by what it
+// was earlier, or taken away; and a stranger is put beside them. The lake has segments,
+// a log, tiles, digests and keys. Allowed are an error that names damage, when the lake is opened or
+// when it is read, and the very same answers; nothing else. TestForgery has the checksums
+// repaired too.
 func TestTampering(t *testing.T) {
 	t.Run("clear", func(t *testing.T) { testTampering(t, Options{SegmentRows: 32, NoMerge: true}) })
 	t.Run("encrypted", func(t *testing.T) {
@@ -75,13 +79,32 @@ func testTampering(t *testing.T, o Options) {
 	fs := vfs.NewMem()
 	l := openTest(t, fs, o)
 	s := storeTest(t, l)
+	ctx := context.Background()
 	for i := 0; i < 60; i += 20 {
 		appendTest(t, s, want[i:i+20])
 	}
 	waitSealed(t, s, 32)
+	sign := func() {
+		t.Helper()
+		if _, err := s.Digest(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sign()
+	if _, err := l.RotateKey(ctx); err != nil {
+		t.Fatal(err)
+	}
+	earlier := map[string][]byte{}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	readTree(t, fs, "lake", earlier)
+	l = openTest(t, fs, o)
+	s = storeTest(t, l)
 	writeTest(t, fs, logName(1), logFile(want[60:80]))
 	importTest(t, l, ImportOptions{Paths: []string{"logs"}})
 	waitSealed(t, s, 32)
+	sign()
 	appendTest(t, s, want[80:])
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -102,10 +125,15 @@ func testTampering(t *testing.T, o Options) {
 	outcomes := map[string]int{}
 	try := func(what, path string, change func(b []byte) []byte) {
 		t.Helper()
-		good := files[path]
+		good, was := files[path]
 		files[path] = change(bytes.Clone(good))
+		if files[path] == nil {
+			delete(files, path)
+		}
 		outcome, err := tampered(writeTree(t, files), o, want)
-		files[path] = good
+		if files[path] = good; !was {
+			delete(files, path)
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -125,7 +153,11 @@ func testTampering(t *testing.T, o Options) {
 			}
 			continue
 		}
-		for range 12 {
+		flips, blocks := 12, 3
+		if testing.Short() {
+			flips, blocks = 4, 1
+		}
+		for range flips {
 			flip(rng.IntN(n), 1<<rng.IntN(8))
 		}
 		flip(0, 0xff)
@@ -134,6 +166,22 @@ func testTampering(t *testing.T, o Options) {
 			// A log cut short is what a power cut leaves; package wal tests where that
 			// may happen.
 			continue
+		}
+		block := func(what string, change func(b []byte, at, other, size int) []byte) {
+			size := 1 + rng.IntN((n+1)/2)
+			at, other := rng.IntN(n-size+1), rng.IntN(n-size+1)
+			try(fmt.Sprintf("%s: %d bytes at %d and %d of %d %s", path, size, at, other, n, what), path, func(b []byte) []byte { return change(b, at, other, size) })
+		}
+		for range blocks {
+			block("zeroed", func(b []byte, at, _, size int) []byte { clear(b[at : at+size]); return b })
+			block("doubled", func(b []byte, at, _, size int) []byte { return slices.Insert(b, at, bytes.Clone(b[at:at+size])...) })
+			block("swapped", func(b []byte, at, other, size int) []byte {
+				size = min(size, max(at, other)-min(at, other)) // apart
+				for i := range size {
+					b[at+i], b[other+i] = b[other+i], b[at+i]
+				}
+				return b
+			})
 		}
 		cut := rng.IntN(n)
 		try(fmt.Sprintf("%s cut from %d to %d bytes", path, n, cut), path, func(b []byte) []byte { return b[:cut] })
@@ -151,6 +199,18 @@ func testTampering(t *testing.T, o Options) {
 			continue
 		}
 		try(fmt.Sprintf("%s replaced by %s", path, other), path, func([]byte) []byte { return files[other] })
+	}
+	for _, path := range paths {
+		if old, ok := earlier[path]; ok && !bytes.Equal(old, files[path]) {
+			try(path+" as it was earlier", path, func([]byte) []byte { return old })
+		}
+		try(path+" removed", path, func([]byte) []byte { return nil })
+		at := path[:strings.LastIndex(path, "/")+1]
+		stranger := at + "000099" + path[strings.LastIndexAny(path, "./"):]
+		if strings.HasSuffix(stranger, "/") || files[stranger] != nil {
+			continue
+		}
+		try(path+" a second time, as "+stranger, stranger, func([]byte) []byte { return files[path] })
 	}
 	t.Logf("outcomes: %v", outcomes)
 }
@@ -211,11 +271,17 @@ func tampered(fs vfs.FS, o Options, want [][]byte) (outcome string, err error) {
 	if err != nil {
 		return "", err
 	}
+	verified, err := l.Verify(ctx, VerifyOptions{Full: true})
+	if err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
 	report, err := l.Check(ctx, CheckOptions{})
 	if err != nil {
 		return "", fmt.Errorf("check: %w", err)
 	}
 	switch {
+	case verified.ProblemCount > 0 && len(report.Problems) == 0:
+		return "", fmt.Errorf("verify finds what check does not: %v", verified.Problems)
 	case len(report.Problems) > 0 && damaged:
 		return "named by reads and by check", nil
 	case len(report.Problems) > 0:

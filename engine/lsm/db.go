@@ -198,6 +198,9 @@ func open(dir string, o Options) (*DB, error) {
 		if d.halt.err() == nil {
 			d.opts.Cache.Unref()
 		}
+		if isNotExist(err) { // it makes what it needs anew, and does not find what it had
+			err = fmt.Errorf("%w: %w", errMissingFile, err)
+		}
 		return nil, fmt.Errorf("opening database %s: %w", dir, errors.Join(err, d.leave()))
 	}
 	d.opts.Cache.Unref()
@@ -631,10 +634,13 @@ func (d *DB) SegmentBytes(number uint64) (uint64, error) {
 	return d.db.EstimateDiskUsage(start, end)
 }
 
+// errMissingFile says that a file that the database names is not there.
+var errMissingFile = errors.New("a file of the database is missing")
+
 // IsCorrupt reports whether an error tells of damaged files.
 func IsCorrupt(err error) bool {
 	var damaged *crypt.CorruptError
-	return pebble.IsCorruptionError(err) || errors.As(err, &damaged)
+	return pebble.IsCorruptionError(err) || errors.As(err, &damaged) || errors.Is(err, errMissingFile)
 }
 
 // IsNoSpace reports whether an error tells of a full disk.
