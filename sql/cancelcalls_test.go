@@ -92,7 +92,7 @@ var largeOver = []string{
 	"SELECT DISTINCT w FROM large, UNNEST(words) t(w)",
 	"SELECT w, row_number() OVER (ORDER BY w), sum(n) OVER (ORDER BY w ROWS BETWEEN 100 PRECEDING AND CURRENT ROW) FROM large, UNNEST(words, numbers) t(w, n)",
 	"SELECT lead(w, 3) OVER (PARTITION BY n % 3 ORDER BY w), ntile(10) OVER (ORDER BY n), percent_rank() OVER (ORDER BY n) FROM large, UNNEST(words, numbers) t(w, n)",
-	"SELECT max(n) OVER (ORDER BY n RANGE BETWEEN 10 PRECEDING AND 1000 FOLLOWING) FROM (VALUES 1, 2, 3) t(n)",
+	"SELECT max(w) OVER (ORDER BY n RANGE BETWEEN 10 PRECEDING AND 1000 FOLLOWING) FROM large, UNNEST(words, numbers) t(w, n)",
 	"SELECT array_agg(n) OVER (ORDER BY n ROWS BETWEEN 20 PRECEDING AND CURRENT ROW) FROM large, UNNEST(numbers) t(n)",
 	"SELECT count(*) FROM (SELECT w FROM large, UNNEST(words) t(w)) a JOIN (SELECT w FROM large, UNNEST(words) t(w)) b ON a.w = b.w",
 	"SELECT count(*) FROM (SELECT n FROM large, UNNEST(numbers) t(n)) a LEFT JOIN (SELECT n FROM large, UNNEST(numbers) t(n)) b ON a.n = b.n AND a.n % 3 = 1",

@@ -50,17 +50,27 @@ const unboundedBytes = 1 << 20
 func (e *callExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	args := make([]*column.Vector, len(e.args))
 	constant := true
+	laid := int64(0)
 	for i, a := range e.args {
 		v, err := a.eval(w, f)
 		if err != nil {
 			return nil, err
 		}
-		args[i] = flat(v)
+		if size := laidBytes(v); v.Dict != nil && size > shareBytes {
+			laid += size // a few rows at a time
+		} else {
+			v = flat(v)
+		}
+		args[i] = v
 		constant = constant && v.Const
 	}
-	if e.grow != fixed && !constant && f.n > 1 {
-		if need := e.resultBytes(args, f.n); need > stepBytes {
-			return e.inSteps(w, args, f.n, int(max(1, int64(f.n)*stepBytes/need)))
+	if !constant && f.n > 1 {
+		need := laid
+		if e.grow != fixed {
+			need = max(need, e.resultBytes(args, f.n))
+		}
+		if need > stepBytes {
+			return e.inSteps(w, args, f.n, int(max(1, float64(f.n)*stepBytes/float64(need))))
 		}
 	}
 	return e.step(w, args, f.n)
@@ -69,6 +79,9 @@ func (e *callExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 func (e *callExpr) step(w *worker, args []*column.Vector, n int) (*column.Vector, error) {
 	if err := w.q.live(); err != nil {
 		return nil, err
+	}
+	for i, a := range args {
+		args[i] = flat(a)
 	}
 	v, err := e.fn.Eval(w.fn, args, n)
 	if err != nil {
@@ -117,7 +130,7 @@ func (e *callExpr) resultBytes(args []*column.Vector, n int) int64 {
 
 // inSteps evaluates some rows at a time.
 func (e *callExpr) inSteps(w *worker, args []*column.Vector, n, rows int) (*column.Vector, error) {
-	out := column.NewAppender(e.fn.Result, n)
+	out := newPicker(e.fn.Result, n)
 	mem := account{m: w.q.mem, what: "a result", todo: "make shorter values, or raise the budget"}
 	defer mem.release()
 	for from := 0; from < n; from += rows {
@@ -140,9 +153,11 @@ func (e *callExpr) inSteps(w *worker, args []*column.Vector, n, rows int) (*colu
 		if err := mem.hold(mem.held + size); err != nil {
 			return nil, sqlerr.At(err, e.pos)
 		}
-		out.AppendAll(v)
+		for i := range v.Len {
+			out.add(v, i)
+		}
 	}
-	return out.Vector(), nil
+	return out.vector(), nil
 }
 
 // nullWhere returns v with the rows NULL where an argument is.

@@ -69,7 +69,26 @@ func flat(v *column.Vector) *column.Vector {
 	return v
 }
 
+// inHalves compares the first half of the rows, then the rest.
+func (c *comparison) inHalves(w *worker, l, r *column.Vector, n int) (*column.Vector, error) {
+	if err := w.q.live(); err != nil {
+		return nil, err
+	}
+	out := column.NewAppender(column.BooleanType, n)
+	for _, part := range [2][2]int{{0, n / 2}, {n / 2, n}} {
+		v, err := c.compare(w, l.Slice(part[0], part[1]), r.Slice(part[0], part[1]), part[1]-part[0])
+		if err != nil {
+			return nil, err
+		}
+		out.AppendAll(v)
+	}
+	return out.Vector(), nil
+}
+
 func (c *comparison) compare(w *worker, l, r *column.Vector, n int) (*column.Vector, error) {
+	if n > 1 && laidBytes(l)+laidBytes(r) > stepBytes {
+		return c.inHalves(w, l, r, n)
+	}
 	l, r = flat(l), flat(r)
 	if c.op >= plan.IsDistinct {
 		return c.distinct(l, r, n), nil

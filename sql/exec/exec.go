@@ -79,6 +79,11 @@
 // short ones ([Turns]). A panic in an operator is an error
 // of that query alone.
 //
+// Operators that keep rows get only the columns that somebody above them reads. An
+// array, map or row value that stands in many rows, because an UNNEST or a join
+// repeated it, is one value to which the rows have codes; what needs it once per
+// row asks the budget before it copies (see picker and query.fits).
+//
 // # What may run concurrently
 //
 // Any number of queries, also of one plan. Rows belongs to one goroutine at a

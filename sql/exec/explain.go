@@ -45,6 +45,10 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 	shown, items := map[*plan.SubPlan]bool{}, map[*plan.Shared]bool{}
 	var walk func(n plan.Node, made map[plan.Node]operator, depth int)
 	walk = func(n plan.Node, made map[plan.Node]operator, depth int) {
+		if p, ok := n.(*plan.Project); ok && p.Narrows {
+			walk(p.Input, made, depth)
+			return
+		}
 		indent := strings.Repeat("  ", depth)
 		op := made[n]
 		head := plan.Describe(n)

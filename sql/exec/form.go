@@ -18,12 +18,12 @@ type piece struct {
 
 // assemble puts pieces together to one vector of n values; rows that no piece
 // has are NULL.
-func assemble(t *column.Type, n int, pieces []piece) *column.Vector {
+func assemble(w *worker, t *column.Type, n int, pieces []piece) *column.Vector {
 	if len(pieces) == 1 && pieces[0].rows == nil {
 		return pieces[0].v
 	}
 	if t.Payload() == column.PayloadNested {
-		return assembleNested(t, n, pieces)
+		return assembleNested(w, t, n, pieces)
 	}
 	out := column.New(t, n)
 	out.Nulls = column.NewBits(n)
@@ -71,7 +71,7 @@ func assemble(t *column.Type, n int, pieces []piece) *column.Vector {
 	return out
 }
 
-func assembleNested(t *column.Type, n int, pieces []piece) *column.Vector {
+func assembleNested(w *worker, t *column.Type, n int, pieces []piece) *column.Vector {
 	from := make([]int32, n) // 1 + piece
 	at := make([]int32, n)
 	for p := range pieces {
@@ -84,15 +84,23 @@ func assembleNested(t *column.Type, n int, pieces []piece) *column.Vector {
 			from[row], at[row] = int32(p+1), int32(i)
 		}
 	}
-	out := column.NewAppender(t, n)
+	copied := int64(0)
+	for _, p := range pieces {
+		if p.v.Dict == nil && !p.v.Const {
+			copied += copyBytes(p.v, 0, p.v.Len)
+		}
+	}
+	w.q.fits(copied, "a result")
+	out := newPicker(t, n)
+	none := column.NullConst(t, 1)
 	for i := range n {
 		if from[i] == 0 {
-			out.Null()
+			out.add(none, 0)
 			continue
 		}
-		out.Append(pieces[from[i]-1].v, int(at[i]))
+		out.add(pieces[from[i]-1].v, int(at[i]))
 	}
-	return out.Vector()
+	return out.vector()
 }
 
 type caseExpr struct {
@@ -127,7 +135,7 @@ func (e *caseExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 		if operand != nil {
 			o := operand
 			if open != nil {
-				o = column.Gather(operand, open)
+				o = gather(operand, open)
 			}
 			if v, err = e.equal.compare(w, o, v, g.n); err != nil {
 				return nil, err
@@ -154,7 +162,7 @@ func (e *caseExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 			pieces = append(pieces, p)
 		}
 		if len(left) == 0 {
-			return assemble(e.typ, f.n, pieces), nil
+			return assemble(w, e.typ, f.n, pieces), nil
 		}
 		if len(left) < g.n {
 			open, g = left, f.sub(left)
@@ -173,7 +181,7 @@ func (e *caseExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	if len(pieces) == 0 {
 		return column.NullConst(e.typ, f.n), nil
 	}
-	return assemble(e.typ, f.n, pieces), nil
+	return assemble(w, e.typ, f.n, pieces), nil
 }
 
 // evalAt evaluates x for some rows of f.
@@ -224,7 +232,7 @@ func (e *coalesceExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	if len(pieces) > 1 && pieces[len(pieces)-1].rows == nil {
 		return pieces[len(pieces)-1].v, nil // all before were NULL everywhere
 	}
-	return assemble(e.typ, f.n, pieces), nil
+	return assemble(w, e.typ, f.n, pieces), nil
 }
 
 // tryExpr gives NULL for the rows where x fails.
@@ -257,7 +265,7 @@ func (e *tryExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 		}
 		halves[k] = piece{v, rows}
 	}
-	return assemble(e.typ, f.n, halves[:]), nil
+	return assemble(w, e.typ, f.n, halves[:]), nil
 }
 
 // forgivable reports whether TRY turns an error into NULL: errors of data do,
@@ -279,7 +287,18 @@ func (e *fieldExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	if err != nil {
 		return nil, err
 	}
-	v = column.Flatten(v)
+	if v.Dict != nil && v.Dict.Dict == nil && !v.Dict.Const && laidBytes(v) > shareBytes {
+		of, err := e.of(v.Dict)
+		if err != nil {
+			return nil, err
+		}
+		return &column.Vector{Type: e.typ, Len: v.Len, Nulls: v.Nulls, Dict: column.Flatten(of), Codes: v.Codes}, nil
+	}
+	return e.of(w.q.laid(v, "a field of rows"))
+}
+
+// of returns the field of flat values.
+func (e *fieldExpr) of(v *column.Vector) (*column.Vector, error) {
 	if e.step.Field >= 0 {
 		return nullWhere(v.Children[e.step.Field], []*column.Vector{v}), nil
 	}
@@ -341,7 +360,7 @@ func (e *mapAtExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	if err != nil {
 		return nil, err
 	}
-	m = column.Flatten(m)
+	m = w.q.laid(m, "a map")
 	for i := range m.Len {
 		if !m.Nulls.Get(i) && findKey(m, i, e.key) < 0 {
 			return nil, sqlerr.New(sqlerr.InvalidArgument, e.pos, "key not present in map: %s", e.key).

@@ -103,7 +103,7 @@ func (e *expanded) loadAt(w *worker, slot int, at []int32) (*column.Vector, erro
 	if err != nil {
 		return nil, err
 	}
-	return column.Gather(v, at), nil
+	return gather(v, at), nil
 }
 
 // totalsOp adds the groups that are there without input: those of the grouping

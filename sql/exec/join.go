@@ -217,7 +217,7 @@ type holder struct {
 	bytes  int64
 	seen   int
 	task   int
-	dicts  []*column.Vector
+	dicts  dicts
 	chunks []heldChunk
 	// spec describes rows put aside, nil when none can be; all is set when all
 	// rows are to go aside. put is how many have, and denied says that keys of some
@@ -238,7 +238,7 @@ type heldChunk struct {
 }
 
 func newHolder(q *query, op *joinOp, types []*column.Type, left, nulls bool) *holder {
-	h := &holder{op: op, types: types, left: left, nulls: nulls, hasher: newKeyHasher(op.keys), task: -1, dicts: make([]*column.Vector, len(types))}
+	h := &holder{op: op, types: types, left: left, nulls: nulls, hasher: newKeyHasher(op.keys), task: -1, dicts: make(dicts, len(types))}
 	h.mem = account{m: q.mem, what: "JOIN", todo: "filter more rows, join on equal columns, or raise the budget"}
 	return h
 }
@@ -289,7 +289,7 @@ func (h *holder) take(w *worker, task int, f *frame) error {
 				hashes[i] = h.hasher.hashes[p]
 			}
 			for i := range keys {
-				keys[i] = column.Gather(keys[i], at)
+				keys[i] = gather(keys[i], at)
 			}
 			f, h.hasher.hashes = f.sub(at), hashes
 		}
@@ -302,13 +302,14 @@ func (h *holder) take(w *worker, task int, f *frame) error {
 		if err != nil {
 			return err
 		}
-		if v.Dict != nil && h.dicts[i] != v.Dict {
-			h.dicts[i] = v.Dict
-			h.bytes += vectorBytes(v.Dict)
-		}
+		h.bytes += h.dicts.fresh(i, v)
 		if v.Dict != nil || v.Const {
+			size := laidBytes(v)
+			if err := h.mem.hold(max(h.mem.held, h.bytes+size)); err != nil {
+				return err
+			}
 			v = column.Flatten(v)
-			h.bytes += int64(16 * v.Len)
+			h.bytes += max(size, int64(16*v.Len))
 		} else {
 			v = ownText(v)
 			h.bytes += vectorBytes(v)
@@ -316,8 +317,8 @@ func (h *holder) take(w *worker, task int, f *frame) error {
 		c.cols = append(c.cols, v)
 	}
 	for _, v := range keys {
-		c.keys = append(c.keys, column.Flatten(v))
-		h.bytes += int64(16 * v.Len)
+		c.keys = append(c.keys, w.q.laid(v, "JOIN"))
+		h.bytes += max(laidBytes(v), int64(16*v.Len))
 	}
 	h.bytes += joinTableBytes(f.n)
 	h.chunks = append(h.chunks, c)

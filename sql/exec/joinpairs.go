@@ -291,7 +291,7 @@ func (p *pairs) load(w *worker, slot int) (*column.Vector, error) {
 		if err != nil {
 			return nil, err
 		}
-		return column.Gather(v, p.of), nil
+		return gather(v, p.of), nil
 	}
 	if p.rows == nil {
 		p.rows, p.place = distinctRows(p.of)
@@ -300,7 +300,7 @@ func (p *pairs) load(w *worker, slot int) (*column.Vector, error) {
 	if err != nil || p.place == nil {
 		return v, err
 	}
-	return column.Gather(v, p.place), nil
+	return gather(v, p.place), nil
 }
 
 func (p *pairs) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
@@ -321,7 +321,7 @@ func (p *pairs) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) 
 	if err != nil || place == nil {
 		return v, err
 	}
-	return column.Gather(v, place), nil
+	return gather(v, place), nil
 }
 
 // distinctRows lists ascending rows once each, and where in that list each of

@@ -17,11 +17,12 @@ type higherExpr struct {
 	lambdas []expr // bodies; nil for the others
 	params  int    // slot of the first parameter
 	closed  bool   // no column is needed: one value for all rows
+	typ     *column.Type
 	pos     sqlerr.Pos
 }
 
 func (c *compiler) higher(e *plan.Higher, in slots) expr {
-	h := &higherExpr{fn: e.Fn, args: make([]expr, len(e.Args)), lambdas: make([]expr, len(e.Args)), pos: e.Place}
+	h := &higherExpr{fn: e.Fn, args: make([]expr, len(e.Args)), lambdas: make([]expr, len(e.Args)), typ: e.Type(), pos: e.Place}
 	for _, s := range in {
 		h.params = max(h.params, s+1)
 	}
@@ -65,6 +66,7 @@ func (e *higherExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	}
 	args := make([]*column.Vector, len(e.args))
 	fns := make([]fn.LambdaFunc, len(e.args))
+	laid := int64(0)
 	for i := range e.args {
 		if e.lambdas[i] != nil {
 			fns[i] = e.lambda(w, f, e.lambdas[i])
@@ -74,13 +76,48 @@ func (e *higherExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 		if err != nil {
 			return nil, err
 		}
-		args[i] = flat(v)
+		args[i], laid = v, laid+laidBytes(v)
+	}
+	if laid > stepBytes && f.n > 1 {
+		return inHalves(w, e, f, e.typ)
+	}
+	for i, v := range args {
+		if v != nil {
+			w.q.fits(laidBytes(v), "a function")
+			args[i] = flat(v)
+		}
 	}
 	v, err := e.fn.Eval(w.fn, args, fns, f.n)
 	if err != nil {
 		return nil, placed(err, e.pos)
 	}
 	return v, nil
+}
+
+// inHalves evaluates x for the first half of the rows of f, then for the rest: for
+// values of which a batch is too much.
+func inHalves(w *worker, x expr, f *frame, t *column.Type) (*column.Vector, error) {
+	if err := w.q.live(); err != nil {
+		return nil, err
+	}
+	mem := account{m: w.q.mem, what: "a result", todo: "make shorter values, or raise the budget"}
+	defer mem.release()
+	var halves [2]piece
+	for k, r := range [2][2]int{{0, f.n / 2}, {f.n / 2, f.n}} {
+		rows := make([]int32, 0, r[1]-r[0])
+		for i := r[0]; i < r[1]; i++ {
+			rows = append(rows, int32(i))
+		}
+		v, err := x.eval(w, f.sub(rows))
+		if err != nil {
+			return nil, err
+		}
+		if err := mem.hold(mem.held + wholeBytes(v)); err != nil {
+			return nil, err
+		}
+		halves[k] = piece{v, rows}
+	}
+	return assemble(w, t, f.n, halves[:]), nil
 }
 
 // lambdaRows is how many inner rows a lambda is evaluated for at once: rows with
@@ -105,11 +142,9 @@ func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 			if err != nil {
 				return nil, err
 			}
-			// One value for all elements becomes as many.
-			if v.Const && v.Children != nil {
-				if err := mem.hold(vectorBytes(v) * int64(m)); err != nil {
-					return nil, sqlerr.At(err, e.pos)
-				}
+			// One value for many elements becomes as many.
+			if err := mem.hold(laidBytes(v)); err != nil {
+				return nil, sqlerr.At(err, e.pos)
 			}
 			return v, nil
 		}
@@ -131,7 +166,7 @@ func (e *higherExpr) lambda(w *worker, f *frame, body expr) fn.LambdaFunc {
 			if v.Const {
 				size *= int64(to - from)
 			}
-			if err := mem.hold(mem.held + size); err != nil {
+			if err := mem.hold(mem.held + max(size, laidBytes(v))); err != nil {
 				return nil, sqlerr.At(err, e.pos)
 			}
 			if out == nil {
@@ -155,7 +190,7 @@ func (c *captured) load(w *worker, slot int) (*column.Vector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return column.Gather(v, c.outer), nil
+	return gather(v, c.outer), nil
 }
 
 func (c *captured) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
@@ -167,5 +202,5 @@ func (c *captured) loadAt(w *worker, slot int, at []int32) (*column.Vector, erro
 	for i, p := range at {
 		rows[i] = c.outer[p]
 	}
-	return column.Gather(v, rows), nil
+	return gather(v, rows), nil
 }

@@ -235,6 +235,9 @@ func (op *lateralOp) once(w *worker, values []*column.Vector, row int) ([]*colum
 			break
 		}
 		for k, v := range b.Cols {
+			if err := held.hold(bytes + laidBytes(v)); err != nil {
+				return nil, err
+			}
 			v = column.Flatten(v)
 			pieces[k] = append(pieces[k], v)
 			bytes += vectorBytes(v)

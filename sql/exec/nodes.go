@@ -251,6 +251,9 @@ func (p *projected) load(w *worker, slot int) (*column.Vector, error) {
 }
 
 func (p *projected) loadAt(w *worker, slot int, at []int32) (*column.Vector, error) {
+	if ref, ok := p.op.exprs[slot].(*refExpr); ok {
+		return p.of.colAt(w, ref.slot, at)
+	}
 	was := w.enter(&p.op.stats)
 	defer w.enter(was)
 	if p.sub == nil || !slices.Equal(p.at, at) {

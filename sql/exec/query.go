@@ -128,12 +128,16 @@ func canceledBy(err error) error {
 }
 
 // recovered turns a panic into the error of this query; the compiler and pulses
-// panic with *canceled when the query has ended. It is deferred in
+// panic with *canceled when the query has ended, copies with *tooLarge. It is deferred in
 // every goroutine that runs operators.
 func recovered(err *error) {
 	if r := recover(); r != nil {
-		if c, ok := r.(*canceled); ok {
-			*err = c
+		switch r := r.(type) {
+		case *canceled:
+			*err = r
+			return
+		case *tooLarge:
+			*err = r.err
 			return
 		}
 		*err = sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "internal error: %v", r).

@@ -73,24 +73,25 @@ func collect(q *query, op operator, width int, mem *account) ([]*column.Batch, e
 	s := newStream(q, tasks, width, -1)
 	defer s.stop()
 	var out []*column.Batch
+	dicts := make(dicts, width)
 	for {
 		b, err := s.next()
 		if err != nil || b == nil {
 			return out, err
 		}
 		out = append(out, b)
-		if err := mem.hold(mem.held + batchBytes(b)); err != nil {
+		if err := mem.hold(mem.held + batchBytes(b, dicts)); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// batchBytes estimates the memory that a batch holds. Its dictionaries are those
-// of tables, which others hold too.
-func batchBytes(b *column.Batch) int64 {
+// batchBytes estimates the memory that a batch holds, dictionaries that it has from
+// the batch before aside.
+func batchBytes(b *column.Batch, dicts dicts) int64 {
 	n := int64(64)
-	for _, v := range b.Cols {
-		n += vectorBytes(v)
+	for i, v := range b.Cols {
+		n += vectorBytes(v) + dicts.fresh(i, v)
 	}
 	return n
 }

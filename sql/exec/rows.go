@@ -80,6 +80,7 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	r.q.mem.setLimit(opt.Memory, opt.Files != nil, opt.Workers)
 	if opt.Files != nil {
 		r.q.space = spill.NewSpace(opt.Files, opt.Disk, r.q.mem.blockBytes())
+		r.q.space.Live = r.q.live
 	}
 	defer func() {
 		if err != nil {
@@ -158,9 +159,20 @@ func resultBytes(v *column.Vector) int64 {
 	if v.Const {
 		return int64(v.Len) * valueBytes(v, 0)
 	}
-	var n int64
+	var n, size int64
+	var last *column.Vector
+	lastAt := -1
 	for i := range v.Len {
-		n += valueBytes(v, i)
+		if v.IsNull(i) {
+			n++
+			continue
+		}
+		leaf, j := v.Leaf(i)
+		if leaf != last || j != lastAt {
+			// A large value may stand in many rows.
+			last, lastAt, size = leaf, j, valueBytes(leaf, j)
+		}
+		n += size
 	}
 	return n
 }

@@ -139,15 +139,15 @@ type sorter struct {
 	task   int
 	seen   uint64
 	mem    account
-	held   int64              // bytes of chunks
-	dicts  [](*column.Vector) // the last dictionary charged, by column
+	held   int64 // bytes of chunks
+	dicts  dicts
 	q      *query
 	types  []*column.Type // of the rows; nil for a top-N over a scan, which does not spill
 	runs   []*spill.Run   // what has been put aside, each run sorted
 }
 
 func newSorter(q *query, stats *opStats, spec *sortSpec, width int) *sorter {
-	s := &sorter{spec: spec, stats: stats, width: width, task: -1, dicts: make([]*column.Vector, width), q: q}
+	s := &sorter{spec: spec, stats: stats, width: width, task: -1, dicts: make(dicts, width), q: q}
 	for _, k := range spec.keys {
 		s.keys = append(s.keys, newKeyColumn(k.typ))
 	}
@@ -186,11 +186,7 @@ func (s *sorter) take(w *worker, task int, f *frame) error {
 			return err
 		}
 		chunk[i] = v
-		s.held += vectorBytes(v)
-		if v.Dict != nil && v.Dict != s.dicts[i] {
-			s.dicts[i] = v.Dict
-			s.held += vectorBytes(v.Dict)
-		}
+		s.held += vectorBytes(v) + s.dicts.fresh(i, v)
 	}
 	for i := range f.n {
 		s.at = append(s.at, uint64(len(s.chunks))<<32|uint64(i))
@@ -206,6 +202,7 @@ func (s *sorter) add(w *worker, f *frame, ord func(int) uint64) error {
 		if err != nil {
 			return err
 		}
+		s.q.fits(laidBytes(v), "ORDER BY")
 		s.keys[i].add(v, f.n)
 	}
 	for i := range f.n {
@@ -297,12 +294,12 @@ func (s *sorter) keepFirst(n int) {
 		chunk := make([]*column.Vector, s.width)
 		s.held = 0
 		for c := range chunk {
-			a := column.NewAppender(s.chunks[0][c].Type, n)
+			a := newPicker(s.chunks[0][c].Type, n)
 			for _, p := range keep {
-				a.Append(s.chunks[s.at[p]>>32][c], int(uint32(s.at[p])))
+				a.add(s.chunks[s.at[p]>>32][c], int(uint32(s.at[p])))
 			}
-			chunk[c] = a.Vector()
-			s.held += vectorBytes(chunk[c])
+			chunk[c] = a.vector()
+			s.held += wholeBytes(chunk[c])
 		}
 		s.chunks, s.at = [][]*column.Vector{chunk}, make([]uint64, n)
 		for i := range s.at {

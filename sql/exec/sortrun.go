@@ -39,19 +39,20 @@ func (s *sorter) putAside() error {
 	}
 	s.sort()
 	w := s.q.space.NewWriter(s.runTypes())
-	rows := batchRows
+	rows := 0
 	for from := 0; from < len(s.order); from += rows {
 		if err := s.q.live(); err != nil {
 			return err
 		}
-		order := s.order[from:min(len(s.order), from+rows)]
+		rows = s.piece(s.order[from:min(len(s.order), from+batchRows)])
+		order := s.order[from : from+rows]
 		b := &column.Batch{Len: len(order)}
 		for i, t := range s.types {
-			a := column.NewAppender(t, len(order))
+			a := newPicker(t, len(order))
 			for _, p := range order {
-				a.Append(s.chunks[s.at[p]>>32][i], int(uint32(s.at[p])))
+				a.add(s.chunks[s.at[p]>>32][i], int(uint32(s.at[p])))
 			}
-			b.Cols = append(b.Cols, a.Vector())
+			b.Cols = append(b.Cols, a.vector())
 		}
 		ord := column.New(column.BigIntType, len(order))
 		for i, p := range order {
@@ -74,6 +75,26 @@ func (s *sorter) putAside() error {
 	s.runs = append(s.runs, run)
 	s.forget()
 	return nil
+}
+
+// piece returns how many of the first rows are worked on at once: fewer where
+// nested values are large.
+func (s *sorter) piece(order []int32) int {
+	most := int64(8 * s.q.space.BlockBytes())
+	for i, t := range s.types {
+		if t.Payload() != column.PayloadNested {
+			continue
+		}
+		size := int64(0)
+		for k, p := range order {
+			at := int(uint32(s.at[p]))
+			if size += copyBytes(s.chunks[s.at[p]>>32][i], at, at+1); size > most && k > 0 {
+				order = order[:k]
+				break
+			}
+		}
+	}
+	return len(order)
 }
 
 // forget drops the rows that the sorter holds.
@@ -373,19 +394,22 @@ func (m *merge) advance() error {
 	return nil
 }
 
+// frameBytes is how many bytes of nested values a merge copies for one frame.
+const frameBytes = 8 << 20
+
 // frame returns the next rows, nil at the end. Rows that lie in many blocks keep
 // all of these in memory, so a frame of large rows has fewer of them.
 func (m *merge) frame(op *sortOp) (*frame, error) {
-	cols := make([]*column.Appender, op.width)
+	cols := make([]*picker, op.width)
 	for i, t := range op.types {
-		cols[i] = column.NewAppender(t, 0)
+		cols[i] = newPicker(t, 0)
 	}
-	most := int64(1 << 62)
+	most := int64(frameBytes)
 	if m.q.space != nil {
-		most = int64(8 * m.q.space.BlockBytes())
+		most = min(most, int64(8*m.q.space.BlockBytes()))
 	}
-	n := 0
-	for ; n < batchRows && m.read < most; n++ {
+	n, copied := 0, int64(0)
+	for ; n < batchRows && m.read < most && copied < most; n++ {
 		r, row, err := m.pop()
 		if err != nil {
 			return nil, err
@@ -394,8 +418,10 @@ func (m *merge) frame(op *sortOp) (*frame, error) {
 			break
 		}
 		chunk := r.chunks[r.at[row]>>32]
+		copied = 0
 		for i, v := range chunk {
-			cols[i].Append(v, int(uint32(r.at[row])))
+			cols[i].add(v, int(uint32(r.at[row])))
+			copied += cols[i].bytes
 		}
 	}
 	m.read = 0
@@ -404,7 +430,7 @@ func (m *merge) frame(op *sortOp) (*frame, error) {
 	}
 	f := loaded(n, make([]*column.Vector, op.width))
 	for i, c := range cols {
-		f.cols[i] = c.Vector()
+		f.cols[i] = c.vector()
 	}
 	return f, nil
 }

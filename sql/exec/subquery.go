@@ -154,11 +154,15 @@ func (e *subqueryExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	if e.node.Kind == plan.AnyQuery || e.node.Kind == plan.AllQuery {
 		return e.compare(w, x, f.n, func(i int) *answer { return answers[i] })
 	}
-	out := column.NewAppender(e.node.T, f.n)
+	out := newPicker(e.node.T, f.n)
 	for _, a := range answers {
-		out.Append(a.value, 0)
+		v := a.value
+		if !v.Const { // the same answer for many rows
+			v = column.NewConst(v, 1)
+		}
+		out.add(v, 0)
 	}
-	return out.Vector(), nil
+	return out.vector(), nil
 }
 
 // typed gives a value without type the type that its place has.
@@ -173,6 +177,7 @@ func (e *subqueryExpr) typed(v *column.Vector) *column.Vector {
 func (e *subqueryExpr) compare(w *worker, x []*column.Vector, n int, of func(int) *answer) (*column.Vector, error) {
 	out := column.New(column.BooleanType, n)
 	for i := range x {
+		w.q.fits(laidBytes(x[i]), "a sub-query")
 		x[i] = flat(x[i])
 	}
 	for i := range n {
@@ -376,11 +381,14 @@ func (c *collector) add(b *column.Batch) error {
 		if i == len(c.cols) {
 			c.cols = append(c.cols, column.NewAppender(v.Type, v.Len))
 		}
-		c.cols[i].AppendAll(v)
 		c.held += vectorBytes(v)
 		if v.Dict != nil || v.Const {
-			c.held += int64(16 * v.Len)
+			c.held += max(int64(16*v.Len), laidBytes(v))
 		}
+		if err := c.mem.hold(c.held); err != nil {
+			return err
+		}
+		c.cols[i].AppendAll(v)
 	}
 	return c.mem.hold(c.held)
 }

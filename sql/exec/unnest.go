@@ -169,7 +169,7 @@ func (u *unnested) load(w *worker, slot int) (*column.Vector, error) {
 		if err != nil {
 			return nil, err
 		}
-		return column.Gather(v, u.rows()), nil
+		return gather(v, u.rows()), nil
 	}
 	return u.made(slot - u.op.width), nil
 }
@@ -187,7 +187,7 @@ func (u *unnested) loadAt(w *worker, slot int, at []int32) (*column.Vector, erro
 	if err != nil || place == nil {
 		return v, err
 	}
-	return column.Gather(v, place), nil
+	return gather(v, place), nil
 }
 
 // made returns column number c of those that the UNNEST makes.
@@ -259,7 +259,7 @@ func (u *unnested) element(v *column.Vector, c int, t *column.Type) *column.Vect
 	if inner.Len == 0 {
 		return column.NullConst(t, u.n)
 	}
-	out := column.Gather(inner, at)
+	out := gather(inner, at)
 	if nulls {
 		out = withNulls(out, null)
 	}

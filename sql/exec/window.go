@@ -317,7 +317,7 @@ func (r *blockReader) charge() error {
 	n := int64(0)
 	for _, b := range r.held {
 		for _, v := range b.Cols {
-			n += vectorBytes(v)
+			n += wholeBytes(v)
 		}
 	}
 	return r.mem.hold(n)
@@ -364,9 +364,10 @@ func (r *blockReader) take() *windowBlock {
 	return out
 }
 
-// concat puts vectors behind each other, as one flat vector.
+// concat puts vectors behind each other, as one vector: a flat one but for nested
+// values that stand in several rows.
 func concat(parts []*column.Vector) *column.Vector {
-	if len(parts) == 1 {
+	if len(parts) == 1 && laidBytes(parts[0]) <= shareBytes {
 		return column.Flatten(parts[0])
 	}
 	n := 0
@@ -375,11 +376,13 @@ func concat(parts []*column.Vector) *column.Vector {
 	}
 	t := parts[0].Type
 	if t.Payload() == column.PayloadNested {
-		out := column.NewAppender(t, n)
+		out := newPicker(t, n)
 		for _, p := range parts {
-			out.AppendAll(p)
+			for i := range p.Len {
+				out.add(p, i)
+			}
 		}
-		return out.Vector()
+		return out.vector()
 	}
 	out := column.New(t, n)
 	at := 0
@@ -405,7 +408,7 @@ func concat(parts []*column.Vector) *column.Vector {
 func (op *windowOp) compute(b *windowBlock) error {
 	held := int64(0)
 	for _, v := range b.cols {
-		held += vectorBytes(v)
+		held += wholeBytes(v)
 	}
 	if err := b.mem.hold(held); err != nil {
 		return err
@@ -425,7 +428,7 @@ func (op *windowOp) compute(b *windowBlock) error {
 			return placed(err, f.pos)
 		}
 		b.outs = append(b.outs, v)
-		held += vectorBytes(v)
+		held += wholeBytes(v)
 		if err := b.mem.hold(held); err != nil {
 			return err
 		}

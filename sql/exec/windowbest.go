@@ -64,6 +64,7 @@ type bestRows struct {
 	chunks [][]*column.Vector
 	at     []uint64 // chunk and row of it
 	held   int64
+	dicts  dicts
 	limit  int // of rows, before the worst are dropped
 	task   int
 	seen   uint64
@@ -73,7 +74,7 @@ type bestRows struct {
 }
 
 func newBestRows(q *query, op *bestOp) *bestRows {
-	b := &bestRows{op: op, table: newTupleTable(op.types), task: -1, limit: bestRowsMin, parts: make([]*column.Vector, len(op.partition))}
+	b := &bestRows{op: op, table: newTupleTable(op.types), task: -1, limit: bestRowsMin, parts: make([]*column.Vector, len(op.partition)), dicts: make(dicts, op.width)}
 	for _, k := range op.order {
 		b.keys = append(b.keys, newKeyColumn(k.typ))
 	}
@@ -111,6 +112,7 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 		if err != nil {
 			return err
 		}
+		w.q.fits(laidBytes(v), "a window function")
 		order[i] = flat(v)
 	}
 	var at []int32
@@ -153,7 +155,7 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 			return err
 		}
 		chunk[i] = v
-		b.held += vectorBytes(v)
+		b.held += vectorBytes(v) + b.dicts.fresh(i, v)
 	}
 	for i, p := range at {
 		b.of = append(b.of, b.groups[p])
@@ -270,19 +272,20 @@ func (b *bestRows) shrink(q *query) {
 	of, place := make([]uint32, len(keep)), make([]uint64, len(keep))
 	chunk := make([]*column.Vector, b.op.width)
 	for i := range chunk {
-		a := column.NewAppender(b.chunks[0][i].Type, len(keep))
+		a := newPicker(b.chunks[0][i].Type, len(keep))
 		for _, p := range keep {
-			a.Append(b.chunks[b.at[p]>>32][i], int(uint32(b.at[p])))
+			a.add(b.chunks[b.at[p]>>32][i], int(uint32(b.at[p])))
 		}
-		chunk[i] = a.Vector()
+		chunk[i] = a.vector()
 	}
 	at := make([]uint64, len(keep))
 	b.held = 0
+	clear(b.dicts)
 	for i, p := range keep {
 		of[i], place[i], at[i] = b.of[p], b.place[p], uint64(i)
 	}
 	for _, v := range chunk {
-		b.held += vectorBytes(v)
+		b.held += wholeBytes(v)
 	}
 	b.of, b.place, b.at, b.chunks = of, place, at, [][]*column.Vector{chunk}
 	b.limit = max(bestRowsMin, 2*len(keep))

@@ -162,7 +162,7 @@ func (l *layout) shifted(b *windowBlock, f *windowFunc) (*column.Vector, error) 
 		return nil, err
 	}
 	if !missing {
-		return column.Flatten(column.Gather(value, at)), nil
+		return gathered(value, at), nil
 	}
 	return pick(value, at, otherwise), nil
 }
@@ -170,18 +170,27 @@ func (l *layout) shifted(b *windowBlock, f *windowFunc) (*column.Vector, error) 
 // pick returns the values at the given rows; where the row is below 0 it takes
 // the value of otherwise, NULL when that is nil.
 func pick(v *column.Vector, at []int32, otherwise *column.Vector) *column.Vector {
-	out := column.NewAppender(v.Type, len(at))
+	out := newPicker(v.Type, len(at))
+	none := column.NullConst(v.Type, 1)
+	if v.Type.Payload() == column.PayloadNested && !v.Const && v.Dict == nil {
+		// The same value may be wanted for many rows.
+		codes := make([]uint32, v.Len)
+		for i := range codes {
+			codes[i] = uint32(i)
+		}
+		v = &column.Vector{Type: v.Type, Len: v.Len, Dict: v, Codes: codes}
+	}
 	for i, p := range at {
 		switch {
 		case p >= 0:
-			out.Append(v, int(p))
+			out.add(v, int(p))
 		case otherwise != nil:
-			out.Append(otherwise, i)
+			out.add(otherwise, i)
 		default:
-			out.Null()
+			out.add(none, 0)
 		}
 	}
-	return out.Vector()
+	return out.vector()
 }
 
 // framed is first_value, last_value and nth_value.
@@ -305,7 +314,7 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 	if len(los) == b.n {
 		return column.Flatten(out), nil
 	}
-	return column.Flatten(column.Gather(out, of)), nil
+	return gathered(out, of), nil
 }
 
 // aggregateRanges computes an aggregate over frames that are several ranges each,
@@ -389,7 +398,7 @@ func (a *frameRun) direct(acc fn.Accumulator) error {
 		}
 		args := make([]*column.Vector, len(a.args))
 		for i, v := range a.args {
-			args[i] = column.Gather(v, at)
+			args[i] = gather(v, at)
 		}
 		if err := acc.Add(groups, args, len(at)); err != nil {
 			return err

@@ -356,13 +356,13 @@ func (x *Join) prune(o *optimizer, need map[ColID]bool) Node {
 	for id := range need {
 		right[id] = true
 	}
-	x.Right = o.prune(x.Right, right)
+	x.Right = o.narrow(x.Right, right)
 	if x.Lateral {
 		for id := range OuterRefs(x.Right) {
 			need[id] = true
 		}
 	}
-	x.Left = o.prune(x.Left, need)
+	x.Left = o.narrow(x.Left, need)
 	return x
 }
 

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -344,16 +345,20 @@ func (o *optimizer) prune(n Node, need map[ColID]bool) Node {
 		for _, k := range x.Keys {
 			refs(k.Expr, below)
 		}
-		x.Input = o.prune(x.Input, below)
+		x.Input = o.narrow(x.Input, below)
 		return x
 	case *Sort:
 		for _, k := range x.Keys {
 			refs(k.Expr, need)
 		}
-		x.Input = o.prune(x.Input, need)
+		if _, ok := x.Input.(*TableScan); ok && x.Limit >= 0 {
+			x.Input = o.prune(x.Input, need) // a top-N reads columns for its few rows
+			return x
+		}
+		x.Input = o.narrow(x.Input, need)
 		return x
 	case *Limit:
-		x.Input = o.prune(x.Input, need)
+		x.Input = o.narrow(x.Input, need)
 		return x
 	case *Union:
 		var cols []Col
@@ -388,6 +393,26 @@ func (o *optimizer) prune(n Node, need map[ColID]bool) Node {
 		return x
 	}
 	return n
+}
+
+// narrow prunes n for a node that keeps its rows: what n has besides, such as
+// columns of its own conditions and the arrays that it takes apart, goes too.
+func (o *optimizer) narrow(n Node, need map[ColID]bool) Node {
+	want := maps.Clone(need)
+	n = o.prune(n, need)
+	if !o.on(PruneColumns) {
+		return n
+	}
+	p := &Project{Input: n, Narrows: true}
+	for _, c := range n.Cols() {
+		if want[c.ID] {
+			p.Columns, p.Exprs = append(p.Columns, c), append(p.Exprs, &Ref{base{T: c.Type}, c.ID, c.Name})
+		}
+	}
+	if len(p.Columns) == len(n.Cols()) {
+		return n
+	}
+	return p
 }
 
 // pruneTo prunes n to the columns at the given places, in that order; named has

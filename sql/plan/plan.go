@@ -145,6 +145,9 @@ type Project struct {
 	Input   Node
 	Columns []Col
 	Exprs   []Expr
+	// Narrows says that it only leaves columns behind that nothing above reads;
+	// EXPLAIN does not show it.
+	Narrows bool
 }
 
 // Aggregate groups its input by keys and computes aggregates per group.

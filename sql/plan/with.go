@@ -182,7 +182,7 @@ func cheap(n Node) bool {
 func (o *optimizer) shared(list []*Shared) {
 	for i := len(list) - 1; i >= 0; i-- {
 		if s := list[i]; s.Uses > 1 {
-			s.Root = o.prune(o.moved(s.Root), s.need)
+			s.Root = o.narrow(o.moved(s.Root), s.need)
 			o.finish(s.Root)
 		}
 	}

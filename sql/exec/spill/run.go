@@ -66,6 +66,9 @@ func (w *Writer) AppendRows(b *column.Batch, rows []int32) error {
 		return nil
 	}
 	size := rowsBytes(b.Cols, rows, b.Len)
+	if err := w.s.live(size); err != nil {
+		return err
+	}
 	// Rows are put by in pieces that do not overshoot a block by much.
 	step := min(n, rowsBlock)
 	if size > w.s.block {
@@ -108,6 +111,9 @@ func (w *Writer) flush() error {
 		cols[i] = a.Vector()
 	}
 	n := w.n
+	if err := w.s.live(w.size); err != nil {
+		return err
+	}
 	w.cols, w.n, w.size = nil, 0, 0
 	return w.block(cols, n)
 }
@@ -125,6 +131,9 @@ func (w *Writer) block(cols []*column.Vector, n int) error {
 	if len(w.plain) > blockMax {
 		return sqlerr.New(sqlerr.ProgramLimit, sqlerr.Pos{}, "a row of %d MiB is too large to be put aside", len(w.plain)>>20).
 			WithHint("select fewer columns, or make shorter values")
+	}
+	if err := w.s.live(len(w.plain)); err != nil {
+		return err
 	}
 	need := headBytes + 1 + s2.MaxEncodedLen(len(w.plain))
 	if cap(w.out) < need {
@@ -320,14 +329,20 @@ func vectorBytes(v *column.Vector, rows []int32, n int) int {
 	case column.PayloadI64, column.PayloadF64:
 		return 8 * count
 	}
-	sum := 0
+	sum, size := 0, 0
+	var last *column.Vector
+	lastAt := -1
 	each := func(i int) {
 		if v.IsNull(i) {
 			sum += 4
 			return
 		}
 		leaf, j := v.Leaf(i)
-		sum += valueBytes(leaf, j)
+		if leaf != last || j != lastAt {
+			// A large value may stand in many rows.
+			last, lastAt, size = leaf, j, valueBytes(leaf, j)
+		}
+		sum += size
 	}
 	if rows == nil {
 		for i := range n {

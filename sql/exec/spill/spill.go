@@ -104,6 +104,10 @@ type Space struct {
 	files Files
 	limit int64 // bytes on disk, below 0 for any number
 	block int
+	// Live, when set, says whether the query is still wanted: it is asked in the
+	// midst of writing rows that are much larger than a block. It is set before the
+	// space is used.
+	Live func() error
 	// used is what is on disk now, written all that was ever written.
 	used, peak, written atomic.Int64
 	count               atomic.Int64 // files ever made
@@ -135,6 +139,15 @@ func (s *Space) Files() int64 { return s.count.Load() }
 
 // Peak is how many bytes there were on disk at most.
 func (s *Space) Peak() int64 { return s.peak.Load() }
+
+// live returns the error of a query that has ended, if there are n bytes of work
+// ahead for which it pays to ask.
+func (s *Space) live(n int) error {
+	if s.Live == nil || n <= 4*s.block {
+		return nil
+	}
+	return s.Live()
+}
 
 // charge takes n bytes of the limit.
 func (s *Space) charge(n int64) error {
