@@ -36,6 +36,9 @@ type ImportOptions struct {
 	Progress func(ImportProgress)
 	// Workers is the number of goroutines that read; Options.Workers when 0.
 	Workers int
+	// NoInsights leaves the search for unusual activity to a later import, or [Lake.DetectInsights]: for history that is
+	// imported in several calls.
+	NoInsights bool
 	// Again reads files that are marked as imported, too. Their records turn
 	// out as duplicates.
 	Again bool
@@ -51,6 +54,9 @@ type ImportProgress struct {
 	RawBytes int64
 	Elapsed  time.Duration
 	Done     bool
+	// Detecting, after Done: all is imported, and unusual activity is looked for. Records and BytesDone count the events
+	// that have been looked at, and Bytes is how many there are; the rest is zero.
+	Detecting bool
 }
 
 // ImportReport accounts for every file and every record of an import.
@@ -85,6 +91,9 @@ type ImportReport struct {
 	// frequent first.
 	Reasons []ImportReason
 	Elapsed time.Duration
+	// Insights tells what was found unusual when all was imported; nil when insights of the store are not enabled. Its
+	// time is not in Elapsed.
+	Insights *InsightReport `json:",omitempty"`
 }
 
 // ImportReason counts what was not taken for one reason.
@@ -160,6 +169,11 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	}
 	r := imp.finalReport()
 	r.tellPeriod(store)
+	if err == nil && !opts.NoInsights {
+		if r.Insights, err = l.detectImported(ctx, store, opts.Progress); err != nil {
+			err = fmt.Errorf("the import has ended and is kept, but not all that is unusual is told of; the same command does the rest: %w", err)
+		}
+	}
 	return r, err
 }
 

@@ -39,6 +39,7 @@ type Lake struct {
 	digests   digests
 	publisher publisher
 	retain    retainer
+	insights  insights
 	temp      *tempFiles
 	// turns lets short queries pass long ones.
 	turns *sql.Turns
@@ -159,6 +160,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.digests.init()
 	l.publisher.init()
 	l.retain.init()
+	l.insights.init()
 	for _, text := range opts.Publish {
 		t, err := parseTarget(text)
 		if err != nil {
@@ -197,6 +199,9 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	}
 	if len(l.publisher.targets) > 0 {
 		l.start(l.publishLoop)
+	}
+	if opts.InsightInterval > 0 {
+		l.start(l.insightLoop)
 	}
 	return l, nil
 }

@@ -113,6 +113,12 @@ type Options struct {
 	// Workers is the number of goroutines that one query or import may use;
 	// the number of usable CPUs when 0.
 	Workers int
+	// InsightInterval is how often stores with insights are looked at for unusual activity while the lake is open; 15
+	// seconds when 0. Negative: only imports at their end and DetectInsights do.
+	InsightInterval time.Duration
+	// OnInsight is called with what is known as unusual before it has a record, and may still change; may be nil. It is
+	// called by one goroutine at a time, which detection waits for.
+	OnInsight func(Insight)
 	// DigestInterval is how often a digest of every store is signed: at the full
 	// multiples of it in UTC, whether anything has happened or not; an hour when 0,
 	// only on demand when negative.
@@ -196,6 +202,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.CacheBytes < 0 {
 		return c, failf(ErrBadInput, "option CacheBytes is %d, must not be negative", c.CacheBytes)
+	}
+	if c.InsightInterval == 0 {
+		c.InsightInterval = defaultInsightInterval
 	}
 	if c.DigestInterval == 0 {
 		c.DigestInterval = defaultDigestInterval

@@ -56,7 +56,7 @@ func (l *Lake) open() (err error) {
 	if err := r.run(); err != nil {
 		return l.openErr(err)
 	}
-	return nil
+	return l.loadInsights()
 }
 
 // prepareDir makes the directory unless it is there, and tells whether there is

@@ -268,7 +268,15 @@ func (v *View) Each(ctx context.Context, nameOrID string, fn func(record []byte)
 
 // eachRecord calls fn with the records of a snapshot that the accounts see.
 func (a *accounts) eachRecord(ctx context.Context, sn *snapshot, fn func(record []byte) error) error {
+	return a.eachNumbered(ctx, sn, 0, func(_ uint64, record []byte) error { return fn(record) })
+}
+
+// eachNumbered is eachRecord from a sequence number on, with sequence numbers.
+func (a *accounts) eachNumbered(ctx context.Context, sn *snapshot, first uint64, fn func(seq uint64, record []byte) error) error {
 	for _, seg := range sn.segments {
+		if seg.cat.End() <= first {
+			continue
+		}
 		m, err := a.shown(ctx, sn, seg)
 		if err != nil {
 			return err
@@ -281,8 +289,10 @@ func (a *accounts) eachRecord(ctx context.Context, sn *snapshot, fn func(record 
 			return err
 		}
 		var told error
-		give := func(_ int, rec []byte) error {
-			told = fn(rec)
+		give := func(row int, rec []byte) error {
+			if seq := seg.cat.First + uint64(row); seq >= first {
+				told = fn(seq, rec)
+			}
 			return told
 		}
 		var list []uint32
@@ -320,7 +330,11 @@ func (a *accounts) eachRecord(ctx context.Context, sn *snapshot, fn func(record 
 				if m.n == 0 || m.rows != nil && !m.rows.Contains(uint32(i)) {
 					continue
 				}
-				if err := fn(row.Raw); err != nil {
+				seq := v.First() + uint64(c.From+i)
+				if seq < first {
+					continue
+				}
+				if err := fn(seq, row.Raw); err != nil {
 					return err
 				}
 			}

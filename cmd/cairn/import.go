@@ -90,6 +90,7 @@ a period already, events that are older are not taken; the import says how many.
 	cmd.Flags().StringArrayVar(&decrypt, "decrypt", nil, "of an encrypted bundle: its keeper (see: cairn encryption)")
 	cmd.Flags().StringVar(&rejects, "rejects", "", "write every record and file that was not taken to this file, one JSON object a line")
 	cmd.Flags().IntVar(&opts.Workers, "workers", 0, "how many goroutines read (default: one per CPU)")
+	cmd.Flags().BoolVar(&opts.NoInsights, "no-insights", false, "do not look for unusual activity at the end (see: cairn insight); for history that is imported in several runs")
 	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")
 	return cmd
 }
@@ -114,6 +115,10 @@ func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, re
 
 	bar := newProgress(p.err, true)
 	opts.Progress = func(pr engine.ImportProgress) {
+		if pr.Detecting {
+			bar.set(pr.BytesDone, pr.Bytes, "looking for unusual activity: %s/%s events", count(pr.BytesDone), count(pr.Bytes))
+			return
+		}
 		secs := max(pr.Elapsed.Seconds(), 0.001)
 		bar.set(pr.BytesDone, pr.Bytes, "%s/%s files  %s events  %s events/s  %s/s JSON", count(int64(pr.FilesDone)), count(int64(pr.Files)),
 			count(pr.Records), count(int64(float64(pr.Records)/secs)), size(int64(float64(pr.RawBytes)/secs)))
@@ -161,6 +166,12 @@ func (p *program) printImport(r *engine.ImportReport) error {
 	if r.Expired > 0 {
 		fmt.Fprintf(p.out, "\n%s events were not taken: the oldest is of %s, and store %s keeps %s. To take them, too:\n  the same command with --again --retention-days %s\n",
 			count(r.Expired), r.OldestExpired.Format(time.DateOnly), r.Store, periodText(r.Days), periodFor(r.OldestExpired))
+	}
+	if r.Insights != nil {
+		fmt.Fprintln(p.out)
+		if err := p.printDetection(r.Insights); err != nil {
+			return err
+		}
 	}
 	if r.Undecided && !r.Oldest.IsZero() {
 		fmt.Fprintf(p.out, "\nThe oldest event is of %s, so store %s was not given the default of %d days, and keeps all events. To have old ones expire:\n  cairn store update %s --retention DAYS\n",

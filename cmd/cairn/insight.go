@@ -12,13 +12,19 @@ import (
 func (p *program) insightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "insight",
-		Short: "Measure how well unusual activity is found",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what to do: cairn insight measure")
-		},
+		Short: "Find unusual activity, and show it",
+		Long: `Insights are found by comparing the calls of each minute, by account, region, event source and event
+name, with what the same hours of the weeks before had: rates of calls (of management events those that
+write) and rates of errors, by error code. What is unusual gets a Start and an End record in the store
+"insights", which SQL queries, digests and retention treat as any other.
+
+A series of calls has no verdicts in its account's first 14 days. Jobs that recur at their time of the week or
+day are listed as expected, not reported.`,
+		Example: `  cairn insight enable && cairn import ./AWSLogs && cairn insight list
+  cairn insight list --expected
+  cairn query "SELECT eventTime, insightState, insightEventName, insightContext.insightAverage FROM insights"`,
 	}
-	cmd.AddCommand(p.insightMeasureCommand())
+	cmd.AddCommand(p.insightEnableCommand(), p.insightDisableCommand(), p.insightListCommand(), p.insightDetectCommand(), p.insightMeasureCommand())
 	return cmd
 }
 
@@ -101,9 +107,6 @@ target is missed.`,
 	f.Float64Var(&moderate, "cv-moderate", 0.19, "the same of moderate series")
 	f.Float64Var(&noisy, "cv-noisy", 0.39, "the same of noisy series")
 	f.BoolVar(&o.Simple, "simple", true, "measure the simple detectors, too")
-	f.Float64Var(&o.Params.Sensitivity, "sensitivity", 1, "of the detector: more finds more")
-	f.Uint64Var(&o.Params.MinCalls, "min-calls", insight.DefaultMinCalls, "the least calls in 5, 15 or 60 minutes that can be unusual")
-	f.Float64Var(&o.Params.MinRate, "min-rate", 0, "the least calls per minute that are reported")
-	f.IntVar(&o.Params.MinDuration, "min-duration", insight.DefaultMinDuration, "the least minutes that something must last")
+	insightParamFlags(f, &o.Params)
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -70,10 +71,12 @@ type program struct {
 	format    string
 	verbose   bool
 	publish   []string
+	// insightInterval is how often the lake looks for unusual activity by itself: never, but for servers.
+	insightInterval time.Duration
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
-	p := &program{in: in, out: out, err: errOut}
+	p := &program{in: in, out: out, err: errOut, insightInterval: -1}
 	root := p.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -187,7 +190,7 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), Logger: p.logger()})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), Logger: p.logger(), InsightInterval: p.insightInterval})
 	if len(p.publish) > 0 && errors.Is(err, engine.ErrBadInput) {
 		return nil, usageError{fmt.Errorf("--publish: %w", err)}
 	}

@@ -27,6 +27,7 @@
 //	l | store 4 | number 8         a legal hold
 //	x | store 4 | first 8          a range of sequence numbers that has left a store
 //	g | store 4                    a store that was deleted for good
+//	n | store 4                    what is looked for in a store as unusual (insight.go)
 //	u | name                       a principal (principal.go); the name in lower case
 //	f | store 4                    which of the events offered to all stores a store takes
 //	a                              what salts of unknown names are made from

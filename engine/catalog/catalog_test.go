@@ -234,6 +234,7 @@ func FuzzRecord(f *testing.F) {
 	for _, p := range samplePrincipals() {
 		p.Put(tab)
 	}
+	(&Insight{Store: 2, On: true, Types: 3, Categories: 1, Destination: 4, Sensitivity: 1, MinCalls: 10, MinDuration: 1, Lateness: 15, Changed: 9}).Put(tab)
 	for k, v := range tab {
 		f.Add([]byte(k), v[:len(v)-checksumLen])
 	}
@@ -311,6 +312,12 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			s.Put(back)
+		case keyInsight:
+			var n Insight
+			if n.decode(key, value) != nil {
+				return
+			}
+			n.Put(back)
 		case keyGone:
 			var g Gone
 			if g.decode(key, value) != nil {
@@ -324,6 +331,31 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("record %q decoded from %x encodes to %x", key, value, back[string(key)])
 		}
 	})
+}
+
+func TestInsights(t *testing.T) {
+	tab := table{}
+	if list, err := Insights(tab); err != nil || len(list) != 0 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	want := []Insight{
+		{Store: 2, On: true, Generation: 7, Types: 3, Categories: 1, Destination: 4, First: 99, Sensitivity: 1.5, MinRate: 0.25, MinCalls: 10, MinDuration: 1, Lateness: 15, Changed: -9},
+		{Store: 3, Types: 1, Categories: 2},
+	}
+	for i := range want {
+		want[i].Put(tab)
+	}
+	if list, err := Insights(tab); err != nil || !reflect.DeepEqual(list, want) {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	(&Insight{Store: 4, Types: 4, Categories: 1}).Put(tab)
+	if _, err := Insights(tab); err == nil {
+		t.Error("types that nobody knows were read")
+	}
+	want[0].Remove(tab)
+	if len(tab) != 2 {
+		t.Error("a record was not removed")
+	}
 }
 
 // TestRetentionRecordsMustFit names every record of retention that contradicts the others.

@@ -286,6 +286,12 @@ const callsTotal = 1 << 48
 
 func (d *decoder) state() *State {
 	s := &State{}
+	d.into(s)
+	return s
+}
+
+// into reads a state into an empty one.
+func (d *decoder) into(s *State) {
 	s.since = Day(d.zigzag(-dayMax, dayMax))
 	s.next = s.since + Day(d.uint(dayMax))
 	s.floor = -int32(d.uint(reach))
@@ -327,7 +333,6 @@ func (d *decoder) state() *State {
 		}
 		d.day(s.slot(x), f)
 	}
-	return s
 }
 
 func (d *decoder) day(sl *slot, f byte) {

@@ -21,19 +21,21 @@ type Context struct {
 	// Attributions are those of the period of the record: from Start to Decided for a Start record,
 	// to End for an End record. See Attribute.
 	Attributions []Attribution
-	// Addendum is set in records that correct earlier ones.
-	Addendum *Addendum
-	// FirstStart is, for an incident whose start late calls have moved, the start that was reported first,
-	// which keeps the identifiers; 0: the incident's.
-	FirstStart Minute
 }
 
-// Addendum tells what a record corrects.
+// Addendum tells what a record says of an earlier one.
 type Addendum struct {
 	Reason          string `json:"reason"`
-	UpdatedFields   string `json:"updatedFields,omitempty"`
-	OriginalEventID string `json:"originalEventID,omitempty"`
+	OriginalEventID string `json:"originalEventID"`
 }
+
+// The reasons of addenda.
+const (
+	// Withdrawn: late calls have shown that the original is wrong; what is right, if anything, is in other records.
+	Withdrawn = "WITHDRAWN"
+	// Reinstated: still later calls have shown that the original was right after all.
+	Reinstated = "REINSTATED"
+)
 
 // flat is the form of records in event data stores, its members in the published order.
 type flat struct {
@@ -72,14 +74,13 @@ type flatAttribution struct {
 
 // nested is the form that trails deliver.
 type nested struct {
-	EventVersion       string    `json:"eventVersion"`
-	EventTime          string    `json:"eventTime"`
-	AwsRegion          string    `json:"awsRegion"`
-	EventID            string    `json:"eventID"`
-	EventType          string    `json:"eventType"`
-	Addendum           *Addendum `json:"addendum,omitempty"`
-	RecipientAccountID string    `json:"recipientAccountId"`
-	SharedEventID      string    `json:"sharedEventID"`
+	EventVersion       string `json:"eventVersion"`
+	EventTime          string `json:"eventTime"`
+	AwsRegion          string `json:"awsRegion"`
+	EventID            string `json:"eventID"`
+	EventType          string `json:"eventType"`
+	RecipientAccountID string `json:"recipientAccountId"`
+	SharedEventID      string `json:"sharedEventID"`
 	InsightDetails     struct {
 		State          string `json:"state"`
 		EventSource    string `json:"eventSource"`
@@ -131,16 +132,8 @@ func (i *Incident) facts(s *Series, state string, c *Context) (f facts, err erro
 	default:
 		return f, fmt.Errorf("insight: records have the states %s and %s, not %q", Start, End, state)
 	}
-	first := c.FirstStart
-	if first == 0 {
-		first = i.Start
-	}
-	f.shared = SharedEventID(c.Store, s, first)
-	name := []string{"record", f.shared, state}
-	if c.Addendum != nil {
-		name = append(name, c.Addendum.OriginalEventID, c.Addendum.Reason, fmt.Sprint(f.at, f.duration), string(number(f.average)))
-	}
-	f.id = identifier(name...)
+	f.shared = SharedEventID(c.Store, s, i.Start)
+	f.id = identifier("record", f.shared, state, fmt.Sprint(f.at, f.duration, i.BaselineDuration()), string(number(f.average)), string(number(i.Baseline())))
 	f.when = f.at.Time().Format(time.RFC3339)
 	return f, nil
 }
@@ -153,7 +146,7 @@ func (i *Incident) FlatRecord(s *Series, state string, c Context) ([]byte, error
 		return nil, err
 	}
 	r := flat{EventVersion: recordVersion, EventCategory: "Insight", EventType: "AwsCloudTrailInsight", EventID: f.id, EventTime: f.when,
-		AwsRegion: s.Region, RecipientAccountID: s.Account, SharedEventID: f.shared, Addendum: c.Addendum, InsightSource: c.Store, InsightState: state,
+		AwsRegion: s.Region, RecipientAccountID: s.Account, SharedEventID: f.shared, InsightSource: c.Store, InsightState: state,
 		InsightEventSource: s.EventSource, InsightEventName: s.EventName, InsightErrorCode: s.ErrorCode, InsightType: s.Type}
 	x := &r.InsightContext
 	x.BaselineAverage, x.InsightAverage = number(i.Baseline()), number(f.average)
@@ -178,7 +171,7 @@ func (i *Incident) TrailRecord(s *Series, state string, c Context) ([]byte, erro
 		return nil, err
 	}
 	r := nested{EventVersion: recordVersion, EventTime: f.when, AwsRegion: s.Region, EventID: f.id, EventType: "AwsCloudTrailInsight",
-		Addendum: c.Addendum, RecipientAccountID: s.Account, SharedEventID: f.shared, EventCategory: "Insight"}
+		RecipientAccountID: s.Account, SharedEventID: f.shared, EventCategory: "Insight"}
 	d := &r.InsightDetails
 	d.State, d.EventSource, d.EventName, d.InsightType, d.ErrorCode = state, s.EventSource, s.EventName, s.Type, s.ErrorCode
 	x := &d.InsightContext
@@ -206,10 +199,29 @@ func number(v float64) json.Number {
 	return json.Number(strings.TrimSuffix(s, "."))
 }
 
+// RecordID returns the event ID that a record of an incident has. It is derived from what the record says of it, so what
+// is found again, also by somebody else, has the same one, and what is corrected has another.
+func (i *Incident) RecordID(s *Series, state, store string) (string, error) {
+	f, err := i.facts(s, state, &Context{Store: store})
+	return f.id, err
+}
+
+// Note returns a record that says of an earlier flat one that it is withdrawn or reinstated: its contents with an addendum
+// and an event ID of its own. n is how many notes there are about it; the same note has the same bytes.
+func Note(record []byte, reason string, n int) ([]byte, error) {
+	var r flat
+	if err := json.Unmarshal(record, &r); err != nil {
+		return nil, fmt.Errorf("insight: reading a record that is to be corrected: %w", err)
+	}
+	r.Addendum = &Addendum{Reason: reason, OriginalEventID: r.EventID}
+	r.EventID = identifier("note", r.EventID, reason, fmt.Sprint(n))
+	return marshal(r)
+}
+
 // SharedEventID returns the identifier that Start and End have in common. It is derived from what the incident
 // is, so finding it again gives the same one.
-func SharedEventID(store string, s *Series, first Minute) string {
-	return identifier("incident", store, s.Account, s.Region, s.EventSource, s.EventName, s.ErrorCode, string(s.Type), string(s.Category), fmt.Sprint(first))
+func SharedEventID(store string, s *Series, start Minute) string {
+	return identifier("incident", store, s.Account, s.Region, s.EventSource, s.EventName, s.ErrorCode, string(s.Type), string(s.Category), fmt.Sprint(start))
 }
 
 // identifier makes a UUID (version 8, RFC 9562) of the SHA-256 of texts, each with its length.

@@ -141,24 +141,3 @@ func TestRankings(t *testing.T) {
 		t.Errorf("by excess: %v", by)
 	}
 }
-
-func TestCompare(t *testing.T) {
-	counts := steady(24)
-	one := burst(counts, 20*insight.DayMinutes+600, 12, 18)
-	before, _ := run(t, one, nil)
-	late := burst(one, 20*insight.DayMinutes+600, 12, 1)
-	after, _ := run(t, late, nil)
-	both, _ := run(t, burst(late, 21*insight.DayMinutes+100, 30, 50), nil)
-	if c := insight.Compare(before, before); len(c) != 0 {
-		t.Errorf("the same incidents differ: %+v", c)
-	}
-	if c := insight.Compare(before, after); len(c) != 1 || c[0].Before == nil || c[0].After == nil {
-		t.Errorf("a larger burst: %+v", c)
-	}
-	if c := insight.Compare(after, both); len(c) != 1 || c[0].Before != nil {
-		t.Errorf("one more: %+v", c)
-	}
-	if c := insight.Compare(both, nil); len(c) != 2 || c[1].After != nil {
-		t.Errorf("all gone: %+v", c)
-	}
-}

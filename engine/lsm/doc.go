@@ -21,6 +21,8 @@
 //	0x02 | key of a tree                   tiles and cursors (tree.go of the engine)
 //	0x03 | key of a digest                 digests, signing keys, how far they have been
 //	                                       published (digests.go of the engine)
+//	0x05 | key of insights                 what is known of series of calls (insightstate.go of the
+//	                                       engine)
 //	0x10 | segment 8 | kind 1 | id 4       a block of a segment
 //
 // The kinds of blocks are given by the callers: the engine uses one for the

@@ -11,6 +11,7 @@ const (
 	prefixCatalog byte = 0x01
 	prefixTrees   byte = 0x02
 	prefixDigests byte = 0x03
+	prefixInsight byte = 0x05
 	prefixSegment byte = 0x10
 )
 
@@ -22,6 +23,7 @@ const (
 	Catalog Space = Space(prefixCatalog) // package catalog
 	Trees   Space = Space(prefixTrees)   // tiles of Merkle trees: tree.go of the engine
 	Digests Space = Space(prefixDigests) // digests, signing keys: digests.go of the engine
+	Insight Space = Space(prefixInsight) // what is known of series: insightstate.go of the engine
 )
 
 // Lengths of the keys of segments.
@@ -76,6 +78,8 @@ func (s Space) String() string {
 		return "tree"
 	case Digests:
 		return "digest"
+	case Insight:
+		return "insight"
 	}
 	return fmt.Sprintf("space %d", byte(s))
 }
