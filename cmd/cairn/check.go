@@ -21,16 +21,7 @@ its place.`,
 		Example: "  cairn check\n  cairn check --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, err := p.lakeDir()
-			if err != nil {
-				return err
-			}
-			// Read-only opening reports damage instead of refusing it.
-			keeper, err := p.keeper(false)
-			if err != nil {
-				return err
-			}
-			lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
+			lake, err := p.openDamaged()
 			if err != nil {
 				return err
 			}

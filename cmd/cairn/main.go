@@ -200,6 +200,20 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	return lake, err
 }
 
+// openDamaged opens the lake for reading only: damage does not keep it shut, and is found
+// by what reads it.
+func (p *program) openDamaged() (*engine.Lake, error) {
+	dir, err := p.lakeDir()
+	if err != nil {
+		return nil, err
+	}
+	keeper, err := p.keeper(false)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
+}
+
 // onTerminal reports whether w is a terminal a person looks at.
 func onTerminal(w any) bool {
 	f, ok := w.(*os.File)

@@ -174,16 +174,7 @@ It changes nothing. Exit status 1 means that something is not as it was signed.`
 					return fmt.Errorf("reading keys from %s: %w", key, err)
 				}
 			}
-			dir, err := p.lakeDir()
-			if err != nil {
-				return err
-			}
-			keeper, err := p.keeper(false)
-			if err != nil {
-				return err
-			}
-			// Read-only opening reports damage instead of refusing it.
-			lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
+			lake, err := p.openDamaged()
 			if err != nil {
 				return err
 			}
