@@ -32,7 +32,8 @@ func TestLookup(t *testing.T) {
 				{"name and time", LookupRequest{Attributes: map[string]string{"EventName": "GetObject"},
 					Start: time.Date(2026, 1, 2, 0, 1, 0, 0, time.UTC), End: time.Date(2026, 1, 2, 0, 2, 0, 0, time.UTC)}, func(i int) bool { return i >= 60 && i <= 120 }},
 				{"nothing", LookupRequest{Attributes: map[string]string{"EventName": "PutObject"}}, func(int) bool { return false }},
-				{"wrong type", LookupRequest{Attributes: map[string]string{"ResourceType": "AWS::S3::Bucket"}}, func(int) bool { return false }},
+				{"type", LookupRequest{Attributes: map[string]string{"ResourceType": "AWS::S3::Bucket"}}, func(int) bool { return true }},
+				{"wrong type", LookupRequest{Attributes: map[string]string{"ResourceType": "AWS::IAM::Role"}}, func(int) bool { return false }},
 			}
 			for _, k := range cases {
 				for _, limit := range []int{0, 1, 7, 1000} {

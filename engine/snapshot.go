@@ -37,7 +37,8 @@ type sealed struct {
 	refs     atomic.Int64
 	replaced atomic.Bool
 
-	mines minesOf // rows by whose they are
+	mines   minesOf        // rows by whose they are
+	derived *segment.Owner // what lookups have made of the columns
 
 	open struct {
 		sync.Mutex
@@ -47,7 +48,7 @@ type sealed struct {
 }
 
 func (l *Lake) newSealed(s *Store, c catalog.Segment) *sealed {
-	seg := &sealed{lake: l, store: s, cat: c}
+	seg := &sealed{lake: l, store: s, cat: c, derived: l.cache.NewOwner()}
 	seg.refs.Store(1)
 	return seg
 }
@@ -115,6 +116,7 @@ func (s *sealed) release() {
 	if s.open.index != nil {
 		s.open.index.filters.Drop()
 	}
+	s.derived.Drop()
 	s.open.reader, s.open.index = nil, nil
 	s.open.Unlock()
 	if s.replaced.Load() {

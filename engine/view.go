@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
@@ -105,44 +104,6 @@ func (v *View) appendsToAll() bool {
 		}
 	}
 	return false
-}
-
-// Lookup is [Store.Lookup] in one of the view's stores. Who is limited to accounts is
-// not told sequence numbers, which count the events of others.
-func (v *View) Lookup(ctx context.Context, nameOrID string, req LookupRequest) (*LookupResult, error) {
-	s, err := v.store(nameOrID)
-	if err != nil {
-		return nil, err
-	}
-	done, err := v.lake.begin()
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	k, err := newLookup(req)
-	if err != nil {
-		return nil, fmt.Errorf("looking up events: %w", err)
-	}
-	if v.accounts != nil {
-		secret, _, err := catalog.Pretence(v.lake.db)
-		if err != nil {
-			return nil, v.lake.openErr(err)
-		}
-		k.accounts, k.secret = v.accounts, secret[:]
-	}
-	if err := k.resume(req.Token); err != nil {
-		return nil, fmt.Errorf("looking up events: %w", err)
-	}
-	out, err := k.in(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	if v.accounts != nil {
-		for i := range out.Events {
-			out.Events[i].Seq = 0
-		}
-	}
-	return out, nil
 }
 
 // Record is [Store.Record] in one of the view's stores. A record of another account is

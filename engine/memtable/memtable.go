@@ -191,6 +191,15 @@ type Chunk struct {
 	// MinTime and MaxTime are the smallest and largest event time.
 	MinTime, MaxTime int64
 	Reader           *segment.Reader
+	// Derived keeps in the cache what others derive from the chunk.
+	Derived *segment.Owner
+}
+
+// close gives back what the cache holds for the chunk. Whoever has the chunk may still
+// use it.
+func (c *Chunk) close() {
+	c.Reader.Close()
+	c.Derived.Drop()
 }
 
 // With appends to dst the positions of the events with this identity, in
@@ -253,7 +262,7 @@ func (v *View) ChunksOf(ctx context.Context, wanted func(from, to int) bool) ([]
 func (t *Table) replace(c *Chunk) {
 	for s, old := range t.chunks.kept {
 		if s.from >= c.From && s.to <= c.To {
-			old.Reader.Close()
+			old.close()
 			delete(t.chunks.kept, s)
 		}
 	}
@@ -266,7 +275,7 @@ func (t *Table) Release() {
 	t.chunks.Lock()
 	defer t.chunks.Unlock()
 	for s, c := range t.chunks.kept {
-		c.Reader.Close()
+		c.close()
 		delete(t.chunks.kept, s)
 	}
 }
@@ -290,7 +299,7 @@ func (v *View) build(ctx context.Context, from, to int) (*Chunk, error) {
 		b.Reset()
 		builders.Put(b)
 	}()
-	c := &Chunk{From: from, To: to, MinTime: v.rows[from].Time, MaxTime: v.rows[from].Time}
+	c := &Chunk{From: from, To: to, MinTime: v.rows[from].Time, MaxTime: v.rows[from].Time, Derived: v.t.cache.NewOwner()}
 	for i := from; i < to; i++ {
 		r := &v.rows[i]
 		if _, err := b.Add(r.Raw); err != nil {
