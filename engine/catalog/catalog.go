@@ -31,6 +31,8 @@
 //	u | name                       a principal (principal.go); the name in lower case
 //	f | store 4                    which of the events offered to all stores a store takes
 //	a                              what salts of unknown names are made from
+//	k | ID                         an access key (object.go)
+//	o | kind 1 | name              an object of the control interface (object.go)
 //
 // A value is a version byte (1), fields, and a checksum of 8 bytes,
 // little-endian: xxhash64 of the key, then of everything before it, so that a
@@ -181,6 +183,8 @@ const (
 
 	keyPrincipal = 'u'
 	keyPretence  = 'a'
+	keyAccessKey = 'k'
+	keyObject    = 'o'
 )
 
 const (

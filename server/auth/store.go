@@ -35,6 +35,7 @@ type Store struct {
 	opts     Options
 	throttle *throttle
 	pretence []byte // used while the lake has none
+	signers  signers
 }
 
 // Open returns the principals of a lake, which stays the caller's.
