@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/cairndb/cairn/server/api"
 	"github.com/cairndb/cairn/server/pg"
 	"github.com/cairndb/cairn/sql"
 )
@@ -65,6 +66,13 @@ type Config struct {
 	// OpenBucket opens the places of backups that programs of this machine ask for
 	// (see control.go); when nil nobody can ask.
 	OpenBucket OpenBucket
+
+	// Regions are those that AWS's clients may sign requests for; any when empty.
+	Regions []string
+	// Organization is the one that the accounts of access keys belong to; nil for none.
+	Organization *api.Organization
+	// Buckets opens the buckets that AWS's clients name; nil when there are none.
+	Buckets api.Buckets
 
 	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
 	// admin or auditor.

@@ -93,6 +93,13 @@ func (p *Principals) Password(ctx context.Context, user, password string, from n
 	return signed.Principal(ctx)
 }
 
+// Signer implements api.Signers.
+func (p *Principals) Signer(ctx context.Context, id string, from netip.Addr) (*auth.Signer, error) {
+	origin := originOf(from)
+	origin.Application = "HTTP"
+	return p.users.Signer(ctx, id, origin)
+}
+
 func originOf(from netip.Addr) auth.Origin {
 	if !from.IsValid() {
 		return auth.Origin{}

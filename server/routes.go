@@ -55,6 +55,11 @@ func (s *Server) handler() http.Handler {
 			route.serve(s, w, r)
 		})
 	}
+	if s.api != nil {
+		// Its requests are signed, and each operation has a rule of its own (api.Rules).
+		mux.Handle("POST /{$}", s.api)
+		mux.Handle("POST /PutAuditEvents", s.api)
+	}
 	return mux
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server/api"
+	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/server/pg"
 )
 
@@ -21,6 +23,7 @@ type Server struct {
 	cfg     Config
 	metrics *metrics
 	figures http.Handler
+	api     *api.API // nil when HTTP is off, or there is nobody to serve
 
 	pg     *pg.Listener
 	pgLn   net.Listener
@@ -70,6 +73,9 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 		}
 	}
 	if cfg.HTTP != Off {
+		if err := s.makeAPI(); err != nil {
+			return nil, err
+		}
 		s.http = &http.Server{
 			Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -90,6 +96,21 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 		}
 	}
 	return s, nil
+}
+
+// makeAPI makes what answers AWS's clients.
+func (s *Server) makeAPI() (err error) {
+	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Logger: s.cfg.Logger}
+	if s.cfg.NoAuth {
+		cfg.Open = auth.Trust("everybody", auth.Origin{})
+	} else {
+		var ok bool
+		if cfg.Signers, ok = s.cfg.Authenticator.(api.Signers); !ok {
+			return nil // who signs in otherwise has no access keys
+		}
+	}
+	s.api, err = api.New(cfg)
+	return err
 }
 
 func (s *Server) closeListeners() {
@@ -138,7 +159,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		run(func() error { return s.pg.Serve(ctx, s.pgLn) })
 	}
 	if s.http != nil {
-		log.Info("serving health and metrics", "address", s.HTTPAddr())
+		log.Info("serving AWS clients, health and metrics", "address", s.HTTPAddr())
+		if s.api != nil {
+			s.api.Start()
+		}
 		run(func() error {
 			if err := s.http.Serve(s.httpLn); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serving HTTP: %w", err)
@@ -172,6 +196,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 	}
 	work.Wait()
+	if s.api != nil {
+		s.api.Close()
+	}
 	if cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}

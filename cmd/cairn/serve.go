@@ -28,13 +28,18 @@ import (
 // configuration file, and an environment variable.
 func serveFlags(f *pflag.FlagSet) {
 	f.String("pg", server.DefaultPG, "address for Postgres clients, host:port; off for none")
-	f.String("http", server.DefaultHTTP, "address for health, readiness and metrics, host:port; off for none")
+	f.String("http", server.DefaultHTTP, "address for AWS clients, health, readiness and metrics, host:port; off for none")
 	f.Bool("no-auth", false, "let everybody do everything, without passwords; on loopback addresses only")
 	f.String("tls-cert", "", "file of the certificate chain, PEM")
 	f.String("tls-key", "", "file of the certificate's key, PEM")
 	f.Bool("tls-self-signed", false, "make a certificate for this run, when none is given")
 	f.Bool("tls-required", false, "refuse Postgres clients without TLS")
 	f.String("tls-client-ca", "", "file of the authorities, PEM, by whose certificates clients sign in without a password")
+	f.String("buckets", "", "where the buckets that AWS clients name are: a directory that has them as directories, or s3:// and a query (endpoint, region) for an S3-compatible service (default: none)")
+	f.String("regions", "", "regions that AWS clients may sign requests for, with commas between them (default: any)")
+	f.String("organization-id", "", "the organization of the accounts, o-…; with organization-management")
+	f.String("organization-management", "", "the management account of the organization")
+	f.String("organization-members", "", "its member accounts, with commas between them (default: all)")
 	f.Int("connections", 500, "how many Postgres clients may be connected")
 	f.Duration("idle-timeout", 0, "end sessions that send nothing for this time (default: never)")
 	f.Duration("idle-in-transaction-timeout", 30*time.Minute, "end sessions that send nothing within a transaction; below 0 for never")
@@ -120,10 +125,11 @@ func (p *program) serveCommand() *cobra.Command {
 	serveFlags(&settings)
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the lake to Postgres clients",
+		Short: "Serve the lake to Postgres and AWS clients",
 		Long: `Serve opens the lake and answers Postgres clients (psql, drivers, dashboards) until it is
-interrupted. The database is called cairn, its tables are the stores. Health (/healthz),
-readiness (/readyz) and Prometheus metrics (/metrics) are on --http.
+interrupted. The database is called cairn, its tables are the stores. On --http are the
+interface of AWS CloudTrail, for its CLI and SDKs with a key of "cairn user access-key" and
+--endpoint-url, health (/healthz), readiness (/readyz) and Prometheus metrics (/metrics).
 
 Every flag is a key of the configuration file (YAML, --config) and an environment variable:
 --idle-timeout, idle-timeout: 1h, CAIRN_IDLE_TIMEOUT. Flags win over the environment,
@@ -133,6 +139,7 @@ The first start makes the principal admin and prints its password, once; more ar
 cairn user add. Listening beyond this machine should go with TLS.`,
 		Example: `  cairn serve
   psql "host=127.0.0.1 port=5433 dbname=cairn user=admin"
+  aws cloudtrail list-event-data-stores --endpoint-url http://127.0.0.1:8433
   cairn serve --pg 0.0.0.0:5433 --tls-cert cert.pem --tls-key key.pem --tls-required
   cairn serve --config /etc/cairn/cairn.yaml`,
 		Args: cobra.NoArgs,
@@ -187,6 +194,7 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
 		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
 		MetricsOpen: k.Bool("metrics-open"), AllowCleartext: k.Bool("allow-cleartext"), Logger: log,
+		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")),
 	}
 }
 
@@ -207,6 +215,9 @@ func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, 
 		if first != nil {
 			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once. Change it: cairn user rotate %s --server %s\n", first.Name, first.Password, first.Name, cfg.PG)
 		}
+	}
+	if err := checkBuckets(k.String("buckets")); err != nil {
+		return err
 	}
 	s, err := server.New(lake, cfg)
 	if err != nil {

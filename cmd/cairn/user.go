@@ -78,11 +78,12 @@ func (p *program) userCommand() *cobra.Command {
   cairn user grant anna --stores billing
   cairn user rotate anna
   cairn user remove anna
+  cairn user access-key anna --account 111122223333
   cairn user list --server 127.0.0.1:5433
   cairn user rotate admin --server admin@db.example.com:5433`,
 	}
 	cmd.PersistentFlags().StringVar(&u.server, "server", "", "change principals at this running server: HOST:PORT, USER@HOST:PORT or cairn://USER@HOST:PORT/?sslmode=…")
-	cmd.AddCommand(p.userAddCommand(u), p.userListCommand(u), p.userShowCommand(u), p.userGrantCommand(u), p.userRevokeCommand(u), p.userRotateCommand(u), p.userRemoveCommand(u))
+	cmd.AddCommand(p.userAddCommand(u), p.userListCommand(u), p.userShowCommand(u), p.userGrantCommand(u), p.userRevokeCommand(u), p.userRotateCommand(u), p.userRemoveCommand(u), p.accessKeyCommand(u))
 	return cmd
 }
 

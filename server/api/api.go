@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -59,6 +60,8 @@ type Config struct {
 	Open    *auth.SignedIn
 	// Regions are those that requests may be signed for; any when empty.
 	Regions []string
+	// Organization is the one that the accounts belong to; nil for none.
+	Organization *Organization
 	// Buckets are where results go and imports come from; nil for none.
 	Buckets Buckets
 	Logger  *slog.Logger
@@ -68,14 +71,16 @@ type Config struct {
 
 // API answers the requests of a lake. Make it with [New] and end it with [API.Close].
 type API struct {
-	cfg      Config
-	lake     *engine.Lake
-	log      *slog.Logger
-	clock    func() time.Time
-	tokenKey []byte
-	inFlight chan struct{}
-	replays  replays
-	recorder *recorder
+	cfg       Config
+	lake      *engine.Lake
+	log       *slog.Logger
+	clock     func() time.Time
+	tokenKey  []byte
+	inFlight  chan struct{}
+	replays   replays
+	recorder  *recorder
+	ingestion ingestions
+	recent    recents
 
 	// changing is held by calls that change anything, so that what they have looked at
 	// still holds when they write.
@@ -86,7 +91,8 @@ type API struct {
 	work       sync.WaitGroup
 }
 
-// New makes the API of an open lake, which must stay open until Close has returned.
+// New makes the API of an open lake, which must stay open until Close has returned. It
+// serves once [API.Start] was called.
 func New(cfg Config) (*API, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -97,14 +103,22 @@ func New(cfg Config) (*API, error) {
 	if cfg.Signers == nil && cfg.Open == nil {
 		return nil, errors.New("the API has nobody to serve")
 	}
+	if err := cfg.Organization.check(); err != nil {
+		return nil, err
+	}
 	s := &API{cfg: cfg, lake: cfg.Lake, log: cfg.Logger, clock: cfg.Clock, inFlight: make(chan struct{}, inFlightMax)}
 	var err error
 	if s.tokenKey, err = s.loadTokenKey(); err != nil {
 		return nil, err
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
-	s.recorder = newRecorder(s)
+	s.recorder = &recorder{s: s, queue: make(chan []byte, recordsMax)}
 	return s, nil
+}
+
+// Start begins what goes on in the background. It is called once, before requests come.
+func (s *API) Start() {
+	s.recorder.start()
 }
 
 // Close ends what goes on in the background and waits for it. No requests may be running.
@@ -166,7 +180,7 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, requestID: newID(), now: s.clock(), r: r}
 	// As AWS spells it; net/http would write X-Amzn-Requestid.
 	w.Header()["x-amzn-RequestId"] = []string{c.requestID}
-	out, err := s.serve(ctx, c, w)
+	out, err := s.serveSafely(ctx, c, w)
 	if c.op != nil && c.who != nil {
 		s.recorder.record(c, out, err)
 	}
@@ -175,6 +189,16 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.say(w, c, http.StatusOK, out)
+}
+
+// serveSafely is serve; a fault of an operation is that of its request alone.
+func (s *API) serveSafely(ctx context.Context, c *call, w http.ResponseWriter) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.serve(ctx, c, w)
 }
 
 // serve finds out what is asked and by whom, and does it.

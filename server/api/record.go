@@ -34,13 +34,11 @@ type recorder struct {
 	done  sync.WaitGroup
 }
 
-func newRecorder(s *API) *recorder {
-	r := &recorder{s: s, queue: make(chan []byte, recordsMax)}
-	if !s.lake.ReadOnly() {
+func (r *recorder) start() {
+	if !r.s.lake.ReadOnly() {
 		r.done.Add(1)
 		go r.run()
 	}
-	return r
 }
 
 func (r *recorder) close() {

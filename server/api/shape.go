@@ -71,7 +71,7 @@ func (n *notation) fail(format string, args ...any) {
 }
 
 func (n *notation) skip() {
-	for n.at < len(n.text) && n.text[n.at] == ' ' {
+	for n.at < len(n.text) && strings.IndexByte(" \n\t", n.text[n.at]) >= 0 {
 		n.at++
 	}
 }

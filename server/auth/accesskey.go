@@ -284,7 +284,7 @@ func (s *Store) Signer(ctx context.Context, id string, from Origin) (*Signer, er
 	version := s.lake.PrincipalChanges()
 	s.signers.Lock()
 	defer s.signers.Unlock()
-	if s.signers.version != version || len(s.signers.by) >= signersMax {
+	if s.signers.by == nil || s.signers.version != version || len(s.signers.by) >= signersMax {
 		s.signers.by, s.signers.version = map[string]*Signer{}, version
 	}
 	k := s.signers.by[id]

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/knadh/koanf/v2"
+
+	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/bucket"
+	"github.com/cairndb/cairn/server/api"
+)
+
+// listed are the items of a setting that is a list, with commas between them.
+func listed(text string) (out []string) {
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+// organization is the one that the settings tell of, nil for none. The server checks it.
+func organization(k *koanf.Koanf) *api.Organization {
+	o := &api.Organization{ID: k.String("organization-id"), Management: k.String("organization-management"), Members: listed(k.String("organization-members"))}
+	if o.ID == "" && o.Management == "" && o.Members == nil {
+		return nil
+	}
+	return o
+}
+
+// bucketName is what a bucket may be called.
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// checkBuckets says what is wrong with the setting buckets.
+func checkBuckets(target string) error {
+	if target == "" {
+		return nil
+	}
+	if !bucket.IsURL(target) {
+		if info, err := os.Stat(target); err != nil || !info.IsDir() {
+			return usagef("setting buckets: %s is not a directory", target)
+		}
+		return nil
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "s3" || u.Host != "" || strings.Trim(u.Path, "/") != "" {
+		return usagef("setting buckets: %q is neither a directory nor s3://?region=… without a bucket", target)
+	}
+	return nil
+}
+
+// bucketsAt returns what opens buckets by their names: directories of a directory, or those
+// of a service; nil for none.
+func bucketsAt(target string) api.Buckets {
+	if target == "" {
+		return nil
+	}
+	return func(ctx context.Context, name string) (engine.Bucket, io.Closer, error) {
+		if !bucketName.MatchString(name) || strings.Contains(name, "..") {
+			return nil, nil, fmt.Errorf("there is no bucket %q: %w", name, fs.ErrNotExist)
+		}
+		if bucket.IsURL(target) {
+			u, err := url.Parse(target)
+			if err != nil {
+				return nil, nil, err
+			}
+			u.Host, u.Path = name, ""
+			return openBucket(ctx, u.String(), true)
+		}
+		path := filepath.Join(target, name)
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			return nil, nil, fmt.Errorf("there is no bucket %q: %w", name, errors.Join(fs.ErrNotExist, err))
+		}
+		return openBucket(ctx, path, true)
+	}
+}
