@@ -63,7 +63,7 @@ type Config struct {
 	// 20 s when 0.
 	ShutdownTime time.Duration
 
-	// OpenBucket opens the places of backups that programs of this machine ask for
+	// OpenBucket opens the places of backups and exports that programs of this machine ask for
 	// (see control.go); when nil nobody can ask.
 	OpenBucket OpenBucket
 

@@ -23,15 +23,16 @@ import (
 )
 
 // What a program of this machine may have the server of a lake do, because only one
-// process has a lake open: backups. The server listens on a Unix socket in the lake's
-// directory (engine.ControlSocket). Whoever may write to it is the owner of the server's
-// process or root, that is, somebody who could read and change the lake's files as well;
-// that is its authentication, and the system tells who it is. So there is no password
+// process has a lake open: backups and exports. The server listens on a Unix socket in the
+// lake's directory (engine.ControlSocket). Whoever may write to it is the owner of the
+// server's process or root, that is, somebody who could read and change the lake's files as
+// well; that is its authentication, and the system tells who it is. So there is no password
 // to be kept for a nightly backup, and nothing for the network.
 //
-// A request is HTTP: POST /backup with a [backupRequest]. The answer is lines of JSON,
-// [controlLine], one now and then while it goes on, the last with a report or an
-// error. A client that goes away ends what it has asked for.
+// A request is HTTP: POST /backup with a [backupRequest], POST /export with an
+// [exportRequest]. The answer is lines of JSON, [controlLine], one now and then while it
+// goes on, the last with a report or an error. A client that goes away ends what it has
+// asked for.
 
 // controlPathMax is the longest path of a socket that all systems take; longer ones are
 // reached through the directory where the system has a way.
@@ -40,11 +41,15 @@ const controlPathMax = 100
 // controlLineMax bounds a line of an answer: a manifest of a million files.
 const controlLineMax = 512 << 20
 
+// controlRequestMax bounds a request, whose longest part is a condition in SQL.
+const controlRequestMax = 2 << 20
+
 // ErrNotServed says that no server has the lake open.
 var ErrNotServed = errors.New("no server has the lake open")
 
-// OpenBucket opens the place of a backup, a directory or the URL of a bucket.
-type OpenBucket func(ctx context.Context, target string) (engine.Bucket, io.Closer, error)
+// OpenBucket opens the place of a backup or an export, a directory or the URL of a bucket;
+// what is written there is encrypted for keepers, if there are any.
+type OpenBucket func(ctx context.Context, target string, keepers []string) (engine.Bucket, io.Closer, error)
 
 // backupRequest asks for a backup.
 type backupRequest struct {
@@ -54,12 +59,39 @@ type backupRequest struct {
 	Rehash bool   `json:"rehash,omitempty"`
 }
 
-// controlLine is a line of an answer; it has one of these.
-type controlLine struct {
-	Progress *engine.BackupProgress `json:"progress,omitempty"`
-	Report   *engine.BackupReport   `json:"report,omitempty"`
-	Error    string                 `json:"error,omitempty"`
+// exportRequest asks for an export: engine.ExportOptions, and where to.
+type exportRequest struct {
+	Target string `json:"target"`
+	// Keepers are URLs of keepers that the bundle is encrypted for. The server opens them.
+	Keepers []string  `json:"keepers,omitempty"`
+	Store   string    `json:"store,omitempty"`
+	From    time.Time `json:"from,omitzero"`
+	To      time.Time `json:"to,omitzero"`
+	Where   string    `json:"where,omitempty"`
+	Formats []string  `json:"formats,omitempty"`
+	Workers int       `json:"workers,omitempty"`
 }
+
+// controlLine is a line of an answer; it has one of these.
+type controlLine[Progress, Report any] struct {
+	Progress *Progress `json:"progress,omitempty"`
+	Report   *Report   `json:"report,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	// Kind is of Error.
+	Kind string `json:"kind,omitempty"`
+}
+
+// controlKinds are the kinds of errors that a program of this machine acts upon.
+var controlKinds = map[string]error{"badInput": engine.ErrBadInput, "notFound": engine.ErrNotFound, "corrupt": engine.ErrCorrupt}
+
+// controlError is an error of the server's, with its kind.
+type controlError struct {
+	text string
+	kind error
+}
+
+func (e *controlError) Error() string { return "the server of the lake: " + e.text }
+func (e *controlError) Unwrap() error { return e.kind }
 
 // control is the listener for programs of this machine.
 type control struct {
@@ -106,7 +138,8 @@ func (s *Server) openControl() error {
 	}
 	c := &control{server: s, ln: ln}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /backup", c.backup)
+	mux.HandleFunc("POST /backup", answer(c, c.backup))
+	mux.HandleFunc("POST /export", answer(c, c.export))
 	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withPeer}
 	s.control = c
 	return nil
@@ -159,62 +192,106 @@ func (c *control) actor(ctx context.Context) (engine.Actor, error) {
 	return a, nil
 }
 
-// backup answers POST /backup.
-func (c *control) backup(w http.ResponseWriter, r *http.Request) {
+// answer makes a handler of what a program of this machine may ask for.
+func answer[Request, Progress, Report any](c *control, do func(context.Context, *Request, func(Progress)) (*Report, error)) http.HandlerFunc {
 	log := c.server.cfg.Logger
-	var req backupRequest
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&req); err != nil || req.Target == "" {
-		http.Error(w, "a target is expected", http.StatusBadRequest)
-		return
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	out := http.NewResponseController(w)
-	say := func(l controlLine) {
-		b, err := json.Marshal(l)
-		if err == nil {
-			_, err = w.Write(append(b, '\n'))
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Request
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, controlRequestMax))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&req); err != nil {
+			http.Error(w, "reading the request: "+err.Error(), http.StatusBadRequest)
+			return
 		}
-		if err == nil {
-			err = out.Flush()
-		}
-		if err != nil {
-			log.Debug("answering a program of this machine", "error", err)
-		}
-	}
-	report, err := func() (*engine.BackupReport, error) {
-		who, err := c.actor(r.Context())
-		if err != nil {
-			return nil, err
-		}
-		to, closer, err := c.server.cfg.OpenBucket(r.Context(), req.Target)
-		if err != nil {
-			return nil, err
-		}
-		var told time.Time
-		opts := engine.BackupOptions{Rehash: req.Rehash, Progress: func(p engine.BackupProgress) {
-			if now := time.Now(); now.Sub(told) > 100*time.Millisecond {
-				told = now
-				say(controlLine{Progress: &p})
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		out := http.NewResponseController(w)
+		say := func(l controlLine[Progress, Report]) {
+			b, err := json.Marshal(l)
+			if err == nil {
+				_, err = w.Write(append(b, '\n'))
 			}
-		}}
-		report, err := c.server.lake.Backup(engine.WithActor(r.Context(), who), to, opts)
-		return report, errors.Join(err, closer.Close())
-	}()
-	if err != nil {
-		log.Warn("a backup has failed", "target", req.Target, "error", err)
-		say(controlLine{Error: err.Error()})
-		return
+			if err == nil {
+				err = out.Flush()
+			}
+			if err != nil {
+				log.Debug("answering a program of this machine", "error", err)
+			}
+		}
+		who, err := c.actor(r.Context())
+		var report *Report
+		if err == nil {
+			var told time.Time
+			report, err = do(engine.WithActor(r.Context(), who), &req, func(p Progress) {
+				if now := time.Now(); now.Sub(told) > 100*time.Millisecond {
+					told = now
+					say(controlLine[Progress, Report]{Progress: &p})
+				}
+			})
+		}
+		if err != nil {
+			log.Warn("what a program of this machine has asked for has failed", "path", r.URL.Path, "error", err)
+			line := controlLine[Progress, Report]{Error: err.Error()}
+			for name, kind := range controlKinds {
+				if errors.Is(err, kind) {
+					line.Kind = name
+				}
+			}
+			say(line)
+			return
+		}
+		say(controlLine[Progress, Report]{Report: report})
 	}
-	log.Info("backed up", "target", req.Target, "backup", report.Backup.ID, "objects", report.Uploaded, "bytes", report.UploadedBytes, "took", report.Elapsed)
-	say(controlLine{Report: report})
+}
+
+// backup answers POST /backup.
+func (c *control) backup(ctx context.Context, req *backupRequest, progress func(engine.BackupProgress)) (*engine.BackupReport, error) {
+	to, closer, err := c.server.cfg.OpenBucket(ctx, req.Target, nil)
+	if err != nil {
+		return nil, err
+	}
+	report, err := c.server.lake.Backup(ctx, to, engine.BackupOptions{Rehash: req.Rehash, Progress: progress})
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return nil, err
+	}
+	c.server.cfg.Logger.Info("backed up", "target", req.Target, "backup", report.Backup.ID, "objects", report.Uploaded, "bytes", report.UploadedBytes, "took", report.Elapsed)
+	return report, nil
+}
+
+// export answers POST /export.
+func (c *control) export(ctx context.Context, req *exportRequest, progress func(engine.ExportProgress)) (*engine.ExportReport, error) {
+	to, closer, err := c.server.cfg.OpenBucket(ctx, req.Target, req.Keepers)
+	if err != nil {
+		return nil, err
+	}
+	report, err := c.server.lake.Export(ctx, to, engine.ExportOptions{
+		Store: req.Store, From: req.From, To: req.To, Where: req.Where, Formats: req.Formats, Workers: req.Workers, Progress: progress})
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return nil, err
+	}
+	c.server.cfg.Logger.Info("exported", "target", req.Target, "store", report.Store, "events", report.Events, "bytes", report.FileBytes, "took", report.Elapsed)
+	return report, nil
 }
 
 // Backup has the server that has a lake open back it up; [ErrNotServed] when there is
 // none. The server writes to target, as the user that it runs as.
 func Backup(ctx context.Context, dir, target string, opts engine.BackupOptions) (*engine.BackupReport, error) {
-	body, err := json.Marshal(backupRequest{Target: target, Rehash: opts.Rehash})
+	r, err := ask[engine.BackupProgress, engine.BackupReport](ctx, dir, "backup", backupRequest{Target: target, Rehash: opts.Rehash}, opts.Progress)
+	if err == nil && r.Backup == nil {
+		return nil, errors.New("the server of the lake has answered something else")
+	}
+	return r, err
+}
+
+// Export has the server that has a lake open export a store; [ErrNotServed] when there is
+// none. The server writes to target, as the user that it runs as, and opens the keepers.
+func Export(ctx context.Context, dir, target string, keepers []string, opts engine.ExportOptions) (*engine.ExportReport, error) {
+	return ask[engine.ExportProgress, engine.ExportReport](ctx, dir, "export", exportRequest{Target: target, Keepers: keepers,
+		Store: opts.Store, From: opts.From, To: opts.To, Where: opts.Where, Formats: opts.Formats, Workers: opts.Workers}, opts.Progress)
+}
+
+// ask has the server of a lake do something.
+func ask[Progress, Report any](ctx context.Context, dir, what string, request any, progress func(Progress)) (*Report, error) {
+	body, err := json.Marshal(request)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +306,7 @@ func Backup(ctx context.Context, dir, target string, opts engine.BackupOptions) 
 			return new(net.Dialer).DialContext(ctx, "unix", address)
 		},
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://lake/backup", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://lake/"+what, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -250,20 +327,20 @@ func Backup(ctx context.Context, dir, target string, opts engine.BackupOptions) 
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, controlLineMax)
 	for lines.Scan() {
-		var l controlLine
+		var l controlLine[Progress, Report]
 		switch err := json.Unmarshal(lines.Bytes(), &l); {
 		case err != nil:
 			return nil, fmt.Errorf("the server of the lake has answered something else: %w", err)
 		case l.Error != "":
-			return nil, fmt.Errorf("the server of the lake: %s", l.Error)
-		case l.Report != nil && l.Report.Backup != nil:
+			return nil, &controlError{l.Error, controlKinds[l.Kind]}
+		case l.Report != nil:
 			return l.Report, nil
-		case l.Progress != nil && opts.Progress != nil:
-			opts.Progress(*l.Progress)
+		case l.Progress != nil && progress != nil:
+			progress(*l.Progress)
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return nil, fmt.Errorf("the server of the lake has gone before the backup was done; run it again, and it goes on (%w)", errors.Join(io.ErrUnexpectedEOF, lines.Err()))
+	return nil, fmt.Errorf("the server of the lake has gone before it was done; run it again, and it goes on (%w)", errors.Join(io.ErrUnexpectedEOF, lines.Err()))
 }

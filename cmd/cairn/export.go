@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/archive"
 	"github.com/cairndb/cairn/engine/bucket"
+	"github.com/cairndb/cairn/server"
 )
 
 func (p *program) exportCommand() *cobra.Command {
@@ -40,7 +42,9 @@ the auditor the public key another way: cairn key export-public.
 that the auditor has as well, or a key service; several keepers may be given. cairn-verify
 and cairn import take the same keeper. Names and sizes of files stay readable.
 
-The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R`,
+The target is a directory, or the URL of a bucket: s3://BUCKET/PREFIX?region=R
+A lake that "cairn serve" has open is exported by that process, as its user, on the word of that
+user or root; keepers, and credentials for the bucket, are the server's to open then.`,
 		Example: `  cairn export --out ./bundle
   cairn export --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z --out ./january
   cairn export --where "eventName = 'ConsoleLogin'" --format jsonl,parquet --out ./logins
@@ -106,32 +110,11 @@ type exportResult struct {
 }
 
 func (p *program) export(ctx context.Context, out string, opts engine.ExportOptions, encrypt []string) error {
-	to, closer, err := openBucket(ctx, out, false)
-	if err != nil {
-		return err
-	}
-	defer closer.Close()
-	keepers, err := p.bundleKeepers(encrypt, true)
-	if err != nil {
-		return err
-	}
-	lake, err := p.open(true)
-	if err != nil {
-		return err
-	}
-	defer lake.Close()
-	if len(keepers) > 0 {
-		if to, err = archive.Encrypt(ctx, to, keepers); err != nil {
-			return err
-		}
-	} else if lake.Ring() != nil {
-		fmt.Fprintln(p.err, "note: the lake is encrypted, the bundle will not be: --encrypt KEEPER does that")
-	}
 	bar := newProgress(p.err, false)
 	opts.Progress = func(pr engine.ExportProgress) {
 		bar.set(int64(pr.EventsDone), int64(pr.Events), "%s events  %s/s", count(int64(pr.EventsDone)), size(perSecond(pr.Bytes, pr.Elapsed)))
 	}
-	r, err := lake.Export(ctx, to, opts)
+	r, err := p.runExport(ctx, out, opts, encrypt)
 	bar.finish()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return fmt.Errorf("interrupted; what was written is kept, and the same command goes on from there")
@@ -143,7 +126,7 @@ func (p *program) export(ctx context.Context, out string, opts engine.ExportOpti
 		return err
 	}
 	if p.json {
-		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out, len(keepers) > 0})
+		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out, len(encrypt) > 0})
 	}
 	fmt.Fprintf(p.out, "%s events (%s) of store %s in %s files (%s), proved against the tree of %s events that digest %d signed; %s, %s/s\n", count(int64(r.Events)), size(r.Bytes), r.Store,
 		count(int64(r.Files)), size(r.FileBytes), count(int64(r.Size)), r.Digest, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
@@ -153,12 +136,77 @@ func (p *program) export(ctx context.Context, out string, opts engine.ExportOpti
 	if r.Missing > 0 {
 		fmt.Fprintf(p.out, "%s events have left the store; their hashes are in the bundle\n", count(int64(r.Missing)))
 	}
-	if len(keepers) > 0 {
+	if len(encrypt) > 0 {
 		_, err = fmt.Fprintf(p.out, "it is encrypted; check it with: cairn-verify %s --key KEYS --keeper KEEPER\n", out)
 		return err
 	}
 	_, err = fmt.Fprintf(p.out, "check it with: cairn-verify %s --key KEYS, or as its VERIFY.md says\n", out)
 	return err
+}
+
+// runExport exports, or has the server do it that has the lake open.
+func (p *program) runExport(ctx context.Context, out string, opts engine.ExportOptions, encrypt []string) (*engine.ExportReport, error) {
+	dir, err := p.lakeDir()
+	if err != nil {
+		return nil, err
+	}
+	target := out
+	if !bucket.IsURL(out) {
+		if target, err = filepath.Abs(out); err != nil {
+			return nil, err
+		}
+	}
+	absolute := make([]string, len(encrypt))
+	for i, url := range encrypt {
+		if absolute[i], err = absoluteKeeper(url); err != nil {
+			return nil, err
+		}
+	}
+	r, err := server.Export(ctx, dir, target, absolute, opts)
+	if !errors.Is(err, server.ErrNotServed) {
+		return r, err
+	}
+	to, closer, err := p.openTarget(ctx, target, encrypt)
+	if err != nil {
+		return nil, err
+	}
+	lake, err := p.open(true)
+	if err != nil {
+		return nil, errors.Join(err, closer.Close())
+	}
+	if len(encrypt) == 0 && lake.Ring() != nil {
+		fmt.Fprintln(p.err, "note: the lake is encrypted, the bundle will not be: --encrypt KEEPER does that")
+	}
+	r, err = lake.Export(ctx, to, opts)
+	return r, errors.Join(err, lake.Close(), closer.Close())
+}
+
+// absoluteKeeper makes the path in a keeper's URL absolute, for a process that has another
+// working directory.
+func absoluteKeeper(url string) (string, error) {
+	for _, scheme := range []string{"passphrase:file:", "file:"} {
+		if path, ok := strings.CutPrefix(url, scheme); ok {
+			path, err := filepath.Abs(path)
+			return scheme + path, err
+		}
+	}
+	return url, nil
+}
+
+// openTarget opens where something is to be written, encrypted for keepers if there are any.
+func (p *program) openTarget(ctx context.Context, target string, encrypt []string) (engine.Bucket, io.Closer, error) {
+	to, closer, err := openBucket(ctx, target, false)
+	if err != nil || len(encrypt) == 0 {
+		return to, closer, err
+	}
+	keepers, err := p.bundleKeepers(encrypt, true)
+	if err == nil {
+		to, err = archive.Encrypt(ctx, to, keepers)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, closer.Close())
+	}
+	return to, closer, nil
 }
 
 // bundleKeepers opens the keepers of an encrypted bundle.

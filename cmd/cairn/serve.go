@@ -201,9 +201,9 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 // serve serves an open lake until ctx ends.
 func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, log *slog.Logger) error {
 	cfg := serveConfig(k, log)
-	cfg.OpenBucket = func(ctx context.Context, target string) (engine.Bucket, io.Closer, error) {
-		return openBucket(ctx, target, false)
-	}
+	asked := *p
+	asked.in = strings.NewReader("") // who asks for a passphrase sits elsewhere
+	cfg.OpenBucket = asked.openTarget
 	if cfg.NoAuth {
 		cfg.Everybody = server.Everybody(lake)
 	} else {

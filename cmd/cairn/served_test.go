@@ -65,6 +65,17 @@ func TestBackupOfServedLake(t *testing.T) {
 			t.Errorf("the second backup: %s", out)
 		}
 		refused(t, exitFailed, "the server of the lake", "backup", filepath.Join(lake, "FORMAT", "x"), "--dir", lake)
+		// So are exports, for keepers too.
+		bundle, secret := filepath.Join(dir, "bundle"), filepath.Join(dir, "secret")
+		if out := must(t, "export", "--out", bundle, "--dir", lake, "--json"); !strings.Contains(out, `"events": 200`) {
+			t.Errorf("the export: %s", out)
+		}
+		if err := os.WriteFile(secret, []byte("correct horse battery staple"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "export", "--out", bundle+"-encrypted", "--encrypt", "passphrase:file:"+secret, "--dir", lake)
+		refused(t, exitUsage, "does not exist", "export", "--out", bundle+"-none", "--where", "nope = 1", "--dir", lake)
+		refused(t, exitFailed, "passphrase", "export", "--out", bundle+"-none", "--encrypt", "passphrase:", "--dir", lake)
 		// Other commands hear who has it.
 		refused(t, exitFailed, "in use", "stats", "--dir", lake)
 		stop()
@@ -79,6 +90,16 @@ func TestBackupOfServedLake(t *testing.T) {
 		must(t, "verify", "--full", "--dir", restored)
 		if got := must(t, "query", "SELECT count(*) AS n FROM events", "--dir", restored, "--format", "csv"); got != "n\n200\n" {
 			t.Errorf("restored: %s", got)
+		}
+		keys := filepath.Join(dir, "keys.pem")
+		if err := os.WriteFile(keys, []byte(must(t, "key", "export-public", "--dir", lake)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := filepath.Join(dir, "again")
+		must(t, "import", bundle, "--dir", again)
+		must(t, "import", bundle+"-encrypted", "--decrypt", "passphrase:file:"+secret, "--dir", again)
+		if got := must(t, "query", "SELECT count(*) AS n FROM events", "--dir", again, "--format", "csv"); got != "n\n200\n" {
+			t.Errorf("imported from the bundles: %s", got)
 		}
 		if got := must(t, "query", "SELECT count(*) AS n FROM cairn_audit WHERE eventJson LIKE '%Backup%' AND eventJson LIKE '%through the server%'", "--dir", lake, "--format", "csv"); got == "n\n0\n" {
 			t.Error("the audit store does not tell who asked for the backup")
