@@ -532,5 +532,8 @@ func (r *recovery) install() error {
 	for i := range r.state.Gone {
 		l.cat.goneBytes += r.state.Gone[i].StoredBytes
 	}
-	return r.installRetention()
+	if err := r.installRetention(); err != nil {
+		return err
+	}
+	return r.installViews()
 }
