@@ -44,6 +44,7 @@ type Lake struct {
 	temp      *tempFiles
 	// turns lets short queries pass long ones.
 	turns *sql.Turns
+	texts *sql.Texts // statements that were read not long ago
 	// foundDamage is what a read-only opening has passed over.
 	foundDamage []Problem
 
@@ -142,6 +143,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	}
 	l := &Lake{
 		turns:    sql.NewTurns(),
+		texts:    sql.NewTexts(textBytes),
 		dir:      dir,
 		opts:     opts,
 		base:     opts.FS,

@@ -10,6 +10,10 @@ import (
 	"github.com/cairndb/cairn/sql"
 )
 
+// textBytes is the memory for statements that were read not long ago: some thousand of the
+// length that dashboards send.
+const textBytes = 8 << 20
+
 // Query runs a SQL query over the lake's stores, which are the tables, by name or
 // ID. Parameters stand as ? or $1 in the text. Each store is read as it is at
 // this moment: what is appended later does not show. Errors in the text or of
@@ -49,6 +53,7 @@ func (l *Lake) queryOptions() sql.Options {
 		MaxRows:     l.opts.QueryRows,
 		ResultBytes: l.opts.QueryResultBytes,
 		Turns:       l.turns,
+		Texts:       l.texts,
 	}
 	if !l.opts.ReadOnly && l.opts.QueryDisk > 0 {
 		opt.Files, opt.Disk = l.temp, l.opts.QueryDisk

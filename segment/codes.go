@@ -183,7 +183,7 @@ func (r *Reader) blockCodes(ctx context.Context, pd *pathDict, b int, sel Select
 		dst[i] = pd.null
 	}
 	for k, c := range p.columns {
-		var codes columnCodes
+		codes := columnCodes{few: sel.Len() <= fewRows}
 		if err := codes.open(ctx, r, d, &d.columns[c], b); err != nil {
 			return err
 		}
@@ -287,7 +287,13 @@ type columnCodes struct {
 	tiny    *tinyColumn
 	flat    []uint32 // of a derived column
 	release func()
+	// few is set before open when a few codes will be read: then a page that was
+	// asked for before is kept unpacked, as for single records.
+	few bool
 }
+
+// fewRows is how many rows of a block may be asked for to count as few.
+const fewRows = 8
 
 func (cc *columnCodes) open(ctx context.Context, r *Reader, d *directory, c *dirColumn, b int) error {
 	if c.encoding == encTiny {
@@ -312,11 +318,19 @@ func (cc *columnCodes) open(ctx context.Context, r *Reader, d *directory, c *dir
 	ends := d.cuts[det.group]
 	k, first := pageOf(ends, starts[b])
 	number := det.codesPage + uint32(k)
+	cc.from = int(starts[b] - first)
+	if cc.few {
+		cu := cursor{c: c, det: det}
+		var err error
+		cc.page, err = r.codesPage(ctx, d, &cu, number, int(ends[k]-first))
+		cc.release = cu.release
+		return err
+	}
 	page, release, err := r.page(ctx, d, number)
 	if err != nil {
 		return err
 	}
-	cc.release, cc.from = release, int(starts[b]-first)
+	cc.release = release
 	if cc.page, err = openCodes(page, int(ends[k]-first), det.distinct, nil); err != nil {
 		release()
 		cc.release = nil

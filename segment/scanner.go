@@ -188,18 +188,25 @@ func (sc *scanner) countPassed() *passedCounts {
 
 // seek goes to a row of the block that was just entered.
 func (sc *scanner) seek(row int) {
-	if row >= 2*passedEvery {
-		k := sc.r.key(cachedPassed, uint32(sc.block))
-		p, ok := sc.r.cache.get(k).(*passedCounts)
-		if !ok && sc.r.cache.again(k) {
-			p = sc.countPassed()
-			p = sc.r.cache.put(k, p, int64(2*len(p.counts))).(*passedCounts)
-		}
-		if p != nil {
-			sc.resume(p, row)
-		}
-	}
+	sc.approach(row)
 	sc.skipTo(row)
+}
+
+// approach goes to the last checkpoint before a row of the block that was just
+// entered, if there are checkpoints or the block was asked for before.
+func (sc *scanner) approach(row int) {
+	if row < 2*passedEvery {
+		return
+	}
+	k := sc.r.key(cachedPassed, uint32(sc.block))
+	p, ok := sc.r.cache.get(k).(*passedCounts)
+	if !ok && sc.r.cache.again(k) {
+		p = sc.countPassed()
+		p = sc.r.cache.put(k, p, int64(2*len(p.counts))).(*passedCounts)
+	}
+	if p != nil {
+		sc.resume(p, row)
+	}
 }
 
 // resume starts from the last checkpoint before a row.

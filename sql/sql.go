@@ -141,6 +141,8 @@ type Options struct {
 	// Turns are shared by the queries of a machine, so that short ones pass long
 	// ones; nil for none.
 	Turns *Turns
+	// Texts keeps what was read out of texts for the next time; nil for nothing.
+	Texts *Texts
 	// ParamTypes are the types of parameters that the caller knows; nil entries
 	// and missing ones are found out from where the parameters stand.
 	ParamTypes []*column.Type
@@ -162,7 +164,7 @@ type Statement struct {
 // Prepare parses and binds a statement.
 func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Statement, err error) {
 	defer guard(&err)
-	tree, count, err := parse.Parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +273,7 @@ func (s *Statement) bind(ctx context.Context, values []*column.Vector) (p *plan.
 func Query(ctx context.Context, cat Catalog, text string, args []any, opt Options) (rows *Rows, err error) {
 	defer guard(&err)
 	turn := opt.Turns.Enter()
-	tree, count, err := parse.Parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
 	if err != nil {
 		turn.Leave()
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,6 +29,12 @@ type Rows struct {
 	rows    int64
 	bytes   int64
 	once    sync.Once
+	// A query of few rows has no goroutine of its own: the first call of Next runs it.
+	// here is its root then, begun is done when it has run or will not, and ready are the
+	// batches that wait to be given out, which belong to the goroutine of Next.
+	here  operator
+	begun sync.Once
+	ready []*column.Batch
 	// The limits of the result, and what was given so far: for the goroutine that
 	// drives the query.
 	maxRows, maxBytes int64
@@ -53,8 +60,42 @@ func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 	if p.Explain {
 		return r.explain(p, root)
 	}
+	if r.brief(p.Root) {
+		r.here = root.op
+		return r, nil
+	}
 	go r.run(root.op)
 	return r, nil
+}
+
+// briefRows is how many rows a query may read at most to be run by the goroutine that
+// asks for them. Starting others and waking them costs as much as reading some ten
+// records; with more rows, reading them side by side is worth it.
+const briefRows = 16
+
+// brief reports whether all that a query does is to read a few rows that are known, of
+// one table or none, and to compute with them.
+func (r *Rows) brief(n plan.Node) bool {
+	for {
+		switch x := n.(type) {
+		case *plan.Project:
+			n = x.Input
+		case *plan.Filter:
+			n = x.Input
+		case *plan.Limit:
+			n = x.Input
+		case *plan.Values:
+			return len(r.scans) == 0 && len(x.Rows) <= briefRows
+		case *plan.TableScan:
+			// Whoever has sub-queries has their scans, too; and texts are searched for
+			// when the rows are counted.
+			return len(r.scans) == 1 && len(r.scans[0].lates) == 0 && !r.scans[0].late && !r.scans[0].outer &&
+				!slices.ContainsFunc(x.Terms, func(t plan.Term) bool { return t.Op == plan.Contains }) &&
+				r.scans[0].atMost(briefRows)
+		default:
+			return false
+		}
+	}
 }
 
 // compiled is a plan ready to run.
@@ -128,6 +169,18 @@ func (r *Rows) run(root operator) {
 		case <-r.q.ctx.Done():
 			return canceledBy(r.q.ctx.Err())
 		}
+	})
+	r.finish(err)
+}
+
+// runHere runs a brief query to its end.
+func (r *Rows) runHere() {
+	err := r.drive(r.here, len(r.columns), func(b *column.Batch) error {
+		if err := r.within(b); err != nil {
+			return err
+		}
+		r.ready = append(r.ready, b)
+		return nil
 	})
 	r.finish(err)
 }
@@ -239,6 +292,9 @@ func (r *Rows) drive(root operator, width int, out func(*column.Batch) error) (e
 	if err != nil {
 		return err
 	}
+	if len(tasks) == 1 {
+		return runInto(r.q.ctx, r.q.newWorker(), tasks[0], width, -1, out)
+	}
 	s := newStream(r.q, tasks, width, -1)
 	defer s.stop()
 	for {
@@ -258,6 +314,15 @@ func (r *Rows) Columns() []plan.Output { return r.columns }
 // Next returns the next rows, at least one, or io.EOF after the last. The batch
 // stays valid. After an error every call returns it.
 func (r *Rows) Next() (*column.Batch, error) {
+	if r.here != nil {
+		r.begun.Do(r.runHere)
+		if len(r.ready) > 0 {
+			b := r.ready[0]
+			r.ready = r.ready[1:]
+			r.rows += int64(b.Len)
+			return b, nil
+		}
+	}
 	b, ok := <-r.queue
 	if ok {
 		r.rows += int64(b.Len)
@@ -274,6 +339,9 @@ func (r *Rows) Next() (*column.Batch, error) {
 func (r *Rows) Close() error {
 	r.once.Do(func() {
 		r.cancel()
+		if r.here != nil {
+			r.begun.Do(func() { r.finish(canceledBy(context.Canceled)) })
+		}
 		<-r.ended
 	})
 	return nil

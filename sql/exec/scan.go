@@ -83,6 +83,21 @@ func (op *scanOp) rows() int64 {
 	return n
 }
 
+// atMost reports whether there are at most n rows to read.
+func (op *scanOp) atMost(n int64) bool {
+	for _, u := range op.units {
+		if c := u.Candidates(); c != nil {
+			n -= int64(c.GetCardinality())
+		} else {
+			n -= int64(u.Rows())
+		}
+		if n < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // stored returns how many bytes of stored pages the scan has read.
 func (op *scanOp) stored() int64 {
 	op.mu.Lock()
@@ -153,10 +168,14 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 	u := t.unit()
 	rows := u.Rows()
 	candidates := u.Candidates()
-	if candidates != nil && candidates.IsEmpty() {
-		return nil
-	}
 	count := (rows + plan.BlockRows - 1) / plan.BlockRows
+	var blocks []int // those with candidates; nil for all
+	if candidates != nil {
+		if blocks = blocksOf(candidates); len(blocks) == 0 {
+			return nil
+		}
+		count = len(blocks)
+	}
 	for k := range count {
 		if err := w.q.live(); err != nil {
 			return err
@@ -164,6 +183,9 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 		b := k
 		if backward {
 			b = count - 1 - k
+		}
+		if blocks != nil {
+			b = blocks[b]
 		}
 		src := &blockLoader{op: t.op, unit: u, from: b * plan.BlockRows}
 		src.to = min(rows, src.from+plan.BlockRows)
@@ -199,6 +221,17 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 		}
 	}
 	return nil
+}
+
+// blocksOf lists the blocks in which a bitmap has rows.
+func blocksOf(rows *roaring.Bitmap) []int {
+	blocks := []int{}
+	for it := rows.Iterator(); it.HasNext(); {
+		b := int(it.PeekNext()) / plan.BlockRows
+		blocks = append(blocks, b)
+		it.AdvanceIfNeeded(uint32(b+1) * plan.BlockRows)
+	}
+	return blocks
 }
 
 // blockRows lists the rows of a bitmap in [from, to).

@@ -165,7 +165,15 @@ func newStream(q *query, tasks []task, width int, most int64) *stream {
 					return
 				}
 				to := &s.tasks[t]
-				if err := runInto(ctx, w, tasks[t], to.queue, width, most); err != nil && err != errEnough {
+				err := runInto(ctx, w, tasks[t], width, most, func(b *column.Batch) error {
+					select {
+					case to.queue <- b:
+						return nil
+					case <-ctx.Done():
+						return canceledBy(ctx.Err())
+					}
+				})
+				if err != nil && err != errEnough {
 					to.err = err
 					for old := s.failed.Load(); t < old && !s.failed.CompareAndSwap(old, t); old = s.failed.Load() {
 					}
@@ -177,7 +185,9 @@ func newStream(q *query, tasks []task, width int, most int64) *stream {
 	return s
 }
 
-func runInto(ctx context.Context, w *worker, t task, out chan<- *column.Batch, width int, most int64) (err error) {
+// runInto runs a task and gives its batches, with columns 0 to width-1 loaded, to out.
+// The task ends with errEnough after most rows, unless most is below 0.
+func runInto(ctx context.Context, w *worker, t task, width int, most int64, out func(*column.Batch) error) (err error) {
 	defer recovered(&err)
 	if err := ctx.Err(); err != nil {
 		return canceledBy(err)
@@ -195,10 +205,8 @@ func runInto(ctx context.Context, w *worker, t task, out chan<- *column.Batch, w
 			}
 			b.Cols[i] = v
 		}
-		select {
-		case out <- b:
-		case <-ctx.Done():
-			return canceledBy(ctx.Err())
+		if err := out(b); err != nil {
+			return err
 		}
 		if most >= 0 {
 			if left -= int64(f.n); left <= 0 {
