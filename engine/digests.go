@@ -65,7 +65,9 @@ type digests struct {
 	// Lake.logged and Lake.cat.
 	sync.Mutex
 	keys []*digest.Stored
-	wake chan struct{} // has a token when a digest may be due
+	// trailKey is the key for digests of trails that was used last.
+	trailKey *digest.TrailKey
+	wake     chan struct{} // has a token when a digest may be due
 
 	// shown guards what readers see; locked last.
 	shown struct {

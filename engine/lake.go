@@ -17,6 +17,7 @@ import (
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/retention"
+	"github.com/cairndb/cairn/engine/trail"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/wal"
@@ -40,7 +41,7 @@ type Lake struct {
 	publisher publisher
 	retain    retainer
 	insights  insights
-	views     viewSet // locked after cat
+	trails    *trail.Set
 	temp      *tempFiles
 	// turns lets short queries pass long ones.
 	turns *sql.Turns
@@ -112,8 +113,7 @@ type Store struct {
 	// schema says which records the store takes and how queries see them.
 	schema *event.Table
 	tree   *tree
-	kept   atomic.Pointer[[]*matview] // views that are kept, by number
-	gone   atomic.Bool                // the store was deleted for good
+	gone   atomic.Bool // the store was deleted for good
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -165,7 +165,6 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.publisher.init()
 	l.retain.init()
 	l.insights.init()
-	l.views.init()
 	for _, text := range opts.Publish {
 		t, err := parseTarget(text)
 		if err != nil {
@@ -196,9 +195,6 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	if !opts.NoMerge {
 		l.start(l.mergeLoop)
 	}
-	if !opts.NoViews {
-		l.start(l.fillLoop)
-	}
 	if opts.DigestInterval > 0 {
 		l.start(l.digestLoop)
 	}
@@ -210,6 +206,9 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	}
 	if opts.InsightInterval > 0 {
 		l.start(l.insightLoop)
+	}
+	if l.opts.RunTrails {
+		l.runTrails()
 	}
 	return l, nil
 }
@@ -270,7 +269,6 @@ func (l *Lake) Close() error {
 	l.calls.closed = true
 	l.calls.Unlock()
 	l.retain.cancel()
-	l.views.filler.cancel()
 	l.endRows()
 	l.calls.Lock()
 	for l.calls.running > 0 {
@@ -281,6 +279,7 @@ func (l *Lake) Close() error {
 	l.endSnapshots()
 	close(l.closing)
 	l.work.Wait()
+	l.trails.Close()
 	var errs []error
 	if l.log != nil {
 		// After a halt the log says again what everybody has heard already.
@@ -467,15 +466,6 @@ func (l *Lake) addStore(rec catalog.Store, p retention.Policy, undecided bool) *
 	l.stores.byNumber[rec.Number] = s
 	l.stores.byName[strings.ToLower(rec.Name)] = s
 	l.stores.byID[s.id] = s
-	return s
-}
-
-// addMade makes a store known that was just made. The caller holds cat.
-func (l *Lake) addMade(rec catalog.Store, p retention.Policy, undecided bool) *Store {
-	s := l.addStore(rec, p, undecided)
-	l.views.Lock()
-	defer l.views.Unlock()
-	l.addBuiltIn(s)
 	return s
 }
 

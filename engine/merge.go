@@ -91,9 +91,6 @@ func (l *Lake) mergeLoop() {
 				}
 			}
 		}
-		if sh != nil {
-			l.views.filler.poke()
-		}
 		sh = nil // its buffers are large
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"log/slog"
@@ -108,9 +109,6 @@ type Options struct {
 	CacheBytes int64
 	// NoBitmaps builds no postings and uses none. Answers are the same.
 	NoBitmaps bool
-	// NoViews keeps no groups of views and uses none: views are read by running their
-	// queries. Answers are the same.
-	NoViews bool
 	// NoMerge leaves small segments as they are.
 	NoMerge bool
 	// Workers is the number of goroutines that one query or import may use;
@@ -132,6 +130,11 @@ type Options struct {
 	// Publish names where digests are sent as they are made: file:PATH, exec:COMMAND,
 	// witness:URL#KEY (see publish.go).
 	Publish []string
+
+	// RunTrails lets the trails deliver in the background; otherwise they deliver on demand.
+	RunTrails bool
+	// OpenTarget opens the bucket of a trail; without it trails go to directories only.
+	OpenTarget func(ctx context.Context, s *TrailSettings) (TrailTarget, error)
 
 	// QueryBytes is the memory budget of one query; 256 MiB when 0. Past it, sorts
 	// and groups go to temporary files in the lake, and what cannot go there fails.

@@ -535,5 +535,10 @@ func (r *recovery) install() error {
 	if err := r.installRetention(); err != nil {
 		return err
 	}
-	return r.installViews()
+	err := l.openTrails()
+	var damaged *CorruptionError
+	if errors.As(err, &damaged) {
+		return r.damage(damaged)
+	}
+	return err
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // What a program of this machine may have the server of a lake do, because only one
-// process has a lake open: backups and exports. The server listens on a Unix socket in the
+// process has a lake open: backups, exports, trails. The server listens on a Unix socket in the
 // lake's directory (engine.ControlSocket). Whoever may write to it is the owner of the
 // server's process or root, that is, somebody who could read and change the lake's files as
 // well; that is its authentication, and the system tells who it is. So there is no password
@@ -32,7 +32,7 @@ import (
 // A request is HTTP: POST /backup with a [backupRequest], POST /export with an
 // [exportRequest]. The answer is lines of JSON, [controlLine], one now and then while it
 // goes on, the last with a report or an error. A client that goes away ends what it has
-// asked for.
+// asked for. POST /trail takes a [TrailRequest] and answers with one [TrailAnswer].
 
 // controlPathMax is the longest path of a socket that all systems take; longer ones are
 // reached through the directory where the system has a way.
@@ -82,7 +82,8 @@ type controlLine[Progress, Report any] struct {
 }
 
 // controlKinds are the kinds of errors that a program of this machine acts upon.
-var controlKinds = map[string]error{"badInput": engine.ErrBadInput, "notFound": engine.ErrNotFound, "corrupt": engine.ErrCorrupt}
+var controlKinds = map[string]error{"badInput": engine.ErrBadInput, "notFound": engine.ErrNotFound, "corrupt": engine.ErrCorrupt,
+	"conflict": engine.ErrConflict, "refused": engine.ErrRefused}
 
 // controlError is an error of the server's, with its kind.
 type controlError struct {
@@ -140,6 +141,7 @@ func (s *Server) openControl() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /backup", answer(c, c.backup))
 	mux.HandleFunc("POST /export", answer(c, c.export))
+	mux.HandleFunc("POST /trail", c.trail)
 	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withPeer}
 	s.control = c
 	return nil
@@ -295,6 +297,35 @@ func ask[Progress, Report any](ctx context.Context, dir, what string, request an
 	if err != nil {
 		return nil, err
 	}
+	resp, err := askControl(ctx, dir, what, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, controlLineMax)
+	for lines.Scan() {
+		var l controlLine[Progress, Report]
+		switch err := json.Unmarshal(lines.Bytes(), &l); {
+		case err != nil:
+			return nil, fmt.Errorf("the server of the lake has answered something else: %w", err)
+		case l.Error != "":
+			return nil, &controlError{l.Error, controlKinds[l.Kind]}
+		case l.Report != nil:
+			return l.Report, nil
+		case l.Progress != nil && progress != nil:
+			progress(*l.Progress)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("the server of the lake has gone before it was done; run it again, and it goes on (%w)", errors.Join(io.ErrUnexpectedEOF, lines.Err()))
+}
+
+// askControl sends a request to the server that has a lake open; [ErrNotServed] when there
+// is none. The answer has status 200.
+func askControl(ctx context.Context, dir, what string, body []byte) (*http.Response, error) {
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -319,28 +350,10 @@ func ask[Progress, Report any](ctx context.Context, dir, what string, request an
 	case err != nil:
 		return nil, fmt.Errorf("asking the server of the lake: %w", err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
 		return nil, fmt.Errorf("the server of the lake answers %s: %s", resp.Status, bytes.TrimSpace(why))
 	}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, controlLineMax)
-	for lines.Scan() {
-		var l controlLine[Progress, Report]
-		switch err := json.Unmarshal(lines.Bytes(), &l); {
-		case err != nil:
-			return nil, fmt.Errorf("the server of the lake has answered something else: %w", err)
-		case l.Error != "":
-			return nil, &controlError{l.Error, controlKinds[l.Kind]}
-		case l.Report != nil:
-			return l.Report, nil
-		case l.Progress != nil && progress != nil:
-			progress(*l.Progress)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return nil, fmt.Errorf("the server of the lake has gone before it was done; run it again, and it goes on (%w)", errors.Join(io.ErrUnexpectedEOF, lines.Err()))
+	return resp, nil
 }

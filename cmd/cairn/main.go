@@ -129,7 +129,7 @@ append-only, compressed, indexed log that is asked in SQL.`,
 	})
 	root.AddCommand(p.demoCommand(), p.generateCommand(), p.insightCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
 		p.storeCommand(), p.holdCommand(), p.serveCommand(), p.userCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
-		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.versionCommand())
+		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.trailCommand(), p.versionCommand())
 	wrongUse(root)
 	return root
 }
@@ -190,7 +190,7 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), Logger: p.logger(), InsightInterval: p.insightInterval})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), OpenTarget: openTarget, Logger: p.logger(), InsightInterval: p.insightInterval})
 	if len(p.publish) > 0 && errors.Is(err, engine.ErrBadInput) {
 		return nil, usageError{fmt.Errorf("--publish: %w", err)}
 	}

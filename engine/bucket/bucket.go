@@ -22,6 +22,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/s3blob" // s3://
 	"gocloud.dev/gcerrors"
@@ -59,6 +61,78 @@ func (b *Bucket) String() string { return b.url }
 
 // Close gives up the connection.
 func (b *Bucket) Close() error { return b.b.Close() }
+
+// Object is how an object is written, beside its bytes.
+type Object struct {
+	ContentType, ContentEncoding string
+	// Metadata is sent as it is; names must be in lower case.
+	Metadata map[string]string
+	// KMSKeyID asks an S3 store to encrypt with a key of its own; ACL gives a canned ACL.
+	KMSKeyID, ACL string
+}
+
+// WriteObject stores an object whole or not at all.
+func (b *Bucket) WriteObject(ctx context.Context, name string, body []byte, o Object) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	opts := &blob.WriterOptions{ContentType: o.ContentType, ContentEncoding: o.ContentEncoding, Metadata: o.Metadata}
+	if o.KMSKeyID != "" || o.ACL != "" {
+		opts.BeforeWrite = func(as func(any) bool) error {
+			var in *transfermanager.UploadObjectInput
+			if !as(&in) {
+				return fmt.Errorf("%s cannot encrypt with a key of the caller's, nor set an ACL", b.url)
+			}
+			if o.KMSKeyID != "" {
+				in.ServerSideEncryption, in.SSEKMSKeyID = types.ServerSideEncryptionAwsKms, &o.KMSKeyID
+			}
+			if o.ACL != "" {
+				in.ACL = types.ObjectCannedACL(o.ACL)
+			}
+			return nil
+		}
+	}
+	w, err := b.b.NewWriter(ctx, name, opts)
+	if err != nil {
+		return b.wrap("writing", name, err)
+	}
+	if _, err := w.Write(body); err != nil {
+		cancel()
+		_ = w.Close()
+		return b.wrap("writing", name, err)
+	}
+	return b.wrap("writing", name, w.Close())
+}
+
+// Size returns the length of an object; fs.ErrNotExist when there is none.
+func (b *Bucket) Size(ctx context.Context, name string) (int64, error) {
+	a, err := b.b.Attributes(ctx, name)
+	if err != nil {
+		return 0, b.wrap("looking for", name, err)
+	}
+	return a.Size, nil
+}
+
+// Get returns an object of at most limit bytes and its metadata; fs.ErrNotExist when
+// there is none.
+func (b *Bucket) Get(ctx context.Context, name string, limit int64) ([]byte, map[string]string, error) {
+	r, err := b.b.NewReader(ctx, name, nil)
+	if err != nil {
+		return nil, nil, b.wrap("reading", name, err)
+	}
+	defer r.Close()
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(body)) > limit {
+		err = fmt.Errorf("it has more than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, nil, b.wrap("reading", name, err)
+	}
+	a, err := b.b.Attributes(ctx, name)
+	if err != nil {
+		return nil, nil, b.wrap("reading the metadata of", name, err)
+	}
+	return body, a.Metadata, nil
+}
 
 // Write stores an object whole or not at all.
 func (b *Bucket) Write(ctx context.Context, name string, content io.Reader) error {

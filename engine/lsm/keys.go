@@ -12,6 +12,7 @@ const (
 	prefixTrees   byte = 0x02
 	prefixDigests byte = 0x03
 	prefixInsight byte = 0x05
+	prefixTrails  byte = 0x06
 	prefixSegment byte = 0x10
 )
 
@@ -24,6 +25,7 @@ const (
 	Trees   Space = Space(prefixTrees)   // tiles of Merkle trees: tree.go of the engine
 	Digests Space = Space(prefixDigests) // digests, signing keys: digests.go of the engine
 	Insight Space = Space(prefixInsight) // what is known of series: insightstate.go of the engine
+	Trails  Space = Space(prefixTrails)  // trails, their files and keys: package trail, trails.go of the engine
 )
 
 // Lengths of the keys of segments.
@@ -80,6 +82,8 @@ func (s Space) String() string {
 		return "digest"
 	case Insight:
 		return "insight"
+	case Trails:
+		return "trail"
 	}
 	return fmt.Sprintf("space %d", byte(s))
 }

@@ -27,10 +27,6 @@ type aggregateOp struct {
 	scan    *scanOp // the input, when byCounts
 	// kinds describe the rows as which groups are put aside.
 	kinds []*asideSpec
-	// stored says how groups that units keep are taken, nil for none; states that the states
-	// of the aggregates are wanted.
-	stored *storedGroups
-	states bool
 }
 
 type aggregate struct {
@@ -75,11 +71,7 @@ func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
 	if scan, ok := op.input.(*scanOp); ok {
 		op.counted, op.byCounts = countable(n, scan.node)
 		op.scan = scan
-		if n.Stored != nil {
-			op.stored = c.storedGroups(n.Stored)
-		}
 	}
-	op.states = n.States
 	return op
 }
 
@@ -215,12 +207,6 @@ func (op *aggregateOp) newSet(a *aggregate) *tupleTable {
 func (g *groups) runTask(w *worker, number int, t task) error {
 	if u, ok := t.(*unitTask); ok && g.op.byCounts {
 		done, err := g.takeCounts(w, u)
-		if done || err != nil {
-			return err
-		}
-	}
-	if u, ok := t.(*unitTask); ok && g.op.stored != nil {
-		done, err := g.takeStored(w, u)
 		if done || err != nil {
 			return err
 		}
@@ -409,7 +395,7 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 		return false, err
 	}
 	for i := range op.aggs {
-		if err := g.addCounts(w, i, op.aggs[i].filter, op.aggs[i].args, f, len(f.cols)-1); err != nil {
+		if err := g.addCounts(w, i, f); err != nil {
 			return false, err
 		}
 	}
@@ -417,16 +403,16 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 	return true, g.room(w.q)
 }
 
-// addCounts gives rows that stand for several to one aggregate; column weight of f says
-// for how many each stands.
-func (g *groups) addCounts(w *worker, i int, filter expr, args []expr, f *frame, weight int) error {
+// addCounts gives the distinct values of a unit to one aggregate; the last
+// column of f says how often each occurs.
+func (g *groups) addCounts(w *worker, i int, f *frame) error {
 	a := &g.op.aggs[i]
-	if g.rows[i] != nil {
-		return g.add(w, i, f) // only what occurs matters, in an order
+	if a.distinct || a.fn.SkipsDuplicates {
+		return g.add(w, i, f)
 	}
 	of := g.of[:f.n]
-	if filter != nil {
-		at, all, err := keep(w, filter, f)
+	if a.filter != nil {
+		at, all, err := keep(w, a.filter, f)
 		if err != nil {
 			return err
 		}
@@ -441,28 +427,17 @@ func (g *groups) addCounts(w *worker, i int, filter expr, args []expr, f *frame,
 	if f.n == 0 {
 		return nil
 	}
-	values, err := evalAll(w, args, f)
+	args, err := evalAll(w, a.args, f)
 	if err != nil {
 		return err
 	}
-	if a.distinct {
-		g.addDistinct(i, of, values, f.n)
-		return nil
-	}
-	if a.fn.SkipsDuplicates {
-		if len(g.op.keys) == 0 {
-			of = nil
-		}
-		return placed(g.accs[i].Add(of, values, f.n), a.pos)
-	}
-	weights, err := f.col(w, weight)
+	weights, err := f.col(w, len(f.cols)-1)
 	if err != nil {
 		return err
 	}
 	acc := g.accs[i].(fn.WeightedAccumulator)
 	for r, id := range of[:f.n] {
-		leaf, j := weights.Leaf(r)
-		if err := acc.AddWeighted(id, values, r, leaf.I64[j]); err != nil {
+		if err := acc.AddWeighted(id, args, r, weights.I64[r]); err != nil {
 			return placed(err, a.pos)
 		}
 	}
@@ -572,10 +547,6 @@ func (g *groups) emit(w *worker, emit func(*frame) error) error {
 	n := g.table.len()
 	cols := g.table.vectors()
 	for i, acc := range g.accs {
-		if g.op.states {
-			cols = append(cols, acc.State()...)
-			continue
-		}
 		v, err := acc.Result()
 		if err != nil {
 			return placed(err, g.op.aggs[i].pos)

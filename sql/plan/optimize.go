@@ -41,7 +41,6 @@ func (o *optimizer) plan(root Node, columns bool) Node {
 		}
 	}
 	root = o.prune(root, need)
-	o.useViews(root)
 	o.finish(root)
 	return root
 }
