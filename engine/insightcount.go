@@ -276,11 +276,11 @@ type counting struct {
 }
 
 // countCalls adds the events of a snapshot with a sequence number from first on and a time in a range to counters. It
-// returns whether there were some that came too late for them.
-func (sn *snapshot) countCalls(ctx context.Context, first uint64, in minutes, rates watchedRates, to callCounter) (late bool, err error) {
+// returns whether there were some that came too late for them. Terms may leave out events that the counter does not want.
+func (sn *snapshot) countCalls(ctx context.Context, first uint64, in minutes, rates watchedRates, to callCounter, terms ...plan.Term) (late bool, err error) {
 	schema := sn.store.schema
 	t := &table{snap: sn, schema: schema, from: first}
-	s, err := t.Scan(ctx, plan.ScanRequest{Paths: callPaths(schema), Terms: in.terms(schema)})
+	s, err := t.Scan(ctx, plan.ScanRequest{Paths: callPaths(schema), Terms: append(in.terms(schema), terms...)})
 	if err != nil {
 		return false, err
 	}

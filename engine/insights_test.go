@@ -233,3 +233,176 @@ func TestInsightSettings(t *testing.T) {
 		t.Errorf("detection while disabled: %v", err)
 	}
 }
+
+func TestInsightCharts(t *testing.T) {
+	l := insightLake(t, vfs.NewMem(), stands(insightDay.AddDate(0, 0, 30)), Options{SegmentRows: 2000, MemtableRows: 700})
+	ctx := context.Background()
+	putAll(t, storeTest(t, l), traffic(30), 3000)
+	series := insight.Series{Account: "111122223333", Region: "eu-west-1", EventSource: "ec2.amazonaws.com", EventName: "RunInstances"}
+	from := insightDay.AddDate(0, 0, 28)
+	for _, step := range ChartSteps() {
+		ch, err := l.InsightChart(ctx, DefaultStore, series, from, from.AddDate(0, 0, 1), step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, expected := uint64(0), 0.0
+		for i := range ch.Calls {
+			n += ch.Calls[i]
+			expected += ch.Expected[i]
+			if ch.Low[i] > ch.Expected[i] || ch.Expected[i] > ch.High[i] {
+				t.Fatalf("step %d: the band is %g, %g, %g", step, ch.Low[i], ch.Expected[i], ch.High[i])
+			}
+		}
+		want := queryTest(t, l, `SELECT count(*) FROM events WHERE eventName = 'RunInstances' AND eventTime >= timestamp '2026-03-30 00:00:00' AND eventTime < timestamp '2026-03-31 00:00:00'`)
+		if fmt.Sprint(n) != want[0] || expected < 150 || expected > 280 || len(ch.Calls) != 1440/step {
+			t.Errorf("step %d: %d calls, SQL has %s; expected %g in %d steps", step, n, want, expected, len(ch.Calls))
+		}
+		if len(ch.Incidents) != 1 || ch.Incidents[0].Fate != "reported" || ch.Phase != "quiet" {
+			t.Errorf("step %d: %+v, %s", step, ch.Incidents, ch.Phase)
+		}
+	}
+	if ch, err := l.InsightChart(ctx, DefaultStore, series, insightDay, insightDay.AddDate(0, 0, 2), 60); err != nil || ch.Phase != "starting up" || !ch.SpeaksFrom.Equal(insightDay.AddDate(0, 0, 14)) {
+		t.Errorf("in the first days: %+v, %v", ch, err)
+	}
+	for name, err := range map[string]error{
+		"step":   second(l.InsightChart(ctx, DefaultStore, series, from, from.AddDate(0, 0, 1), 7)),
+		"length": second(l.InsightChart(ctx, DefaultStore, series, from, from.AddDate(9, 0, 0), 1)),
+		"no end": second(l.InsightChart(ctx, DefaultStore, series, from, from, 5)),
+		"series": second(l.InsightChart(ctx, DefaultStore, insight.Series{EventName: "x"}, from, from.AddDate(0, 0, 1), 5)),
+		"store":  second(l.InsightChart(ctx, "nowhere", series, from, from.AddDate(0, 0, 1), 5)),
+	} {
+		if err == nil {
+			t.Errorf("%s: was taken", name)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestInsightMetrics(t *testing.T) {
+	now := insightDay.AddDate(0, 0, 30)
+	l := insightLake(t, vfs.NewMem(), stands(now), Options{SegmentRows: 2000, MemtableRows: 700})
+	ctx := context.Background()
+	putAll(t, storeTest(t, l), traffic(30), 3000)
+	q := MetricQuery{Store: DefaultStore, EventSource: "ec2.amazonaws.com", EventName: "RunInstances", Type: insight.CallRate}
+	for _, period := range []int{0, 60, 300, 3600} {
+		for _, zeros := range []bool{false, true} {
+			q := q
+			q.Period, q.Zeros = period, zeros
+			q.Start, q.End = now.AddDate(0, 0, -2), now.AddDate(0, 0, -1)
+			m, err := l.InsightMetrics(ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if period == 0 {
+				period = 3600
+			}
+			sum, nonZero := 0.0, 0
+			for i, v := range m.Values {
+				sum += v
+				if v > 0 {
+					nonZero++
+				}
+				if m.Timestamps[i]%int64(period) != 0 || m.Timestamps[i] < q.Start.Unix() || m.Timestamps[i] >= q.End.Unix() {
+					t.Fatalf("a point at %d", m.Timestamps[i])
+				}
+			}
+			want := queryTest(t, l, fmt.Sprintf(`SELECT count(*), count(DISTINCT to_unixtime(eventTime) - to_unixtime(eventTime) %% %d) FROM events WHERE eventName = 'RunInstances' AND eventTime >= timestamp '2026-03-30 00:00:00' AND eventTime < timestamp '2026-03-31 00:00:00'`, period))
+			if got := fmt.Sprintf("%g|%d", sum, nonZero); got != want[0] || zeros && len(m.Values) != 86400/period || !zeros && len(m.Values) != nonZero {
+				t.Errorf("period %d, zeros %v: %s, SQL has %s; %d points", period, zeros, got, want[0], len(m.Values))
+			}
+		}
+	}
+	// Page by page.
+	var values []float64
+	pages := q
+	for pages.MaxResults = 100; ; {
+		m, err := l.InsightMetrics(ctx, pages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if values = append(values, m.Values...); m.NextToken == "" {
+			break
+		}
+		if pages.Start, err = time.Parse(time.RFC3339, m.NextToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := l.InsightMetrics(ctx, q); err != nil || !slices.Equal(m.Values, values) {
+		t.Errorf("%d points page by page, %d at once, %v", len(values), len(m.Values), err)
+	}
+	errs := q
+	errs.Type, errs.ErrorCode = insight.ErrorRate, "Client.UnauthorizedOperation"
+	if m, err := l.InsightMetrics(ctx, errs); err != nil || len(m.Values) != 1 || m.Values[0] != 60 {
+		t.Errorf("errors: %+v, %v", m, err)
+	}
+	for name, spoil := range map[string]func(q *MetricQuery){
+		"no name":            func(q *MetricQuery) { q.EventName = "" },
+		"no type":            func(q *MetricQuery) { q.Type = "" },
+		"no code":            func(q *MetricQuery) { q.Type = insight.ErrorRate },
+		"code of calls":      func(q *MetricQuery) { q.ErrorCode = "x" },
+		"period":             func(q *MetricQuery) { q.Period = 120 },
+		"times":              func(q *MetricQuery) { q.Start, q.End = now, now },
+		"too many":           func(q *MetricQuery) { q.Period, q.Zeros = 60, true },
+		"too many asked for": func(q *MetricQuery) { q.MaxResults = 21601 },
+		"category":           func(q *MetricQuery) { q.Category = "x" },
+	} {
+		bad := q
+		spoil(&bad)
+		if _, err := l.InsightMetrics(ctx, bad); err == nil {
+			t.Errorf("%s: was taken", name)
+		}
+	}
+}
+
+// TestInsightsOfTheService reads records as the service publishes them, in both forms, beside those of the lake.
+func TestInsightsOfTheService(t *testing.T) {
+	fs := vfs.NewMem()
+	flat := `{"eventVersion":"1.07","eventCategory":"Insight","eventType":"AwsCloudTrailInsight","eventID":"a1b2c3d4-1111-4222-8333-444455556666","eventTime":"2026-03-14T02:10:00Z","awsRegion":"us-east-1","recipientAccountId":"111122223333","sharedEventID":"0f0e0d0c-1111-4222-8333-444455556666","insightSource":"arn:aws:cloudtrail:us-east-1:111122223333:eventdatastore/11112222-3333-4444-5555-666677778888","insightState":"%s","insightEventSource":"autoscaling.amazonaws.com","insightEventName":"CompleteLifecycleAction","insightType":"ApiCallRateInsight","insightContext":{"baselineAverage":0.0000882145,"insightAverage":%s,"baselineDuration":11336,"insightDuration":5,"attributions":[{"attribute":"userIdentityArn","insight":[{"value":"arn:aws:sts::111122223333:assumed-role/CodeDeployRole","average":0.6}],"baseline":[]}]}}`
+	trail := `{"eventVersion":"1.08","eventTime":"2026-03-15T03:00:00Z","awsRegion":"us-east-1","eventID":"b1b2c3d4-1111-4222-8333-444455556666","eventType":"AwsCloudTrailInsight","recipientAccountId":"111122223333","sharedEventID":"1f0e0d0c-1111-4222-8333-444455556666","insightDetails":{"state":"Start","eventSource":"ec2.amazonaws.com","eventName":"RunInstances","insightType":"ApiErrorRateInsight","errorCode":"Client.InstanceLimitExceeded","insightContext":{"statistics":{"baseline":{"average":0.0017},"insight":{"average":18},"insightDuration":1,"baselineDuration":10080},"attributions":[{"attribute":"userAgent","insight":[{"value":"aws-cli/2","average":18}],"baseline":[]}]}},"eventCategory":"Insight"}`
+	start := strings.Replace(fmt.Sprintf(flat, "Start", "0.6"), "a1b2", "a0b2", 1)
+	end := strings.Replace(fmt.Sprintf(flat, "End", "0.8"), "02:10", "02:14", 1)
+	for name, text := range map[string]string{"flat.json": "{\"Records\":[" + start + "," + end + "]}", "trail.json": trail} {
+		f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := insightLake(t, fs, stands(insightDay.AddDate(0, 0, 60)), Options{})
+	ctx := context.Background()
+	r, err := l.Import(ctx, ImportOptions{Store: InsightsStore, Schema: event.Insights, Paths: []string{"flat.json", "trail.json"}})
+	if err != nil || r.Stored != 3 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	enableTest(t, l, InsightSettings{})
+	putAll(t, storeTest(t, l), traffic(30), 3000)
+	detectTest(t, l)
+	got := queryTest(t, l, `SELECT insightEventName, insightState, insightContext.insightAverage, insightContext.baselineAverage, insightErrorCode, cardinality(insightContext.attributions) FROM insights WHERE awsRegion = 'us-east-1' ORDER BY eventTime`)
+	want := []string{"CompleteLifecycleAction|Start|0.6|8.82145e-05|NULL|1", "CompleteLifecycleAction|End|0.8|8.82145e-05|NULL|1", "RunInstances|Start|18|0.0017|Client.InstanceLimitExceeded|1"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("by SQL:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	list, err := l.Insights(ctx, InsightFilter{Region: "us-east-1"})
+	if err != nil || len(list) != 2 || list[0].ErrorCode != "Client.InstanceLimitExceeded" || list[0].Average != 18 || len(list[0].Attributions) != 1 || list[1].Average != 0.8 || list[1].Minutes != 5 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if list, err := l.Insights(ctx, InsightFilter{}); err != nil || len(list) != 4 {
+		t.Errorf("%d in all, %v", len(list), err)
+	}
+	// Readers of other accounts see none of it.
+	for account, n := range map[string]int{"111122223333": 4, "999999999999": 0} {
+		view := l.As(Scope{Stores: []string{All}, Accounts: []string{account}})
+		if list, err := view.Insights(ctx, InsightFilter{}); err != nil || len(list) != n {
+			t.Errorf("account %s sees %d, %v", account, len(list), err)
+		}
+	}
+	if list, err := l.As(Scope{Stores: []string{DefaultStore}, Accounts: []string{All}}).Insights(ctx, InsightFilter{}); err != nil || len(list) != 0 {
+		t.Errorf("without the store of records %d are seen, %v", len(list), err)
+	}
+}

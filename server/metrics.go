@@ -47,6 +47,7 @@ func newMetrics(lake *engine.Lake) *metrics {
 	}
 	m.registry.MustRegister(m.open, m.connections, m.refused, m.signIns, m.statements, m.took, m.rows, m.bytes, m.copied,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newInsightCollector(lake),
 		storeCollector{lake, prometheus.NewDesc("cairn_store_events", "Events in a store.", []string{"store"}, nil)})
 	return m
 }
@@ -93,5 +94,54 @@ func (c storeCollector) Describe(to chan<- *prometheus.Desc) { to <- c.events }
 func (c storeCollector) Collect(to chan<- prometheus.Metric) {
 	for _, s := range c.lake.Stores() {
 		to <- prometheus.MustNewConstMetric(c.events, prometheus.GaugeValue, float64(s.Events()), s.Name())
+	}
+}
+
+// insightCollector reads what was done about insights when it is asked.
+type insightCollector struct {
+	lake                                              *engine.Lake
+	runs, failures, events, seconds, notices, records *prometheus.Desc
+	provisional, series, learning                     *prometheus.Desc
+}
+
+func newInsightCollector(lake *engine.Lake) insightCollector {
+	d := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("cairn_insight_"+name, help, labels, nil)
+	}
+	return insightCollector{
+		lake: lake,
+		runs: d("looks_total", "Looks at a store for unusual activity."), failures: d("failures_total", "Looks that have failed and are tried again."),
+		events: d("events_total", "Events analysed."), seconds: d("seconds_total", "Time that it has taken."),
+		notices:     d("notices_total", "Incidents that were noticed before they had a record."),
+		records:     d("records_total", "Records written, by what they say.", "state"),
+		provisional: d("provisional_incidents", "Incidents without a record, because events may still come that change them."),
+		series:      d("series", "Series of calls that are watched."), learning: d("learning_series", "Series in their first 14 days, which have no verdicts."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c insightCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.runs, c.failures, c.events, c.seconds, c.notices, c.records, c.provisional, c.series, c.learning} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c insightCollector) Collect(to chan<- prometheus.Metric) {
+	f := c.lake.InsightFigures()
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	count(c.runs, float64(f.Runs))
+	count(c.failures, float64(f.Failures))
+	count(c.events, float64(f.Events))
+	count(c.seconds, f.Time.Seconds())
+	count(c.notices, float64(f.Notices))
+	count(c.records, float64(f.Starts), "start")
+	count(c.records, float64(f.Ends), "end")
+	count(c.records, float64(f.Withdrawn), "withdrawn")
+	count(c.records, float64(f.Reinstated), "reinstated")
+	for d, v := range map[*prometheus.Desc]int64{c.provisional: f.Provisional, c.series: f.Series, c.learning: f.Learning} {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v))
 	}
 }

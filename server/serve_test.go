@@ -102,7 +102,7 @@ func TestHealthReadinessMetrics(t *testing.T) {
 	}
 	// A figure's name ends with its unit, and with total if it only grows; what has no
 	// unit is named for what it counts.
-	name := regexp.MustCompile(`^cairn_[a-z_]+(_bytes|_seconds|_total|_connections|_events)$`)
+	name := regexp.MustCompile(`^cairn_[a-z_]+(_bytes|_seconds|_total|_connections|_events|_series|_incidents)$`)
 	ours := 0
 	for line := range strings.Lines(body) {
 		parts := strings.Fields(line)

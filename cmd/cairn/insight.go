@@ -24,7 +24,7 @@ day are listed as expected, not reported.`,
   cairn insight list --expected
   cairn query "SELECT eventTime, insightState, insightEventName, insightContext.insightAverage FROM insights"`,
 	}
-	cmd.AddCommand(p.insightEnableCommand(), p.insightDisableCommand(), p.insightListCommand(), p.insightDetectCommand(), p.insightMeasureCommand())
+	cmd.AddCommand(p.insightEnableCommand(), p.insightDisableCommand(), p.insightListCommand(), p.insightShowCommand(), p.insightMetricsCommand(), p.insightDetectCommand(), p.insightMeasureCommand())
 	return cmd
 }
 

@@ -71,15 +71,27 @@ type Band struct {
 
 // Bands returns the expected calls of the 24 hours of day s.Next.
 func (d *Detector) Bands(s *State) (bands [24]Band) {
+	copy(bands[:], d.BandsOf(s, 60))
+	return bands
+}
+
+// BandsOf returns the expected calls of the steps of so many minutes, a divisor of a day's, of day s.Next. High is by the longest
+// of the windows that is no longer than a step, 5 minutes at least.
+func (d *Detector) BandsOf(s *State, minutes int) []Band {
 	s.freeze(&d.model, &d.params)
 	d.frozen = false
 	m := &d.model
-	const w = windowCount - 1
-	for h := range bands {
-		from := int32(h) * 60
-		want := m.expect(from, from+60)
-		a := m.dispersion(w, from+59)
-		bands[h] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(want, a, d.params.MinCalls))}
+	w := 0
+	for w+1 < windowCount && int(windows[w+1]) <= minutes {
+		w++
+	}
+	bands := make([]Band, DayMinutes/minutes)
+	for i := range bands {
+		from := int32(i * minutes)
+		to := from + int32(minutes)
+		want := m.expect(from, to)
+		a := m.dispersion(w, to-1)
+		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(w, want, a, d.params.MinCalls))}
 	}
 	return bands
 }
@@ -87,11 +99,11 @@ func (d *Detector) Bands(s *State) (bands [24]Band) {
 // deviation of a negative binomial number.
 func deviation(want, a float64) float64 { return math.Sqrt(want + float64(a*float64(want*want))) }
 
-// most returns the largest number of calls in an hour that is not unusual.
-func (m *model) most(want, a float64, minCalls uint64) float64 {
+// most returns the largest number of calls in a window that is not unusual.
+func (m *model) most(w int, want, a float64, minCalls uint64) float64 {
 	least := max(float64(minCalls), atLeastTimes*want)
 	if m.sparse {
-		least = max(least, float64(m.need(windowCount-1)))
+		least = max(least, float64(m.need(w)))
 	}
 	lo, hi := 0.0, max(least, 1)
 	for tail(hi, want, a) < m.threshold && hi < 1<<40 {
