@@ -14,9 +14,10 @@ import (
 	"github.com/cairndb/cairn/sql/sqltest"
 )
 
-// heapPeak runs f and returns by how much the heap has grown at most, garbage of
-// a few collections included.
-func heapPeak(f func()) int64 {
+// heapPeak runs f and returns by how much the heap has grown at most: what is live,
+// as seen between collections that it runs all the time, too little on a busy
+// machine but never too much; or with the garbage of a few collections.
+func heapPeak(live bool, f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
 	var before runtime.MemStats
 	runtime.GC()
@@ -29,11 +30,14 @@ func heapPeak(f func()) int64 {
 			select {
 			case <-stop:
 				return
-			case <-time.After(2 * time.Millisecond):
-				var m runtime.MemStats
-				runtime.ReadMemStats(&m)
-				peak.Store(max(peak.Load(), int64(m.HeapAlloc)-int64(before.HeapAlloc)))
+			case <-time.After(3 * time.Millisecond):
 			}
+			var m runtime.MemStats
+			if live {
+				runtime.GC()
+			}
+			runtime.ReadMemStats(&m)
+			peak.Store(max(peak.Load(), int64(m.HeapAlloc)-int64(before.HeapAlloc)))
 		}
 	}()
 	f()
@@ -64,6 +68,13 @@ var repeated = []string{
 	"SELECT t.n, b.words FROM large a CROSS JOIN UNNEST(a.numbers) t(n) JOIN large b ON b.zero = t.n - t.n",
 	"SELECT a.n, a.words FROM (SELECT n, words FROM large, UNNEST(numbers) t(n)) a JOIN (SELECT n FROM large, UNNEST(numbers) t(n)) b ON a.n = b.n",
 	"SELECT a.n, a.words FROM (SELECT n, words FROM large, UNNEST(numbers) t(n)) a FULL JOIN (SELECT n, words FROM large, UNNEST(numbers) t(n)) b ON a.n = b.n",
+	"SELECT array_agg(words) FROM large, UNNEST(numbers) t(n)",
+	"SELECT array_agg(words ORDER BY n) FROM large, UNNEST(numbers) t(n)",
+	"SELECT map_agg(n, words) FROM large, UNNEST(numbers) t(n)",
+	"SELECT max_by(words, n, 5000) FROM large, UNNEST(numbers) t(n)",
+	"SELECT max_by(words, n), arbitrary(words), max(words) FROM large, UNNEST(numbers) t(n) WHERE n < 9000",
+	"SELECT n % 5000, max_by(words, n) FROM large, UNNEST(numbers) t(n) GROUP BY 1",
+	"SELECT n % 5000, max_by(words, n), arbitrary(words), max(words) FROM large, UNNEST(numbers) t(n) WHERE n < 9000 GROUP BY 1",
 	"SELECT words FROM large, UNNEST(numbers) t(n) UNION SELECT words FROM large, UNNEST(numbers) t(n) WHERE n < 9000",
 	"WITH x AS (SELECT words, n FROM large, UNNEST(numbers) t(n) ORDER BY n LIMIT 100000) SELECT count(*), max(a.words) FROM x a JOIN x b ON a.n = b.n WHERE a.n < 9000",
 	"SELECT n, u.w FROM large, UNNEST(numbers) t(n), UNNEST(words) u(w) WHERE n < 2",
@@ -78,6 +89,16 @@ var repeated = []string{
 	"SELECT reduce(numbers, words, (s, x) -> s, s -> s) FROM large",
 	"SELECT reduce_agg(n, 0, (s, x) -> s + x, (s, t) -> s + t), count(DISTINCT words) FROM large, UNNEST(numbers) t(n) WHERE n < 9000",
 	"SELECT words, attrs, n, count(*) FROM large, UNNEST(numbers) t(n) WHERE n < 9000 GROUP BY GROUPING SETS ((words, n), (attrs), ())",
+	"SELECT k, repeat(words, 5000) FROM large, UNNEST(attrs) t(k, v)",
+	"SELECT ngrams(repeat(slice(words, 1, 1000), 1000), 100) FROM large",
+	"SELECT combinations(repeat(slice(words, 1, 10000), 30), 5) FROM large",
+	"SELECT transform(sequence(1, 1000000), x -> x + n) FROM large, UNNEST(numbers) t(n)",
+	"SELECT n % 5000, max_by(ab, n) FROM large, UNNEST(numbers) t(n) GROUP BY 1",
+	"SELECT map_agg(n, ab), map_agg(n, CAST(n AS varchar) || substr(ab, 9999)) FROM large, UNNEST(numbers) t(n)",
+	"SELECT array_agg(CAST(n AS varchar) || substr(ab, 9999)) FROM large, UNNEST(numbers) t(n)",
+	"SELECT listagg(CAST(n AS varchar) || substr(ab, 9999)) WITHIN GROUP (ORDER BY n) FROM large, UNNEST(numbers) t(n)",
+	"SELECT n, lpad(ab, 16000000, 'x') FROM large, UNNEST(numbers) t(n) ORDER BY n",
+	"SELECT ARRAY(SELECT words FROM UNNEST(numbers) u(m)) FROM large",
 	"SELECT n, words IN (SELECT words FROM large) FROM large, UNNEST(numbers) t(n) WHERE n < 3",
 }
 
@@ -95,7 +116,7 @@ func TestRepeatedValues(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
 		var err error
 		start := time.Now()
-		grown := heapPeak(func() {
+		grown := heapPeak(false, func() {
 			err = drain(sql.Query(ctx, large, q, nil, sql.Options{Workers: 2, Memory: 256 << 20, Files: &spill.MemFiles{}, Disk: 64 << 20}))
 		})
 		cancel()
@@ -103,7 +124,7 @@ func TestRepeatedValues(t *testing.T) {
 		if err != nil && codeOf(err) == sqlerr.Internal {
 			t.Errorf("%s\n%v", q, err)
 		}
-		if grown > 900<<20 {
+		if grown > 1200<<20 {
 			t.Errorf("%s\nhas grown by %d MiB, with a budget of 256 MiB", q, grown>>20)
 		}
 	}

@@ -235,7 +235,7 @@ func (op *aggregateOp) newLoading(q *query) *groups {
 	g := op.newGroups(q)
 	for i := range op.aggs {
 		if a := &op.aggs[i]; g.sets[i] != nil && !a.takesInOrder() {
-			g.accs[i] = a.fn.New()
+			g.accs[i] = q.accumulator(a.fn)
 			g.accs[i].Grow(g.table.len())
 		}
 	}

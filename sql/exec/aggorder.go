@@ -66,10 +66,16 @@ func flatBytes(v *column.Vector) int64 {
 		leaf, j := v.Leaf(0)
 		return int64(v.Len) * (16 + spanBytes(leaf, j, j+1))
 	}
-	n := int64(0)
+	n, size := int64(0), int64(0)
+	var last *column.Vector
+	lastAt := -1
 	for i := range v.Len {
 		leaf, j := v.Leaf(i)
-		n += 16 + spanBytes(leaf, j, j+1)
+		if leaf != last || j != lastAt {
+			// A large value may stand in many rows.
+			last, lastAt, size = leaf, j, 16+spanBytes(leaf, j, j+1)
+		}
+		n += size
 	}
 	return n
 }
@@ -125,7 +131,7 @@ func vectorsOf(list []*column.Appender) []*column.Vector {
 func (r *orderedRows) bytes() int64 { return r.held + int64(4*cap(r.of)+8*cap(r.place)) }
 
 // feed gives the rows to an accumulator in their order.
-func (r *orderedRows) feed(q *query, a *aggregate, acc fn.Accumulator) error {
+func (r *orderedRows) feed(q *query, a *aggregate, acc fn.Accumulator, charge func() error) error {
 	keys := vectorsOf(r.keys)
 	rows := make([]int32, len(r.of))
 	for i := range rows {
@@ -154,7 +160,7 @@ func (r *orderedRows) feed(q *query, a *aggregate, acc fn.Accumulator) error {
 			return 1
 		})
 	}
-	return feedRows(q, acc, r.of, vectorsOf(r.args), rows)
+	return feedRows(q, acc, r.of, vectorsOf(r.args), rows, charge)
 }
 
 // order compares two values in the order of the key.
@@ -176,8 +182,8 @@ func (k *sortKey) order(v *column.Vector, x, y int) int {
 }
 
 // feedRows adds the given rows of args to an accumulator, in that order. of is
-// the group of each row, nil when there is but one.
-func feedRows(q *query, acc fn.Accumulator, of []uint32, args []*column.Vector, rows []int32) error {
+// the group of each row, nil when there is but one. charge is called for every batch.
+func feedRows(q *query, acc fn.Accumulator, of []uint32, args []*column.Vector, rows []int32, charge func() error) error {
 	part := make([]*column.Vector, len(args))
 	var groups []uint32
 	for from := 0; from < len(rows); from += batchRows {
@@ -195,6 +201,9 @@ func feedRows(q *query, acc fn.Accumulator, of []uint32, args []*column.Vector, 
 			}
 		}
 		if err := acc.Add(groups, part, len(at)); err != nil {
+			return err
+		}
+		if err := charge(); err != nil {
 			return err
 		}
 	}

@@ -150,6 +150,7 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 // aggregates.
 type groups struct {
 	op    *aggregateOp
+	q     *query
 	table *tupleTable
 	accs  []fn.Accumulator // nil for DISTINCT ones until the end
 	sets  []*tupleTable    // for DISTINCT: tuples of group number (if there are keys) and arguments
@@ -170,6 +171,7 @@ type groups struct {
 func (op *aggregateOp) newGroups(q *query) *groups {
 	g := &groups{op: op, keyed: make([]*column.Vector, len(op.keys))}
 	g.mem = account{m: q.mem, what: "GROUP BY", todo: "group by fewer distinct values, filter more rows, or raise the budget"}
+	g.q = q
 	g.begin()
 	return g
 }
@@ -186,7 +188,7 @@ func (g *groups) begin() {
 		case op.keepsRows(a):
 			g.rows[i] = newOrderedRows(a)
 		default:
-			g.accs[i] = a.fn.New()
+			g.accs[i] = g.q.accumulator(a.fn)
 			g.accs[i].Grow(g.table.len())
 		}
 	}
@@ -450,6 +452,9 @@ func (g *groups) merge(o *groups) error {
 	n := g.table.len()
 	for i, acc := range g.accs {
 		if g.rows[i] != nil {
+			if err := g.mem.hold(g.bytes() + o.rows[i].bytes()); err != nil {
+				return err
+			}
 			g.rows[i].merge(o.rows[i], numbers)
 			continue
 		}
@@ -495,10 +500,10 @@ func (g *groups) finishLate(q *query) error {
 		if g.accs[i] != nil {
 			continue
 		}
-		acc := g.op.aggs[i].fn.New()
+		acc := q.accumulator(g.op.aggs[i].fn)
 		acc.Grow(g.table.len())
 		if rows := g.rows[i]; rows != nil {
-			if err := rows.feed(q, &g.op.aggs[i], acc); err != nil {
+			if err := rows.feed(q, &g.op.aggs[i], acc, func() error { return g.mem.hold(g.bytes() + acc.Bytes()) }); err != nil {
 				return placed(err, g.op.aggs[i].pos)
 			}
 			g.accs[i], g.rows[i] = acc, nil
@@ -534,8 +539,14 @@ func (g *groups) finishLate(q *query) error {
 			if err := acc.Add(of, args, to-from); err != nil {
 				return placed(err, g.op.aggs[i].pos)
 			}
+			if err := g.mem.hold(g.bytes() + acc.Bytes()); err != nil {
+				return err
+			}
 		}
 		g.accs[i], g.sets[i] = acc, nil
+		if err := g.charge(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -546,12 +557,23 @@ func (g *groups) emit(w *worker, emit func(*frame) error) error {
 	defer w.enter(was)
 	n := g.table.len()
 	cols := g.table.vectors()
+	made := int64(0)
 	for i, acc := range g.accs {
+		if err := w.q.live(); err != nil {
+			return err
+		}
+		// The result is about as large as the state, which goes then.
+		if err := g.mem.hold(g.bytes() + made + acc.Bytes()); err != nil {
+			return err
+		}
 		v, err := acc.Result()
 		if err != nil {
 			return placed(err, g.op.aggs[i].pos)
 		}
-		cols = append(cols, v)
+		cols, g.accs[i], made = append(cols, v), nil, made+vectorBytes(v)
+	}
+	if err := g.mem.hold(g.bytes() + made); err != nil {
+		return err
 	}
 	for from := 0; from < n; from += batchRows {
 		if err := w.q.live(); err != nil {

@@ -18,49 +18,13 @@ import (
 // some of them are the same: most are small.
 const shareBytes = 64 << 10
 
-// copyBytes is how many bytes a flat copy of values [from, to) of a vector takes.
-// It shares their text.
-func copyBytes(v *column.Vector, from, to int) int64 {
-	n := int64(to - from)
-	switch {
-	case n <= 0:
-		return 0
-	case v.Type.Payload() != column.PayloadNested:
-		return 16 * n
-	case v.Const:
-		return n * copyBytes(leafOf(v), 0, 1)
-	case v.Dict != nil:
-		sum := int64(0)
-		for _, c := range v.Codes[from:to] {
-			sum += copyBytes(v.Dict, int(c), int(c)+1)
-		}
-		return sum
-	}
-	sum := 4 * n
-	for _, c := range v.Children {
-		if v.Offsets != nil {
-			sum += copyBytes(c, int(v.Offsets[from]), int(v.Offsets[to]))
-		} else {
-			sum += copyBytes(c, from, to)
-		}
-	}
-	return sum
-}
-
-// leafOf returns the one value of a constant as a vector of its own.
-func leafOf(v *column.Vector) *column.Vector {
-	one := *v
-	one.Const, one.Len = false, 1
-	return &one
-}
-
 // laidBytes is how many bytes it takes to lay nested values flat that are not;
 // nothing for others.
 func laidBytes(v *column.Vector) int64 {
 	if v.Type.Payload() != column.PayloadNested || v.Dict == nil && !v.Const {
 		return 0
 	}
-	return copyBytes(v, 0, v.Len)
+	return column.CopyBytes(v, 0, v.Len)
 }
 
 // wholeBytes is what a vector holds together with its dictionary.
@@ -91,9 +55,9 @@ func gather(v *column.Vector, at []int32) *column.Vector {
 	}
 	n := int64(0)
 	for _, p := range at {
-		n += copyBytes(v, int(p), int(p)+1)
+		n += column.CopyBytes(v, int(p), int(p)+1)
 	}
-	if n <= shareBytes || n <= 2*copyBytes(v, 0, v.Len) {
+	if n <= shareBytes || n <= 2*column.CopyBytes(v, 0, v.Len) {
 		return column.Gather(v, at)
 	}
 	out := &column.Vector{Type: v.Type, Len: len(at), Dict: v, Codes: make([]uint32, len(at))}
@@ -173,7 +137,7 @@ func (p *picker) add(v *column.Vector, i int) {
 		return
 	}
 	leaf, j := v.Leaf(i)
-	size := copyBytes(leaf, j, j+1)
+	size := column.CopyBytes(leaf, j, j+1)
 	p.laid += size
 	if v.Dict == nil && !v.Const {
 		p.bytes += size

@@ -87,7 +87,7 @@ func assembleNested(w *worker, t *column.Type, n int, pieces []piece) *column.Ve
 	copied := int64(0)
 	for _, p := range pieces {
 		if p.v.Dict == nil && !p.v.Const {
-			copied += copyBytes(p.v, 0, p.v.Len)
+			copied += column.CopyBytes(p.v, 0, p.v.Len)
 		}
 	}
 	w.q.fits(copied, "a result")

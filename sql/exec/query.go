@@ -243,12 +243,24 @@ type worker struct {
 	since time.Time
 }
 
-func (q *query) newWorker() *worker {
-	w := &worker{q: q, dict: make([]dictCache, q.caches)}
+// context is what functions know of the query.
+func (q *query) context() *fn.Context {
 	c := q.fn
 	c.Live, c.Room = q.live, q.mem.room
-	w.fn = &c
-	return w
+	return &c
+}
+
+// accumulator returns the state of an aggregate that works for the query.
+func (q *query) accumulator(a *fn.BoundAggregate) fn.Accumulator {
+	acc := a.New()
+	if w, ok := acc.(fn.Watched); ok {
+		w.Watch(q.context())
+	}
+	return acc
+}
+
+func (q *query) newWorker() *worker {
+	return &worker{q: q, dict: make([]dictCache, q.caches), fn: q.context()}
 }
 
 // opStats is what EXPLAIN ANALYZE tells of an operator.

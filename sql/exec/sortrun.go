@@ -88,7 +88,7 @@ func (s *sorter) piece(order []int32) int {
 		size := int64(0)
 		for k, p := range order {
 			at := int(uint32(s.at[p]))
-			if size += copyBytes(s.chunks[s.at[p]>>32][i], at, at+1); size > most && k > 0 {
+			if size += column.CopyBytes(s.chunks[s.at[p]>>32][i], at, at+1); size > most && k > 0 {
 				order = order[:k]
 				break
 			}

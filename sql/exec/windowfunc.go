@@ -287,7 +287,7 @@ func (op *windowOp) windowAggregate(b *windowBlock, f *windowFunc) (*column.Vect
 		}
 		of[i] = int32(len(los) - 1)
 	}
-	acc := f.agg.New()
+	acc := b.q.accumulator(f.agg)
 	a := &frameRun{b: b, f: f, args: args, n: n, lo: los, hi: his}
 	a.mem = account{m: b.q.mem, what: b.mem.what, todo: b.mem.todo}
 	defer a.mem.release()
@@ -333,7 +333,7 @@ func (op *windowOp) aggregateRanges(b *windowBlock, f *windowFunc, args []*colum
 			a.held = sum.Bytes()
 		}
 		a.lo, a.hi = r.lo, r.hi
-		acc, total := f.agg.New(), int64(0)
+		acc, total := b.q.accumulator(f.agg), int64(0)
 		acc.Grow(b.n)
 		for i := range r.lo {
 			total += int64(r.hi[i] - r.lo[i])
@@ -463,7 +463,7 @@ func (a *frameRun) tree(acc fn.Accumulator) error {
 	for below := a.n / leafRows; below > 0; below /= 2 {
 		level := make([]fn.Accumulator, below)
 		for j := range level {
-			part := a.f.agg.New()
+			part := a.b.q.accumulator(a.f.agg)
 			part.Grow(1)
 			var err error
 			if len(levels) == 0 {

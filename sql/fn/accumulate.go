@@ -173,6 +173,7 @@ type slots struct {
 	str   []string
 	boxed []*column.Vector // of nested types: one value each
 	held  int64
+	watched
 }
 
 const (
@@ -200,10 +201,10 @@ func (s *slots) grow(n int) {
 
 // put stores value i of v, which may be NULL. Text is copied, for it may be a
 // small part of a page that could go.
-func (s *slots) put(g uint32, v *column.Vector, i int) {
+func (s *slots) put(g uint32, v *column.Vector, i int) error {
 	if v.IsNull(i) {
 		s.state[g] = slotNull
-		return
+		return nil
 	}
 	s.state[g] = slotValue
 	v, i = v.Leaf(i)
@@ -216,20 +217,37 @@ func (s *slots) put(g uint32, v *column.Vector, i int) {
 	case column.PayloadF64:
 		s.f64[g] = v.F64[i]
 	case column.PayloadStr:
+		s.made = max(0, s.made-len(s.str[g]))
+		if err := s.takeBytes(len(v.Str[i])); err != nil {
+			return err
+		}
 		s.held += int64(len(v.Str[i]) - len(s.str[g]))
 		s.str[g] = cloneText(v.Str[i])
 	default:
+		s.made = max(0, s.made-int(boxBytes(s.boxed[g])))
+		if err := s.take(v, i); err != nil {
+			return err
+		}
 		b := newBuilder(s.t, 1)
 		push(b, v, i)
-		s.held += 256
+		s.held += boxBytes(b) - boxBytes(s.boxed[g])
 		s.boxed[g] = b
 	}
+	return nil
+}
+
+// boxBytes is what a nested value of a group takes.
+func boxBytes(b *column.Vector) int64 {
+	if b == nil {
+		return 0
+	}
+	return 256 + vectorBytes(b) + column.TextBytes(b, 0, b.Len)
 }
 
 func cloneText(s string) string { return string([]byte(s)) }
 
-// take stores what slot i of another slots holds.
-func (s *slots) take(g uint32, o *slots, i int) {
+// move stores what slot i of another slots holds.
+func (s *slots) move(g uint32, o *slots, i int) {
 	s.state[g] = o.state[i]
 	switch {
 	case s.i64 != nil:
@@ -243,7 +261,7 @@ func (s *slots) take(g uint32, o *slots, i int) {
 		s.held += int64(len(o.str[i]) - len(s.str[g]))
 		s.str[g] = o.str[i]
 	default:
-		s.held += 256
+		s.held += boxBytes(o.boxed[i]) - boxBytes(s.boxed[g])
 		s.boxed[g] = o.boxed[i]
 	}
 }
@@ -306,6 +324,7 @@ type collected struct {
 	groups []uint32
 	cols   []*column.Vector
 	held   int64
+	watched
 }
 
 func newCollected(types ...*column.Type) collected {
@@ -328,10 +347,11 @@ func (c *collected) add(g uint32, args []*column.Vector, i int) error {
 	}
 	c.groups = append(c.groups, g)
 	for k, col := range c.cols {
-		push(col, args[k], i)
-		if leaf, j := args[k].Leaf(i); leaf.Str != nil {
-			c.held += int64(len(leaf.Str[j]))
+		if err := c.take(args[k], i); err != nil {
+			return err
 		}
+		push(col, args[k], i)
+		c.held += column.TextBytes(args[k], i, i+1)
 	}
 	return nil
 }
@@ -380,6 +400,7 @@ type valueTable struct {
 	hashes []uint64
 	slots  []int32 // entry+1, 0 for free; a power of two of them
 	held   int64
+	watched
 }
 
 func newValueTable(t *column.Type) *valueTable { return &valueTable{values: newBuilder(t, 0)} }
@@ -387,7 +408,7 @@ func newValueTable(t *column.Type) *valueTable { return &valueTable{values: newB
 func pairHash(g uint32, h uint64) uint64 { return combine(uint64(g)+1, h) }
 
 // find returns the number of a pair; added says that it is new.
-func (t *valueTable) find(g uint32, v *column.Vector, i int) (entry int, added bool) {
+func (t *valueTable) find(g uint32, v *column.Vector, i int) (entry int, added bool, err error) {
 	h := pairHash(g, HashAt(v, i))
 	if 4*(len(t.groups)+1) > 3*len(t.slots) {
 		t.rehash(max(16, 2*len(t.slots)))
@@ -397,16 +418,17 @@ func (t *valueTable) find(g uint32, v *column.Vector, i int) (entry int, added b
 		e := int(t.slots[at]) - 1
 		if e < 0 {
 			e = len(t.groups)
+			if err := t.take(v, i); err != nil {
+				return 0, false, err
+			}
 			t.slots[at] = int32(e) + 1
 			t.groups, t.hashes = append(t.groups, g), append(t.hashes, h)
 			push(t.values, v, i)
-			if leaf, j := v.Leaf(i); leaf.Str != nil {
-				t.held += int64(len(leaf.Str[j]))
-			}
-			return e, true
+			t.held += column.TextBytes(v, i, i+1)
+			return e, true, nil
 		}
 		if t.hashes[e] == h && t.groups[e] == g && EqualAt(t.values, e, v, i) {
-			return e, false
+			return e, false, nil
 		}
 	}
 }

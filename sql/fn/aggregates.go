@@ -264,6 +264,7 @@ func (e *extreme) better(v *column.Vector, i int, g uint32) bool {
 }
 
 func (e *extreme) Add(groups []uint32, args []*column.Vector, n int) error {
+	e.batch()
 	v := args[0]
 	if groups == nil {
 		v, n = usedEntries(v, n)
@@ -283,7 +284,9 @@ func (e *extreme) Add(groups []uint32, args []*column.Vector, n int) error {
 			continue
 		}
 		if g := groupOf(groups, i); e.better(v, i, g) {
-			e.put(g, v, i)
+			if err := e.put(g, v, i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -291,7 +294,7 @@ func (e *extreme) Add(groups []uint32, args []*column.Vector, n int) error {
 
 func (e *extreme) AddWeighted(g uint32, args []*column.Vector, i int, _ int64) error {
 	if !args[0].IsNull(i) && e.better(args[0], i, g) {
-		e.put(g, args[0], i)
+		return e.put(g, args[0], i)
 	}
 	return nil
 }
@@ -301,7 +304,7 @@ func (e *extreme) Merge(other Accumulator, groups []uint32) error {
 	values := o.vector()
 	for i, st := range o.state {
 		if st == slotValue && e.better(values, i, groups[i]) {
-			e.take(groups[i], &o.slots, i)
+			e.move(groups[i], &o.slots, i)
 		}
 	}
 	return nil
@@ -321,15 +324,27 @@ func (e *extremeBy) Grow(n int) {
 	e.x.grow(n)
 }
 
+// Watch implements Watched.
+func (e *extremeBy) Watch(c *Context) {
+	e.by.Watch(c)
+	e.x.Watch(c)
+}
+
 func (e *extremeBy) Add(groups []uint32, args []*column.Vector, n int) error {
+	e.by.batch()
+	e.x.batch()
 	x, y := args[0], args[1]
 	for i := range n {
 		if y.IsNull(i) {
 			continue
 		}
 		if g := groupOf(groups, i); e.by.better(y, i, g) {
-			e.by.put(g, y, i)
-			e.x.put(g, x, i)
+			if err := e.by.put(g, y, i); err != nil {
+				return err
+			}
+			if err := e.x.put(g, x, i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -340,8 +355,8 @@ func (e *extremeBy) Merge(other Accumulator, groups []uint32) error {
 	values := o.by.vector()
 	for i, st := range o.by.state {
 		if st == slotValue && e.by.better(values, i, groups[i]) {
-			e.by.take(groups[i], &o.by.slots, i)
-			e.x.take(groups[i], &o.x, i)
+			e.by.move(groups[i], &o.by.slots, i)
+			e.x.move(groups[i], &o.x, i)
 		}
 	}
 	return nil
@@ -365,7 +380,9 @@ func (a *anyValue) Add(groups []uint32, args []*column.Vector, n int) error {
 			continue
 		}
 		if !args[0].IsNull(i) {
-			a.put(g, args[0], i)
+			if err := a.put(g, args[0], i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -375,7 +392,7 @@ func (a *anyValue) Merge(other Accumulator, groups []uint32) error {
 	o := other.(*anyValue)
 	for i, st := range o.state {
 		if st == slotValue && a.state[groups[i]] != slotValue {
-			a.take(groups[i], &o.slots, i)
+			a.move(groups[i], &o.slots, i)
 		}
 	}
 	return nil

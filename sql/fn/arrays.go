@@ -337,6 +337,13 @@ func combinations(p *pacer, out *column.Vector, a *column.Vector, i int, n int64
 		}
 		p.tick(rowWork * int(n+1))
 		for _, k := range chosen {
+			size := int(column.CopyBytes(a.Children[0], from+int(k), from+int(k)+1))
+			if err := p.spend(size); err != nil {
+				return err
+			}
+			if err := p.keep(size); err != nil {
+				return err
+			}
 			push(lists.Children[0], a.Children[0], from+int(k))
 		}
 		pushEnd(lists)
@@ -482,7 +489,7 @@ func addArrays(l *library) {
 	addSequences(l, family)
 	l.scalar(Doc{Name: "repeat", Family: family, Signature: "repeat(value, count) → array", Summary: "Makes an array of one value.",
 		Example: "repeat('a', 2)", Result: "[a, a]"},
-		over("T, bigint", "array(T)", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("T, bigint", "array(T)", emitNulls(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			if args[1].IsNull(i) {
 				pushNull(out)
 				return nil
@@ -491,7 +498,14 @@ func addArrays(l *library) {
 			if n > maxArrayElements {
 				return arrayTooLong("repeat")
 			}
+			p, size := pacer{c: c}, int(column.CopyBytes(args[0], i, i+1))
+			if err := p.keep(int(max(n, 0)) * size); err != nil {
+				return err
+			}
 			for range n {
+				if err := p.spend(size); err != nil {
+					return err
+				}
 				push(out.Children[0], args[0], i)
 			}
 			pushEnd(out)
@@ -512,7 +526,7 @@ func addArrays(l *library) {
 		})))
 	l.scalar(Doc{Name: "ngrams", Family: family, Signature: "ngrams(array, n) → array of arrays", Summary: "Gives every run of n neighbours.",
 		Example: "ngrams(array[1, 2, 3], 2)", Result: "[[1, 2], [2, 3]]"},
-		over("array(T), bigint", "array(array(T))", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("array(T), bigint", "array(array(T))", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			from, to := span(args[0], i)
 			n := intAt(args[1], i)
 			if n < 1 {
@@ -522,7 +536,14 @@ func addArrays(l *library) {
 			if (to-from)*size > maxArrayElements {
 				return arrayTooLong("ngrams")
 			}
+			p := pacer{c: c}
+			if err := p.keep(size * int(column.CopyBytes(args[0].Children[0], from, to))); err != nil {
+				return err
+			}
 			for e := from; e+size <= to; e++ {
+				if err := p.spend(rowWork * (size + 1)); err != nil {
+					return err
+				}
 				for k := range size {
 					push(out.Children[0].Children[0], args[0].Children[0], e+k)
 				}

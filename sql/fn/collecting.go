@@ -32,6 +32,7 @@ func (t *topValues) Grow(n int) {
 }
 
 func (t *topValues) Add(groups []uint32, args []*column.Vector, n int) error {
+	t.batch()
 	by, limit := args[len(args)-2], args[len(args)-1]
 	for i := range n {
 		if by.IsNull(i) {
@@ -76,11 +77,12 @@ func (t *topValues) best() (positions, offsets []int32) {
 func (t *topValues) shrink() {
 	positions, offsets := t.best()
 	kept := newCollected()
-	kept.n = t.n
+	kept.n, kept.watched = t.n, t.watched
 	for _, c := range t.cols {
 		b := newBuilder(c.Type, len(positions))
 		for _, p := range positions {
 			push(b, c, int(p))
+			kept.held += column.TextBytes(c, int(p), int(p)+1)
 		}
 		kept.cols = append(kept.cols, b)
 	}
@@ -94,6 +96,7 @@ func (t *topValues) shrink() {
 }
 
 func (t *topValues) Merge(other Accumulator, groups []uint32) error {
+	t.batch()
 	o := other.(*topValues)
 	for i, n := range o.limits {
 		t.limits[groups[i]] = max(t.limits[groups[i]], n)
@@ -128,6 +131,7 @@ type arrayAgg struct {
 func (a *arrayAgg) Grow(n int) { a.grow(n) }
 
 func (a *arrayAgg) Add(groups []uint32, args []*column.Vector, n int) error {
+	a.batch()
 	for i := range n {
 		if err := a.add(groupOf(groups, i), args, i); err != nil {
 			return err
@@ -137,6 +141,7 @@ func (a *arrayAgg) Add(groups []uint32, args []*column.Vector, n int) error {
 }
 
 func (a *arrayAgg) Merge(other Accumulator, groups []uint32) error {
+	a.batch()
 	o := other.(*arrayAgg)
 	for i, g := range o.groups {
 		if err := a.add(groups[g], o.cols, i); err != nil {
@@ -175,6 +180,7 @@ type listAgg struct {
 const listBytesMax = 1 << 20
 
 func (a *listAgg) Add(groups []uint32, args []*column.Vector, n int) error {
+	a.batch()
 	for i := range n {
 		if args[0].IsNull(i) {
 			continue
@@ -253,6 +259,8 @@ type mapAgg struct {
 	lists  *arrayAgg      // multimap_agg: groups are the numbers of the keys
 	union  bool           // the argument is a map
 	result *column.Type
+	held   int64 // text of values
+	watched
 }
 
 func newMapAgg(result *column.Type, multi, union bool) *mapAgg {
@@ -271,18 +279,44 @@ func (m *mapAgg) Grow(n int) {
 }
 
 func (m *mapAgg) put(g uint32, keys *column.Vector, k int, values *column.Vector, i int) error {
-	e, added := m.keys.find(g, keys, k)
+	e, added, err := m.keys.find(g, keys, k)
+	if err != nil {
+		return err
+	}
 	if m.lists != nil {
 		m.lists.grow(e + 1)
 		return m.lists.add(uint32(e), []*column.Vector{values}, i)
 	}
 	if added {
+		if err := m.take(values, i); err != nil {
+			return err
+		}
 		push(m.values, values, i)
+		m.held += column.TextBytes(values, i, i+1)
 	}
 	return nil
 }
 
+// Watch implements Watched.
+func (m *mapAgg) Watch(c *Context) {
+	m.watched.Watch(c)
+	m.keys.Watch(c)
+	if m.lists != nil {
+		m.lists.Watch(c)
+	}
+}
+
+// batch begins a call.
+func (m *mapAgg) batch() {
+	m.watched.batch()
+	m.keys.batch()
+	if m.lists != nil {
+		m.lists.batch()
+	}
+}
+
 func (m *mapAgg) Add(groups []uint32, args []*column.Vector, n int) error {
+	m.batch()
 	for i := range n {
 		if args[0].IsNull(i) {
 			continue
@@ -306,6 +340,7 @@ func (m *mapAgg) Add(groups []uint32, args []*column.Vector, n int) error {
 }
 
 func (m *mapAgg) Merge(other Accumulator, groups []uint32) error {
+	m.batch()
 	o := other.(*mapAgg)
 	for i, s := range o.seen {
 		m.seen[groups[i]] = m.seen[groups[i]] || s
@@ -350,7 +385,7 @@ func (m *mapAgg) Bytes() int64 {
 	if m.lists != nil {
 		return b + m.lists.bytes()
 	}
-	return b + vectorBytes(m.values)
+	return b + vectorBytes(m.values) + m.held
 }
 
 // histogram counts how often each value comes. With buckets it keeps the most
@@ -366,15 +401,23 @@ type histogram struct {
 
 func (h *histogram) Grow(n int) { h.n = max(h.n, n) }
 
-func (h *histogram) put(g uint32, v *column.Vector, i int, weight int64) {
-	e, added := h.table.find(g, v, i)
+func (h *histogram) put(g uint32, v *column.Vector, i int, weight int64) error {
+	e, added, err := h.table.find(g, v, i)
+	if err != nil {
+		return err
+	}
 	if added {
 		h.counts = append(h.counts, 0)
 	}
 	h.counts[e] += weight
+	return nil
 }
 
+// Watch implements Watched.
+func (h *histogram) Watch(c *Context) { h.table.Watch(c) }
+
 func (h *histogram) Add(groups []uint32, args []*column.Vector, n int) error {
+	h.table.batch()
 	v := args[0]
 	if h.top {
 		v = args[1]
@@ -388,7 +431,9 @@ func (h *histogram) Add(groups []uint32, args []*column.Vector, n int) error {
 	}
 	for i := range n {
 		if !v.IsNull(i) {
-			h.put(groupOf(groups, i), v, i, 1)
+			if err := h.put(groupOf(groups, i), v, i, 1); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -396,16 +441,19 @@ func (h *histogram) Add(groups []uint32, args []*column.Vector, n int) error {
 
 func (h *histogram) AddWeighted(g uint32, args []*column.Vector, i int, weight int64) error {
 	if !args[0].IsNull(i) {
-		h.put(g, args[0], i, weight)
+		return h.put(g, args[0], i, weight)
 	}
 	return nil
 }
 
 func (h *histogram) Merge(other Accumulator, groups []uint32) error {
+	h.table.batch()
 	o := other.(*histogram)
 	h.buckets = max(h.buckets, o.buckets)
 	for e, g := range o.table.groups {
-		h.put(groups[g], o.table.values, e, o.counts[e])
+		if err := h.put(groups[g], o.table.values, e, o.counts[e]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -352,6 +352,9 @@ func emitting(f func(c *Context, out *column.Vector, args []*column.Vector, i in
 			if out.Len != i+1 {
 				panic("fn: a function gave more or less than one value for a row")
 			}
+			if err := pace.keep(int(column.CopyBytes(out, i, i+1))); err != nil {
+				return nil, err
+			}
 		}
 		return out, nil
 	}

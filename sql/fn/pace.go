@@ -25,6 +25,7 @@ type pacer struct {
 	// work is what was done since the last question, made the bytes of the values
 	// made by this call.
 	work, made int
+	keeps      bool // it is an aggregate that keeps them
 }
 
 // spend notes work on n bytes; an error ends the call.
@@ -86,19 +87,54 @@ func (p *pacer) keep(n int) error {
 	const step = 1 << 20
 	before := p.made
 	p.made += n
-	if p.c.Room == nil || before/step == p.made/step {
+	if p.c == nil || p.c.Room == nil || before/step == p.made/step {
 		return nil
 	}
 	if room := p.c.Room(); int64(p.made) > room {
-		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{}, "the values of a function need more than what is left of the query's memory budget").
+		what := "a function"
+		if p.keeps {
+			what = "an aggregate"
+		}
+		return sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{}, "the values of %s need more than what is left of the query's memory budget", what).
 			WithHint("make shorter values, work on fewer rows, or raise the budget")
 	}
 	return nil
 }
 
+// Watched is an accumulator that may take long over a batch, or keep much of it:
+// arrays and maps, of which one value can be as large as the budget.
+type Watched interface {
+	Accumulator
+	// Watch gives the accumulator the query that it works for, before its first
+	// rows.
+	Watch(c *Context)
+}
+
+// watched is what accumulators embed that are Watched.
+type watched struct{ pacer }
+
+// Watch implements Watched.
+func (w *watched) Watch(c *Context) { w.c, w.keeps = c, true }
+
+// batch begins a call; what earlier calls have made is charged by then.
+func (w *watched) batch() { w.made = 0 }
+
+// take notes that value i of v is about to be kept.
+func (w *watched) take(v *column.Vector, i int) error {
+	return w.takeBytes(int(column.CopyBytes(v, i, i+1)))
+}
+
+// takeBytes notes that n bytes are about to be kept.
+func (w *watched) takeBytes(n int) error {
+	if err := w.spend(n); err != nil {
+		return err
+	}
+	return w.keep(n)
+}
+
 // live returns the error that ends the query, if it has ended.
 func (c *Context) live() error {
-	if c.Live == nil {
+	if c == nil || c.Live == nil {
 		return nil
 	}
 	return c.Live()

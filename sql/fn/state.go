@@ -439,6 +439,7 @@ func (m *mapAgg) State() []*column.Vector {
 }
 
 func (m *mapAgg) Load(groups []uint32, state []*column.Vector, n int) error {
+	m.batch()
 	for i, g := range groups[:n] {
 		if state[0].IsNull(i) {
 			continue
@@ -478,11 +479,14 @@ func (h *histogram) State() []*column.Vector {
 }
 
 func (h *histogram) Load(groups []uint32, state []*column.Vector, n int) error {
+	h.table.batch()
 	for i, g := range groups[:n] {
 		h.buckets = max(h.buckets, int64At(state[1], i))
 		leaf, j := state[0].Leaf(i)
 		for e := int(leaf.Offsets[j]); e < int(leaf.Offsets[j+1]); e++ {
-			h.put(g, leaf.Children[0], e, int64At(leaf.Children[1], e))
+			if err := h.put(g, leaf.Children[0], e, int64At(leaf.Children[1], e)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
