@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/mapping"
 	"github.com/cairndb/cairn/engine/retention"
 )
 
@@ -24,6 +25,11 @@ type ImportOptions struct {
 	// made is given [DefaultRetention] when the import has ended, unless that would
 	// take events away that it has just brought (see [Store.Undecided]).
 	Days *uint32
+	// Mapping turns the records of another product's audit log into events; nil for files that
+	// have events. A store that is made gets the mapping's schema. Account and Region are
+	// those of the events (package mapping has defaults).
+	Mapping         *mapping.Mapping
+	Account, Region string
 	// Paths are files, directories (taken with everything below them) and glob
 	// patterns.
 	Paths []string
@@ -123,6 +129,15 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	name := opts.Store
 	if name == "" {
 		name = DefaultStore
+	}
+	if opts.Mapping != nil {
+		if opts.Schema != nil && opts.Schema != opts.Mapping.Schema() {
+			return nil, failf(ErrBadInput, "the mapping %s makes %s, not %s", opts.Mapping.Name(), opts.Mapping.Schema().Name, opts.Schema.Name)
+		}
+		opts.Schema = opts.Mapping.Schema()
+		if opts.Account != "" && !twelveDigits(opts.Account) {
+			return nil, failf(ErrBadInput, "the account is %q, must be twelve digits", opts.Account)
+		}
 	}
 	store := l.storeCalled(name)
 	switch schema := opts.Schema; {

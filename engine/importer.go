@@ -403,13 +403,20 @@ func (imp *importer) readFile(c *chunk, f *importFile, finish func(*chunk)) *chu
 			pass(cur, buf, &c.sh.ev)
 			continue
 		}
-		if c.full(imp.lake.opts.SegmentRows) && !flush() {
+		var made *mappedRecord
+		if imp.opts.Mapping != nil {
+			made = imp.mapRecord(buf)
+		}
+		if (c.full(imp.lake.opts.SegmentRows) || !made.fits(c.sh.rows(), imp.lake.opts.SegmentRows)) && !flush() {
 			return nil
 		}
-		n, added := c.add(cf, f, cur, buf, offset, &imp.tooOld)
-		if added {
-			rows++
+		var n, added int
+		if made != nil {
+			n, added = c.addMapped(cf, f, cur, made, offset, &imp.tooOld)
+		} else {
+			n, added = c.add(cf, f, cur, buf, offset, &imp.tooOld)
 		}
+		rows += int64(added)
 		imp.read.records.Add(1)
 		imp.read.raw.Add(int64(n))
 		_, content := cur.Progress()
@@ -450,6 +457,31 @@ func (imp *importer) ended() bool {
 	return imp.err != nil
 }
 
+// keep keeps the row that was added last, of a record of n bytes, unless it has expired or is there
+// already. It returns how many rows are kept.
+func (c *chunk) keep(cf *chunkFile, f *importFile, n int, offset int64, tooOld *retention.Horizon) int {
+	sh := c.sh
+	row := len(sh.ids) - 1
+	if t := sh.times[row]; tooOld.Expired(t) {
+		detail := "event time " + timeText(t)
+		sh.undo()
+		c.note(cf, note{file: f, path: f.Path, offset: offset, reason: reasonExpired, detail: detail, time: t})
+		return 0
+	}
+	for old := c.known.find(sh.ids[:row], &sh.ids[row]); old >= 0; old = c.known.before(old) {
+		if sh.leaves[old] == sh.leaves[row] {
+			sh.undo()
+			delete(c.conflict, row)
+			cf.duplicates++
+			return 0
+		}
+		c.markConflict(row)
+	}
+	c.known.add(sh.ids)
+	c.raw += int64(n)
+	return 1
+}
+
 // full reports whether the chunk takes no more records.
 func (c *chunk) full(rows int) bool {
 	return c.sh.rows() >= rows || c.raw >= importChunkBytes || len(c.notes) >= importNotesMax
@@ -471,31 +503,13 @@ func (c *chunk) note(cf *chunkFile, n note) {
 }
 
 // add takes the record at the cursor, or notes why it is not taken. It returns
-// the record's length, as far as it is known, and whether there is a row for it.
-func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byte, offset int64, tooOld *retention.Horizon) (n int, added bool) {
+// the record's length, as far as it is known, and how many rows there are for it.
+func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byte, offset int64, tooOld *retention.Horizon) (n, added int) {
 	sh := c.sh
 	n, err := sh.add(buf)
 	if err == nil {
 		cur.Advance(n)
-		row := len(sh.ids) - 1
-		if t := sh.times[row]; tooOld.Expired(t) {
-			detail := "event time " + timeText(t)
-			sh.undo()
-			c.note(cf, note{file: f, path: f.Path, offset: offset, reason: reasonExpired, detail: detail, time: t})
-			return n, false
-		}
-		for old := c.known.find(sh.ids[:row], &sh.ids[row]); old >= 0; old = c.known.before(old) {
-			if sh.leaves[old] == sh.leaves[row] {
-				sh.undo()
-				delete(c.conflict, row)
-				cf.duplicates++
-				return n, false
-			}
-			c.markConflict(row)
-		}
-		c.known.add(sh.ids)
-		c.raw += int64(n)
-		return n, true
+		return n, c.keep(cf, f, n, offset, tooOld)
 	}
 	var refused *event.Refusal
 	if !errors.As(err, &refused) {
@@ -520,10 +534,10 @@ func (c *chunk) add(cf *chunkFile, f *importFile, cur *logfile.Cursor, buf []byt
 	c.note(cf, note{file: f, path: f.Path, offset: at, reason: string(refused.Reason), detail: refused.Error()})
 	if n > 0 {
 		cur.Advance(n)
-		return n, false
+		return n, 0
 	}
 	skipped := cur.Skip()
-	return int(skipped.Length), false
+	return int(skipped.Length), 0
 }
 
 func (c *chunk) markConflict(row int) {

@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/mapping"
 )
 
 func (p *program) importCommand() *cobra.Command {
 	var opts engine.ImportOptions
-	var rejects, schema, key, period string
+	var rejects, schema, key, period, as, mappingFile, example string
 	var decrypt []string
 	cmd := &cobra.Command{
 		Use:   "import PATH…",
@@ -33,6 +35,12 @@ It can be ended at any moment and run again: it goes on where it was, and the re
 that of one clean run. A record or file that cannot be taken is counted in the table at
 the end, with its reason, and never ends the import; --rejects keeps each with its place.
 
+Audit logs of other products become events by --as: github, okta, google-workspace,
+kubernetes, entra, or auto, which tells them apart record by record; config and evidence for AWS
+Config items and Audit Manager evidence; or --mapping FILE for any other JSON. The store
+(default: activity) has the schema for events from outside, and each event the record that it was made
+of. --mapping-example NAME prints a built-in mapping, to write your own by.
+
 A store that the import makes keeps its events for 366 days by the time of the event, or as
 --retention-days says. If there are older ones among them, nothing is lost: the store
 keeps all of them until it is given a period, and the import says so. Into a store that has
@@ -41,10 +49,36 @@ a period already, events that are older are not taken; the import says how many.
   cairn import 'logs/*.json.gz' more/ --store payments
   cairn import ./AWSLogs --rejects rejects.ndjson
   cairn import ./AWSLogs-since-2019 --retention-days 3653
-  cairn import ./bundle --dir ./new-lake`,
-		Args: cobra.MinimumNArgs(1),
+  cairn import ./bundle --dir ./new-lake
+  cairn import okta-logs/ github-audit.json --as auto --store activity
+  cairn import app.ndjson --mapping acme.json`,
+		Args: func(c *cobra.Command, args []string) error {
+			if example != "" {
+				return cobra.NoArgs(c, args)
+			}
+			return cobra.MinimumNArgs(1)(c, args)
+		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 && isBundle(args[0]) {
+			if example != "" {
+				text := mapping.Text(example)
+				if text == nil {
+					return usagef("--mapping-example %q: there are %s", example, strings.Join(mapping.Products(), ", "))
+				}
+				_, err := p.out.Write(text)
+				return err
+			}
+			if as != "" || mappingFile != "" {
+				var err error
+				if opts.Mapping, err = mappingOf(as, mappingFile); err != nil {
+					return err
+				}
+				if !c.Flags().Changed("store") {
+					opts.Store = opts.Mapping.Schema().Key
+				}
+			} else if opts.Account != "" || opts.Region != "" {
+				return usagef("--account and --region go with --as or --mapping: events have their own")
+			}
+			if len(args) == 1 && opts.Mapping == nil && isBundle(args[0]) {
 				if period != "" {
 					return usagef("--retention-days goes with log files: give the store a period with \"cairn store create\" before, or with \"cairn store update\" after")
 				}
@@ -85,6 +119,11 @@ a period already, events that are older are not taken; the import says how many.
 	}
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
 	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
+	cmd.Flags().StringVar(&as, "as", "", "the product whose audit log the files are: "+strings.Join(mapping.Names(), ", "))
+	cmd.Flags().StringVar(&mappingFile, "mapping", "", "a file that says how records become events")
+	cmd.Flags().StringVar(&example, "mapping-example", "", "print the mapping of a product ("+strings.Join(mapping.Products(), ", ")+") and do nothing else")
+	cmd.Flags().StringVar(&opts.Account, "account", "", "with --as or --mapping: the account of the events, twelve digits (default "+mapping.NoAccount+")")
+	cmd.Flags().StringVar(&opts.Region, "region", "", "with --as or --mapping: the region of the events (default global)")
 	cmd.Flags().StringVar(&period, "retention-days", "", "days for the store to keep events, 7 to 3653, or forever (default: as it is; 366 when it is made)")
 	cmd.Flags().StringVar(&key, "key", "", "of a bundle: a file with public keys that were kept elsewhere (cairn key export-public)")
 	cmd.Flags().StringArrayVar(&decrypt, "decrypt", nil, "of an encrypted bundle: its keeper (see: cairn encryption)")
@@ -93,6 +132,29 @@ a period already, events that are older are not taken; the import says how many.
 	cmd.Flags().BoolVar(&opts.NoInsights, "no-insights", false, "do not look for unusual activity at the end (see: cairn insight); for history that is imported in several runs")
 	cmd.Flags().BoolVar(&opts.Again, "again", false, "read files that were imported before, too; their records turn out as duplicates")
 	return cmd
+}
+
+// mappingOf returns the mapping that --as or --mapping names.
+func mappingOf(as, file string) (*mapping.Mapping, error) {
+	if as != "" && file != "" {
+		return nil, usagef("give --as or --mapping, not both")
+	}
+	if as != "" {
+		m, err := mapping.Called(as)
+		if err != nil {
+			return nil, usagef("--as: %w", err)
+		}
+		return m, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usagef("--mapping: %w", err)
+	}
+	m, err := mapping.Parse(text)
+	if err != nil {
+		return nil, usagef("--mapping %s: %w", file, err)
+	}
+	return m, nil
 }
 
 func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, rejects string) (err error) {

@@ -138,7 +138,7 @@ var (
 		text("recipientaccountid", "recipientAccountId"),
 		textMap("addendum", "addendum"),
 		row("eventdata", "eventData",
-			text("configurationitemversion", "configurationItemVersion"),
+			text("configurationitemversion", "configurationItemVersion").or("version"),
 			text("configurationitemcapturetime", "configurationItemCaptureTime"),
 			text("configurationitemstatus", "configurationItemStatus"),
 			text("configurationitemstateid", "configurationItemStateId").or("configurationStateId"),

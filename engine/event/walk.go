@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 	"math/bits"
 )
 
@@ -149,6 +150,38 @@ func Lookup(value []byte, path ...string) []byte {
 		value = found
 	}
 	return value
+}
+
+// Members gives the members of an object, which must be well-formed JSON: the names as they are spelled
+// between their quotes, and the raw values. Nothing for what is no object.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		if len(object) == 0 || object[0] != '{' {
+			return
+		}
+		for w := enter(object); ; {
+			name, v, ok := w.member()
+			if !ok || !yield(name, v) {
+				return
+			}
+		}
+	}
+}
+
+// Elements gives the raw elements of an array, which must be well-formed JSON. Nothing for
+// what is no array.
+func Elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func(value []byte) bool) {
+		if len(array) == 0 || array[0] != '[' {
+			return
+		}
+		for w := enter(array); ; {
+			v, ok := w.element()
+			if !ok || !yield(v) {
+				return
+			}
+		}
+	}
 }
 
 // Find returns the raw JSON text that the column is made from in a record that
