@@ -71,7 +71,7 @@
 // memtables, and never block writers. Locks are taken in this order:
 //
 //	Lake.importing, Lake.digests, importer.inFlight, importer.mu, Lake.logged, Lake.cat,
-//	Store.mu, Store.tree, Lake.digests.shown
+//	Lake.views, Store.mu, Store.tree, Lake.digests.shown
 //
 // and the committer takes them without waiting for any call.
 package engine

@@ -59,10 +59,14 @@ type ImportProgress struct {
 	Records  int64
 	RawBytes int64
 	Elapsed  time.Duration
-	Done     bool
+	// Done says that all files have been read.
+	Done bool
 	// Detecting, after Done: all is imported, and unusual activity is looked for. Records and BytesDone count the events
 	// that have been looked at, and Bytes is how many there are; the rest is zero.
 	Detecting bool
+	// Views and ViewsDone count the segments that lack groups of views, once the files
+	// have been read.
+	Views, ViewsDone int
 }
 
 // ImportReport accounts for every file and every record of an import.
@@ -82,6 +86,8 @@ type ImportReport struct {
 	RawBytes, FileBytes int64
 	// Segments is the number of segments written.
 	Segments int
+	// Views is how long the groups of views have taken, as part of Elapsed.
+	Views time.Duration
 	// Expired of the refused records are older than the period of the store, the oldest
 	// by its time OldestExpired. Their files count as imported: to take them after all,
 	// lengthen the period and import with Again.
@@ -173,6 +179,9 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	if err == nil {
 		err = l.settleImported(ctx, store)
 	}
+	if err == nil {
+		imp.keepViews()
+	}
 	if r := imp.finalReport(); r.Stored+r.Conflicts > 0 && l.opts.DigestInterval > 0 {
 		// So that the next opening need not read again what has come.
 		if _, err := store.digest(ctx, false); err != nil {
@@ -190,6 +199,30 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 		}
 	}
 	return r, err
+}
+
+// keepViews makes the groups of views for what has come. What cannot be made now is made in
+// the background: the events are there.
+func (imp *importer) keepViews() {
+	l := imp.lake
+	began := time.Now()
+	err := l.fillStore(imp.ctx, imp.store, imp.workers, false, func(f FillProgress) {
+		p := &imp.progress
+		p.Lock()
+		defer p.Unlock()
+		p.Views, p.ViewsDone = f.Segments, f.Done
+		p.Elapsed = time.Since(imp.started)
+		if imp.opts.Progress != nil {
+			imp.opts.Progress(p.ImportProgress)
+		}
+	})
+	if err != nil {
+		l.opts.Logger.Warn("the views are not kept for all that was imported yet; that goes on", "store", imp.store.Name(), "error", err)
+	}
+	imp.mu.Lock()
+	imp.report.Views = time.Since(began)
+	imp.mu.Unlock()
+	l.views.filler.poke()
 }
 
 // tellPeriod says how long the store keeps what has come.

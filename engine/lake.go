@@ -42,6 +42,7 @@ type Lake struct {
 	retain    retainer
 	insights  insights
 	trails    *trail.Set
+	views     viewSet // locked after cat
 	temp      *tempFiles
 	// turns lets short queries pass long ones.
 	turns *sql.Turns
@@ -113,7 +114,8 @@ type Store struct {
 	// schema says which records the store takes and how queries see them.
 	schema *event.Table
 	tree   *tree
-	gone   atomic.Bool // the store was deleted for good
+	kept   atomic.Pointer[[]*matview] // views that are kept, by number
+	gone   atomic.Bool                // the store was deleted for good
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -165,6 +167,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.publisher.init()
 	l.retain.init()
 	l.insights.init()
+	l.views.init()
 	for _, text := range opts.Publish {
 		t, err := parseTarget(text)
 		if err != nil {
@@ -194,6 +197,9 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	}
 	if !opts.NoMerge {
 		l.start(l.mergeLoop)
+	}
+	if !opts.NoViews {
+		l.start(l.fillLoop)
 	}
 	if opts.DigestInterval > 0 {
 		l.start(l.digestLoop)
@@ -269,6 +275,7 @@ func (l *Lake) Close() error {
 	l.calls.closed = true
 	l.calls.Unlock()
 	l.retain.cancel()
+	l.views.filler.cancel()
 	l.endRows()
 	l.calls.Lock()
 	for l.calls.running > 0 {
@@ -466,6 +473,15 @@ func (l *Lake) addStore(rec catalog.Store, p retention.Policy, undecided bool) *
 	l.stores.byNumber[rec.Number] = s
 	l.stores.byName[strings.ToLower(rec.Name)] = s
 	l.stores.byID[s.id] = s
+	return s
+}
+
+// addMade makes a store known that was just made. The caller holds cat.
+func (l *Lake) addMade(rec catalog.Store, p retention.Policy, undecided bool) *Store {
+	s := l.addStore(rec, p, undecided)
+	l.views.Lock()
+	defer l.views.Unlock()
+	l.addBuiltIn(s)
 	return s
 }
 

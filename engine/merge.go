@@ -91,6 +91,9 @@ func (l *Lake) mergeLoop() {
 				}
 			}
 		}
+		if sh != nil {
+			l.views.filler.poke()
+		}
 		sh = nil // its buffers are large
 	}
 }

@@ -109,6 +109,9 @@ type Options struct {
 	CacheBytes int64
 	// NoBitmaps builds no postings and uses none. Answers are the same.
 	NoBitmaps bool
+	// NoViews keeps no groups of views and uses none: views are read by running their
+	// queries. Answers are the same.
+	NoViews bool
 	// NoMerge leaves small segments as they are.
 	NoMerge bool
 	// Workers is the number of goroutines that one query or import may use;

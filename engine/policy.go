@@ -186,10 +186,10 @@ func (l *Lake) makeStore(name string, schema *event.Table, p *retention.Policy, 
 		return nil, fmt.Errorf("making store %q: %w", name, err)
 	}
 	if p == nil {
-		return l.addStore(rec, retention.Policy{}, true), nil
+		return l.addMade(rec, retention.Policy{}, true), nil
 	}
 	l.retain.saved = *clock
-	s := l.addStore(rec, *p, false)
+	s := l.addMade(rec, *p, false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.selects = sel

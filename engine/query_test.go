@@ -26,9 +26,15 @@ func queryTest(t testing.TB, l *Lake, text string, args ...any) []string {
 func restTest(t testing.TB, text string, rows *Rows) []string {
 	t.Helper()
 	defer rows.Close()
+	return textRows(t, text, rows.Next)
+}
+
+// textRows reads rows as text.
+func textRows(t testing.TB, text string, next func() (*column.Batch, error)) []string {
+	t.Helper()
 	var out []string
 	for {
-		b, err := rows.Next()
+		b, err := next()
 		if err == io.EOF {
 			return out
 		}

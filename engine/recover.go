@@ -535,6 +535,9 @@ func (r *recovery) install() error {
 	if err := r.installRetention(); err != nil {
 		return err
 	}
+	if err := r.installViews(); err != nil {
+		return err
+	}
 	err := l.openTrails()
 	var damaged *CorruptionError
 	if errors.As(err, &damaged) {

@@ -112,6 +112,7 @@ func (l *Lake) sealLoop() {
 		l.sealer.finished(err)
 		if err == nil {
 			l.merger.poke()
+			l.views.filler.poke()
 			continue
 		}
 		l.opts.Logger.Error("sealing events has failed, will be tried again", "store", s.Name(), "error", err)

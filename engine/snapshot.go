@@ -40,6 +40,8 @@ type sealed struct {
 	mines   minesOf        // rows by whose they are
 	derived *segment.Owner // what lookups have made of the columns
 
+	groups segmentGroups // of views
+
 	open struct {
 		sync.Mutex
 		reader *segment.Reader
@@ -119,6 +121,7 @@ func (s *sealed) release() {
 	s.derived.Drop()
 	s.open.reader, s.open.index = nil, nil
 	s.open.Unlock()
+	s.groups.drop()
 	if s.replaced.Load() {
 		s.lake.drop(s.cat.Number)
 	}

@@ -42,6 +42,8 @@ type StoreStats struct {
 	RawBytes int64 // the records as they arrived
 	// StoredBytes is what the sealed events take on disk, indexes included.
 	StoredBytes int64
+	// ViewBytes is what the groups of views take beside that.
+	ViewBytes int64
 	// SealedEvents and SealedRawBytes are the part of Events and RawBytes that
 	// is in segments: StoredBytes / SealedEvents is the cost of an event.
 	SealedEvents, SealedRawBytes int64
@@ -131,6 +133,7 @@ func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
 	if st.SealedEvents+st.MemtableEvents > 0 {
 		st.First, st.Last = time.UnixMicro(first).UTC(), time.UnixMicro(last).UTC()
 	}
+	st.ViewBytes = structures["views"]
 	st.Columns, st.Structures = largestFirst(columns), largestFirst(structures)
 	return st, nil
 }
@@ -175,6 +178,8 @@ func (s *sealed) sizes(ctx context.Context, columns, structures map[string]int64
 			structures["filters"] += int64(len(data))
 		case blockPostings:
 			structures["postings"] += int64(len(data))
+		case blockViewHead, blockView:
+			structures["views"] += int64(len(data))
 		}
 		return nil
 	})

@@ -55,7 +55,10 @@ func (c *queryCatalog) use() bool {
 // Table implements plan.Catalog.
 func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error) {
 	s := c.lake.storeCalled(name)
-	if s == nil || !c.sees(s) {
+	if s == nil {
+		return c.viewTable(name)
+	}
+	if !c.sees(s) {
 		return nil, nil
 	}
 	if err := s.readable(); err != nil {
@@ -79,6 +82,32 @@ func (c *queryCatalog) Table(_ context.Context, name string) (plan.Table, error)
 	return t, nil
 }
 
+// viewTable returns the view with a name, nil when there is none to be seen.
+func (c *queryCatalog) viewTable(name string) (plan.Table, error) {
+	v := c.lake.viewCalled(name)
+	if v == nil || !c.seesView(v) {
+		return nil, nil
+	}
+	if err := v.store.readable(); err != nil {
+		return nil, err
+	}
+	t, err := v.relation(c.lake.opts.Clock())
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// seesView reports whether the query may know of a view.
+func (c *queryCatalog) seesView(v *matview) bool {
+	if !c.sees(v.store) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.fixed || c.snap[v.store] != nil
+}
+
 // sees reports whether the query may know of a store.
 func (c *queryCatalog) sees(s *Store) bool { return c.view == nil || c.view.sees(s) }
 
@@ -90,6 +119,11 @@ func (c *queryCatalog) TableNames(context.Context) ([]string, error) {
 			continue
 		}
 		names = append(names, s.Name())
+		for _, v := range c.lake.viewsOf(s) {
+			if c.lake.storeCalled(v.rec.Name) == nil {
+				names = append(names, v.rec.Name)
+			}
+		}
 	}
 	return names, nil
 }
@@ -213,7 +247,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, contains: f.contains, base: seg.bytesRead.Load()}
 		there := int64(u.rows)
 		if visible != nil {
-			u.partial, u.candidates = true, intersect(rows, visible)
+			u.partial, u.hides, u.candidates = true, true, intersect(rows, visible)
 			there = int64(visible.GetCardinality())
 		}
 		s.pruning.Rows += there
@@ -221,6 +255,9 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
 		}
 		u.limit(mine)
+		if mine.rows != nil {
+			u.mine = t.accounts
+		}
 		u.leaveOut(t.from)
 		s.add(u)
 	}
@@ -314,7 +351,11 @@ type unit struct {
 	// partial says that candidates leave out rows for another reason than the terms,
 	// so that what is known of the whole unit does not hold.
 	partial bool
-	base    int64 // bytes of the segment read before
+	// hides says that rows have expired or are left out by their sequence numbers; mine are
+	// the accounts whose rows alone are seen of a segment that has others, too.
+	hides bool
+	mine  *accounts
+	base  int64 // bytes of the segment read before
 	// dicts are the dictionaries that have been handed out, per path: the cache
 	// may have to make them anew, and consumers know them by their pointers.
 	dicts []atomic.Pointer[column.Vector]
@@ -354,7 +395,7 @@ func (u *unit) leaveOut(from uint64) {
 		u.candidates = u.candidates.Clone()
 	}
 	u.candidates.RemoveRange(0, from-u.first)
-	u.partial = true
+	u.partial, u.hides = true, true
 }
 
 // open returns the unit's reader.

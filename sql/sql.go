@@ -83,6 +83,10 @@ type (
 	Dialect = parse.Dialect
 	// Kind is what sort of thing a statement does.
 	Kind = parse.Kind
+	// View is a grouped aggregate whose groups its table keeps.
+	View = plan.View
+	// QueryTree is a query that was read.
+	QueryTree = parse.Query
 )
 
 // The kinds of statements, and how many there are.

@@ -181,6 +181,10 @@ func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, re
 			bar.set(pr.BytesDone, pr.Bytes, "looking for unusual activity: %s/%s events", count(pr.BytesDone), count(pr.Bytes))
 			return
 		}
+		if pr.Views > 0 {
+			bar.set(pr.BytesDone, pr.Bytes, "%s/%s segments grouped for views", count(int64(pr.ViewsDone)), count(int64(pr.Views)))
+			return
+		}
 		secs := max(pr.Elapsed.Seconds(), 0.001)
 		bar.set(pr.BytesDone, pr.Bytes, "%s/%s files  %s events  %s events/s  %s/s JSON", count(int64(pr.FilesDone)), count(int64(pr.Files)),
 			count(pr.Records), count(int64(float64(pr.Records)/secs)), size(int64(float64(pr.RawBytes)/secs)))

@@ -64,6 +64,9 @@ func (p *program) printStats(s *engine.Stats, columns int) error {
 		fmt.Fprintf(p.out, "\n  raw       %s, %s bytes an event\n", size(st.RawBytes), perEvent(st.RawBytes, st.Events))
 		fmt.Fprintf(p.out, "  sealed    %s events in %s segments: %s, %s bytes an event, indexes included\n",
 			count(st.SealedEvents), count(int64(st.Segments)), size(st.StoredBytes), perEvent(st.StoredBytes, st.SealedEvents))
+		if st.ViewBytes > 0 {
+			fmt.Fprintf(p.out, "  views     %s, %s bytes an event\n", size(st.ViewBytes), perEvent(st.ViewBytes, st.SealedEvents))
+		}
 		fmt.Fprintf(p.out, "  memtable  %s events, %s\n", count(st.MemtableEvents), size(st.MemtableBytes))
 		for _, part := range []struct {
 			title string

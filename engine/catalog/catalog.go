@@ -28,6 +28,8 @@
 //	x | store 4 | first 8          a range of sequence numbers that has left a store
 //	g | store 4                    a store that was deleted for good
 //	n | store 4                    what is looked for in a store as unusual (insight.go)
+//	v | number 4                   a view
+//	w | store 4                    a store without the built-in views
 //	u | name                       a principal (principal.go); the name in lower case
 //	f | store 4                    which of the events offered to all stores a store takes
 //	a                              what salts of unknown names are made from
@@ -160,6 +162,10 @@ type State struct {
 
 	// Selectors are by store.
 	Selectors []Selectors
+	// Views are those that somebody has made, by number; ViewsOff the stores without the
+	// built-in ones.
+	Views    []View
+	ViewsOff []ViewsOff
 }
 
 // CorruptError says which record is damaged.
@@ -247,6 +253,9 @@ func Load(r Reader) (*State, error) {
 	if err := st.loadSelectors(r); err != nil {
 		return nil, err
 	}
+	if err := st.loadViews(r); err != nil {
+		return nil, err
+	}
 	if heads == 0 && len(st.Stores)+len(st.Segments) > 0 {
 		return nil, &CorruptError{Key: []byte{keyHead}, Reason: "there are stores or segments, but no head"}
 	}
@@ -286,6 +295,9 @@ func (st *State) verify() error {
 		next = s.End()
 	}
 	if err := st.verifySelectors(stores); err != nil {
+		return err
+	}
+	if err := st.verifyViews(stores); err != nil {
 		return err
 	}
 	return st.verifyRetention(stores)

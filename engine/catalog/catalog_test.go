@@ -50,6 +50,8 @@ func sample() *State {
 		Gone:     []Gone{{Store: 1, ID: [16]byte{7}, Name: "old", Events: 5, StoredBytes: 9, At: 11}},
 
 		Selectors: []Selectors{{Store: 2, Text: []byte(`{"Advanced":[]}`)}},
+		Views:     []View{{Number: 1024, Store: 0, Name: "hourly", Query: "SELECT 1", Days: 90, Created: 7}, {Number: 1030, Store: 2, Name: "Ö", Query: ""}},
+		ViewsOff:  []ViewsOff{{Store: 2}},
 	}
 }
 
@@ -80,6 +82,12 @@ func put(st *State) table {
 	}
 	for i := range st.Gone {
 		st.Gone[i].Put(t)
+	}
+	for i := range st.Views {
+		st.Views[i].Put(t)
+	}
+	for i := range st.ViewsOff {
+		st.ViewsOff[i].Put(t)
 	}
 	return t
 }
@@ -324,6 +332,18 @@ func FuzzRecord(f *testing.F) {
 				return
 			}
 			g.Put(back)
+		case keyView:
+			var v View
+			if v.decode(key, value) != nil {
+				return
+			}
+			v.Put(back)
+		case keyViewsOff:
+			var o ViewsOff
+			if o.decode(key, value) != nil {
+				return
+			}
+			o.Put(back)
 		default:
 			return
 		}
@@ -372,6 +392,21 @@ func TestRetentionRecordsMustFit(t *testing.T) {
 		"selectors of no store":  func(st *State) { st.Selectors[0].Store = 1 },
 		"deleted and there":      func(st *State) { st.Gone[0].Store = 2 },
 		"deleted and never made": func(st *State) { st.Gone[0].Store = 3 },
+	} {
+		st := sample()
+		spoil(st)
+		var damage *CorruptError
+		if _, err := Load(put(st)); !errors.As(err, &damage) {
+			t.Errorf("%s: got %v, want a *CorruptError", name, err)
+		}
+	}
+}
+
+// TestViewsMustFit names records of views that contradict the others.
+func TestViewsMustFit(t *testing.T) {
+	for name, spoil := range map[string]func(*State){
+		"view of no store":      func(st *State) { st.Views[0].Store = 1 },
+		"views off in no store": func(st *State) { st.ViewsOff[0].Store = 1 },
 	} {
 		st := sample()
 		spoil(st)

@@ -604,6 +604,13 @@ func (b *Batch) DropSegment(number uint64) {
 	}
 }
 
+// DeleteBlock removes a block of a segment.
+func (b *Batch) DeleteBlock(segment uint64, kind byte, id uint32) {
+	if err := b.b.Delete(AppendBlockKey(nil, segment, kind, id), nil); err != nil {
+		panic(err)
+	}
+}
+
 // Commit makes the batch durable. After ErrHalted it is unknown whether it is;
 // after any other error it is not.
 func (b *Batch) Commit() error {

@@ -26,7 +26,8 @@
 //	0x10 | segment 8 | kind 1 | id 4       a block of a segment
 //
 // The kinds of blocks are given by the callers: the engine uses one for the
-// pages of the segment and others for its indexes. Values of blocks are already
+// pages of the segment and others for its indexes. What is derived from a segment later
+// (the groups of views) is another table in its range, so that it goes with it. Values of blocks are already
 // compressed; Pebble's own compression is off for all levels. Golden tests hold
 // this layout.
 //

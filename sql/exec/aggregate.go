@@ -27,6 +27,10 @@ type aggregateOp struct {
 	scan    *scanOp // the input, when byCounts
 	// kinds describe the rows as which groups are put aside.
 	kinds []*asideSpec
+	// stored says how groups that units keep are taken, nil for none; states that the states
+	// of the aggregates are wanted.
+	stored *storedGroups
+	states bool
 }
 
 type aggregate struct {
@@ -71,7 +75,11 @@ func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
 	if scan, ok := op.input.(*scanOp); ok {
 		op.counted, op.byCounts = countable(n, scan.node)
 		op.scan = scan
+		if n.Stored != nil {
+			op.stored = c.storedGroups(n.Stored)
+		}
 	}
+	op.states = n.States
 	return op
 }
 
@@ -209,6 +217,12 @@ func (op *aggregateOp) newSet(a *aggregate) *tupleTable {
 func (g *groups) runTask(w *worker, number int, t task) error {
 	if u, ok := t.(*unitTask); ok && g.op.byCounts {
 		done, err := g.takeCounts(w, u)
+		if done || err != nil {
+			return err
+		}
+	}
+	if u, ok := t.(*unitTask); ok && g.op.stored != nil {
+		done, err := g.takeStored(w, u)
 		if done || err != nil {
 			return err
 		}
@@ -397,7 +411,7 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 		return false, err
 	}
 	for i := range op.aggs {
-		if err := g.addCounts(w, i, f); err != nil {
+		if err := g.addCounts(w, i, op.aggs[i].filter, op.aggs[i].args, f, len(f.cols)-1); err != nil {
 			return false, err
 		}
 	}
@@ -405,16 +419,16 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 	return true, g.room(w.q)
 }
 
-// addCounts gives the distinct values of a unit to one aggregate; the last
-// column of f says how often each occurs.
-func (g *groups) addCounts(w *worker, i int, f *frame) error {
+// addCounts gives rows that stand for several to one aggregate; column weight of f says
+// for how many each stands.
+func (g *groups) addCounts(w *worker, i int, filter expr, args []expr, f *frame, weight int) error {
 	a := &g.op.aggs[i]
-	if a.distinct || a.fn.SkipsDuplicates {
-		return g.add(w, i, f)
+	if g.rows[i] != nil {
+		return g.add(w, i, f) // only what occurs matters, in an order
 	}
 	of := g.of[:f.n]
-	if a.filter != nil {
-		at, all, err := keep(w, a.filter, f)
+	if filter != nil {
+		at, all, err := keep(w, filter, f)
 		if err != nil {
 			return err
 		}
@@ -429,17 +443,28 @@ func (g *groups) addCounts(w *worker, i int, f *frame) error {
 	if f.n == 0 {
 		return nil
 	}
-	args, err := evalAll(w, a.args, f)
+	values, err := evalAll(w, args, f)
 	if err != nil {
 		return err
 	}
-	weights, err := f.col(w, len(f.cols)-1)
+	if a.distinct {
+		g.addDistinct(i, of, values, f.n)
+		return nil
+	}
+	if a.fn.SkipsDuplicates {
+		if len(g.op.keys) == 0 {
+			of = nil
+		}
+		return placed(g.accs[i].Add(of, values, f.n), a.pos)
+	}
+	weights, err := f.col(w, weight)
 	if err != nil {
 		return err
 	}
 	acc := g.accs[i].(fn.WeightedAccumulator)
 	for r, id := range of[:f.n] {
-		if err := acc.AddWeighted(id, args, r, weights.I64[r]); err != nil {
+		leaf, j := weights.Leaf(r)
+		if err := acc.AddWeighted(id, values, r, leaf.I64[j]); err != nil {
 			return placed(err, a.pos)
 		}
 	}
@@ -565,6 +590,10 @@ func (g *groups) emit(w *worker, emit func(*frame) error) error {
 		// The result is about as large as the state, which goes then.
 		if err := g.mem.hold(g.bytes() + made + acc.Bytes()); err != nil {
 			return err
+		}
+		if g.op.states {
+			cols = append(cols, acc.State()...)
+			continue
 		}
 		v, err := acc.Result()
 		if err != nil {

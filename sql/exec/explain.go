@@ -65,6 +65,9 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 		for _, l := range head[1:] {
 			lines = append(lines, indent+"    "+l)
 		}
+		if agg, ok := op.(*aggregateOp); ok && agg.stored != nil && agg.scan.scan != nil {
+			lines = append(lines, indent+"    "+agg.stored.told(r.q, agg.scan, p.Analyze))
+		}
 		if scan, ok := op.(*scanOp); ok && scan.scan != nil {
 			for _, l := range scanned(scan, p.Analyze) {
 				lines = append(lines, indent+"    "+l)

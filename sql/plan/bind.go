@@ -337,6 +337,13 @@ func (b *binder) table(x *parse.TableRef, outer *with) (Node, *relation, error) 
 	if t == nil {
 		return nil, nil, b.noTable(name, x.Name.Pos, outer)
 	}
+	if v, ok := t.(QueryTable); ok {
+		n, err := b.viewed(v)
+		if err != nil {
+			return nil, nil, sqlerr.At(err, x.Name.Pos)
+		}
+		return b.named(n, x.Alias, parts, x.Columns)
+	}
 	scan := &TableScan{Table: t}
 	rel := &relation{name: parts, scan: scan}
 	if x.Alias != nil {

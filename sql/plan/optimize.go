@@ -41,6 +41,7 @@ func (o *optimizer) plan(root Node, columns bool) Node {
 		}
 	}
 	root = o.prune(root, need)
+	o.useViews(root)
 	o.finish(root)
 	return root
 }

@@ -162,6 +162,11 @@ type Aggregate struct {
 	// Totals are the grouping sets without columns, as the last key numbers
 	// them: their group is there without input too.
 	Totals []int64
+	// Stored says how groups that the table keeps are used; nil for none.
+	Stored *StoredGroups
+	// States asks for the states of the aggregates instead of their results. Columns are
+	// then the keys and the columns of the states.
+	States bool
 }
 
 // Agg is one aggregate of an Aggregate.

@@ -44,13 +44,15 @@ const (
 	StorageTerms
 	// BestRows tells windows how many rows of each partition count.
 	BestRows
+	// UseViews takes groups from views where a table keeps them.
+	UseViews
 	ruleCount
 )
 
 var ruleNames = [ruleCount]string{
 	"fold constants", "inline WITH items", "merge windows", "sort first", "semi-joins", "lookups", "push filters", "implied filters",
 	"strengthen joins", "order joins", "empty inputs", "push limits",
-	"merge projections", "prune columns", "order filters", "storage terms", "best rows",
+	"merge projections", "prune columns", "order filters", "storage terms", "best rows", "use views",
 }
 
 // String returns the name of the rule.

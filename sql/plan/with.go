@@ -183,6 +183,7 @@ func (o *optimizer) shared(list []*Shared) {
 	for i := len(list) - 1; i >= 0; i-- {
 		if s := list[i]; s.Uses > 1 {
 			s.Root = o.narrow(o.moved(s.Root), s.need)
+			o.useViews(s.Root)
 			o.finish(s.Root)
 		}
 	}

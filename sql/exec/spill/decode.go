@@ -27,6 +27,12 @@ type decoder struct {
 	depth int
 }
 
+// DecodeBatch reads what [AppendBatch] has written, whose memory the text in the batch
+// shares. It takes any bytes.
+func DecodeBatch(b []byte, types []*column.Type) (*column.Batch, error) {
+	return decodeBatch(b, types)
+}
+
 // decodeBatch reads the content of a block with columns of the given types. It
 // takes any bytes; what it returns has the right lengths everywhere.
 func decodeBatch(b []byte, types []*column.Type) (*column.Batch, error) {

@@ -17,6 +17,13 @@ const (
 	flagZones = 32
 )
 
+// AppendBatch appends rows in the form that the blocks of runs have, without
+// compression and checksum: for what keeps rows elsewhere. The columns may be in any
+// layout.
+func AppendBatch(b []byte, cols []*column.Vector, rows int) []byte {
+	return appendBatch(b, cols, rows)
+}
+
 // appendBatch appends the content of a block.
 func appendBatch(b []byte, cols []*column.Vector, rows int) []byte {
 	b = binary.AppendUvarint(b, uint64(rows))

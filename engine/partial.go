@@ -1,0 +1,439 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql"
+	"github.com/cairndb/cairn/sql/exec/spill"
+)
+
+// Partials: the groups of a view for one segment.
+//
+// Two blocks in the range of the segment, both under the view's number:
+//
+//	kind 4, the head
+//
+//	   'v' │ version 1 │ print 8 │ groups │ size │ reason │ checksum 8
+//
+//	kind 5, the groups
+//
+//	   'g' │ version 1 │ print 8 │ length │ zstd of the batches │ checksum 8
+//
+// print tells which query and which form of states it is of (viewPrint); a partial with
+// another print is as good as none. groups, size (bytes of the second block), length (of the
+// batches before compression) and the length of reason are varints in shortest form. A
+// head with a reason has no groups: the segment cannot have any, and is read. The batches
+// are varint length and content as package spill writes it, of at most segment.BlockRows
+// groups: the keys, then the states of the aggregates as package fn writes them for groups
+// that are put aside. The checksums are xxhash64, little-endian, of the key (segment 8 and
+// view 4, big-endian) and of all bytes before.
+const (
+	blockViewHead = 4
+	blockView     = 5
+
+	partialVersion  = 1
+	partialFixed    = 2 + 8
+	partialChecksum = 8
+
+	// partialBytesMax bounds the batches of a partial: sketches in every one of 65,536
+	// groups would take more memory than a query has, and reading rows is then no worse.
+	partialBytesMax = 48 << 20
+
+	// partialReasonMax bounds why there is no partial.
+	partialReasonMax = 1 << 10
+)
+
+// partialHead says what there is of a view for a segment.
+type partialHead struct {
+	print  uint64
+	groups int
+	size   int
+	reason string // why there are no groups; "" when there are
+}
+
+func partialSum(seg uint64, view uint32, b []byte) uint64 {
+	var key [12]byte
+	binary.BigEndian.PutUint64(key[:], seg)
+	binary.BigEndian.PutUint32(key[8:], view)
+	h := xxhash.New()
+	h.Write(key[:])
+	h.Write(b)
+	return h.Sum64()
+}
+
+func partialStart(magic byte, print uint64) []byte {
+	return binary.LittleEndian.AppendUint64([]byte{magic, partialVersion}, print)
+}
+
+func sealPartial(seg uint64, view uint32, b []byte) []byte {
+	return binary.LittleEndian.AppendUint64(b, partialSum(seg, view, b))
+}
+
+// openPartial checks what both blocks have around them.
+func openPartial(magic byte, seg uint64, view uint32, b []byte) (print uint64, rest []byte, err error) {
+	if len(b) < partialFixed+partialChecksum {
+		return 0, nil, fmt.Errorf("%d bytes are too few", len(b))
+	}
+	payload := b[:len(b)-partialChecksum]
+	if got, want := partialSum(seg, view, payload), binary.LittleEndian.Uint64(b[len(payload):]); got != want {
+		return 0, nil, fmt.Errorf("checksum is %016x, should be %016x", want, got)
+	}
+	if payload[0] != magic || payload[1] != partialVersion {
+		return 0, nil, fmt.Errorf("it begins with %x, version %d", payload[0], payload[1])
+	}
+	return binary.LittleEndian.Uint64(payload[2:]), payload[partialFixed:], nil
+}
+
+// shortUvarint reads a varint of at most most.
+func shortUvarint(b []byte, most int) (v int, rest []byte, err error) {
+	x, n := binary.Uvarint(b)
+	if n <= 0 || n > 1 && b[n-1] == 0 {
+		return 0, nil, errors.New("a number is cut off or not in shortest form")
+	}
+	if x > uint64(most) {
+		return 0, nil, fmt.Errorf("a number of %d is too large", x)
+	}
+	return int(x), b[n:], nil
+}
+
+func encodeHead(seg uint64, view uint32, h partialHead) []byte {
+	b := partialStart('v', h.print)
+	b = binary.AppendUvarint(b, uint64(h.groups))
+	b = binary.AppendUvarint(b, uint64(h.size))
+	reason := h.reason[:min(len(h.reason), partialReasonMax)]
+	b = binary.AppendUvarint(b, uint64(len(reason)))
+	return sealPartial(seg, view, append(b, reason...))
+}
+
+func decodeHead(seg uint64, view uint32, b []byte) (h partialHead, err error) {
+	if h.print, b, err = openPartial('v', seg, view, b); err != nil {
+		return h, err
+	}
+	if h.groups, b, err = shortUvarint(b, segmentRowsMax); err != nil {
+		return h, err
+	}
+	if h.size, b, err = shortUvarint(b, math.MaxInt32); err != nil {
+		return h, err
+	}
+	n, b, err := shortUvarint(b, partialReasonMax)
+	if err != nil {
+		return h, err
+	}
+	if n != len(b) {
+		return h, fmt.Errorf("a reason of %d bytes in %d", n, len(b))
+	}
+	h.reason = string(b)
+	return h, nil
+}
+
+// partialZstd compresses partials and takes them apart; both may be used by many.
+var partialZstd = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(partialBytesMax))
+	if err != nil {
+		panic(err)
+	}
+	return e, d
+})
+
+// partialWriter gathers the batches of a partial.
+type partialWriter struct {
+	raw    []byte
+	one    []byte
+	groups int
+}
+
+// errPartialTooLarge ends the making of a partial.
+var errPartialTooLarge = fmt.Errorf("the groups of one segment take more than %d MiB", partialBytesMax>>20)
+
+func (w *partialWriter) add(b *column.Batch) error {
+	for from := 0; from < b.Len; from += segment.BlockRows {
+		to := min(b.Len, from+segment.BlockRows)
+		cols := b.Cols
+		if to-from < b.Len {
+			cols = make([]*column.Vector, len(b.Cols))
+			for i, c := range b.Cols {
+				cols[i] = c.Slice(from, to)
+			}
+		}
+		w.one = spill.AppendBatch(w.one[:0], cols, to-from)
+		if len(w.raw)+len(w.one) > partialBytesMax-16 {
+			return errPartialTooLarge
+		}
+		w.raw = append(binary.AppendUvarint(w.raw, uint64(len(w.one))), w.one...)
+	}
+	w.groups += b.Len
+	return nil
+}
+
+// finish returns the block of the groups and its head.
+func (w *partialWriter) finish(seg uint64, view uint32, print uint64) (data []byte, h partialHead) {
+	b := binary.AppendUvarint(partialStart('g', print), uint64(len(w.raw)))
+	enc, _ := partialZstd()
+	b = sealPartial(seg, view, enc.EncodeAll(w.raw, b))
+	return b, partialHead{print: print, groups: w.groups, size: len(b)}
+}
+
+// decodePartial reads the groups of a partial. It takes any bytes.
+func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, b []byte) ([]*column.Batch, error) {
+	got, b, err := openPartial('g', seg, view, b)
+	if err != nil {
+		return nil, err
+	}
+	if got != print {
+		return nil, fmt.Errorf("it is of another form of the view (%016x, not %016x)", got, print)
+	}
+	n, b, err := shortUvarint(b, partialBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	_, dec := partialZstd()
+	// What is allocated beforehand is what the frame says, at most what is allowed.
+	raw, err := dec.DecodeAll(b, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) != n {
+		return nil, fmt.Errorf("%d bytes instead of %d", len(raw), n)
+	}
+	var out []*column.Batch
+	groups := 0
+	for len(raw) > 0 {
+		n, rest, err := shortUvarint(raw, partialBytesMax)
+		if err != nil {
+			return nil, err
+		}
+		if n > len(rest) {
+			return nil, fmt.Errorf("a batch of %d bytes in %d", n, len(rest))
+		}
+		batch, err := spill.DecodeBatch(rest[:n], types)
+		if err != nil {
+			return nil, err
+		}
+		if groups += batch.Len; batch.Len > segment.BlockRows || groups > segmentRowsMax {
+			return nil, fmt.Errorf("%d groups, more than there are rows", groups)
+		}
+		out = append(out, batch)
+		raw = rest[n:]
+	}
+	return out, nil
+}
+
+// segmentGroups is what a segment knows of its partials.
+type segmentGroups struct {
+	// making is held by who fills them in.
+	making sync.Mutex
+
+	mu     sync.Mutex
+	loaded bool
+	heads  map[uint32]partialHead
+	owner  *segment.Owner // of decoded groups, in the lake's cache
+	// bad says that the segment cannot be read; nobody tries again in this session.
+	bad bool
+}
+
+// load reads the heads. The caller holds mu.
+func (g *segmentGroups) load(seg *sealed) error {
+	if g.loaded {
+		return nil
+	}
+	heads := make(map[uint32]partialHead)
+	errEnd := errors.New("no more heads")
+	err := seg.lake.db.Blocks(seg.cat.Number, blockViewHead, func(kind byte, id uint32, data []byte) error {
+		if kind != blockViewHead {
+			return errEnd
+		}
+		h, err := decodeHead(seg.cat.Number, id, data)
+		if err != nil {
+			// As good as none: the groups are made again.
+			seg.lake.opts.Logger.Warn("the groups of a view are damaged and will be made again", "store", seg.store.Name(), "segment", seg.cat.Number, "view", id, "error", err)
+			return nil
+		}
+		heads[id] = h
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnd) {
+		return seg.fault(err)
+	}
+	g.heads, g.loaded = heads, true
+	return nil
+}
+
+// head returns what there is of a view, ok false when there is nothing.
+func (g *segmentGroups) head(seg *sealed, v *sql.View) (h partialHead, ok bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.load(seg); err != nil {
+		return h, false, err
+	}
+	h, ok = g.heads[v.Number]
+	return h, ok && h.print == v.Print, nil
+}
+
+// known is head without reading.
+func (g *segmentGroups) known(v *sql.View) (h partialHead, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h, ok = g.heads[v.Number]
+	return h, ok && h.print == v.Print
+}
+
+// read returns the groups of a view; ok is false when they are not there, or damaged,
+// which is logged, and then they are made again.
+func (g *segmentGroups) read(seg *sealed, v *sql.View) (batches []*column.Batch, ok bool) {
+	g.mu.Lock()
+	if g.owner == nil {
+		g.owner = seg.lake.cache.NewOwner()
+	}
+	owner := g.owner
+	g.mu.Unlock()
+	type cached struct {
+		print   uint64
+		batches []*column.Batch
+	}
+	if c, ok := owner.Get(v.Number).(cached); ok && c.print == v.Print {
+		return c.batches, true
+	}
+	batches, size, err := seg.readPartial(v)
+	if err != nil {
+		g.forget(seg, v.Number, err)
+		return nil, false
+	}
+	owner.Put(v.Number, cached{v.Print, batches}, int64(size))
+	return batches, true
+}
+
+// readPartial reads the groups of a view out of the database.
+func (s *sealed) readPartial(v *sql.View) (batches []*column.Batch, size int, err error) {
+	data, release, err := s.lake.db.Block(s.cat.Number, blockView, v.Number)
+	defer release()
+	if err != nil {
+		return nil, 0, err
+	}
+	s.bytesRead.Add(int64(len(data)))
+	batches, err = decodePartial(s.cat.Number, v.Number, v.Print, v.Types(), data)
+	for _, b := range batches {
+		size += 64 * len(b.Cols)
+		for _, c := range b.Cols {
+			size += vectorSize(c)
+		}
+	}
+	return batches, size, err
+}
+
+// vectorSize is about how many bytes a vector takes.
+func vectorSize(v *column.Vector) int {
+	n := 8*len(v.Nulls) + 4*len(v.Codes) + 8*len(v.I64) + 8*len(v.F64) + 16*len(v.Str) + 4*len(v.Offsets)
+	for _, s := range v.Str {
+		n += len(s)
+	}
+	if v.Dict != nil {
+		n += vectorSize(v.Dict)
+	}
+	for _, c := range v.Children {
+		n += vectorSize(c)
+	}
+	return n
+}
+
+// forget notes that the groups of a view are no good.
+func (g *segmentGroups) forget(seg *sealed, view uint32, err error) {
+	seg.lake.opts.Logger.Warn("the groups of a view are damaged: rows are read, and the groups made again", "store", seg.store.Name(), "segment", seg.cat.Number, "view", view, "error", err)
+	g.mu.Lock()
+	delete(g.heads, view)
+	g.mu.Unlock()
+	seg.lake.views.filler.poke()
+}
+
+// drop gives up what is kept of a segment that nobody uses any more.
+func (g *segmentGroups) drop() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.owner != nil {
+		g.owner.Drop()
+		g.owner = nil
+	}
+}
+
+// views makes the groups of the store's views anew and compares them with what is stored.
+func (k *segmentCheck) views(*segment.Reader) error {
+	if k.lake.opts.NoViews {
+		return nil
+	}
+	for _, v := range k.s.store.keptViews() {
+		place := "view " + v.rec.Name
+		data, release, err := k.lake.db.Block(k.s.cat.Number, blockViewHead, v.plan.Number)
+		if errors.Is(err, lsm.ErrNotFound) {
+			continue // not made yet
+		}
+		var h partialHead
+		if err == nil {
+			h, err = decodeHead(k.s.cat.Number, v.plan.Number, data)
+		}
+		release()
+		if err == nil && h.print != v.plan.Print {
+			continue // of an older form, and not used
+		}
+		if err == nil {
+			err = k.partial(v, h)
+		}
+		if k.ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			continue
+		}
+		k.wrong(place, "its groups for this segment are damaged, and can be made again from the events: %v", err)
+		if !k.lake.opts.ReadOnly {
+			k.s.groups.forget(k.s, v.plan.Number, err)
+		}
+	}
+	return nil
+}
+
+// partial compares the groups of a view with those of the rows.
+func (k *segmentCheck) partial(v *matview, h partialHead) error {
+	data, want, err := k.lake.makePartial(k.ctx, k.s, v.plan)
+	if err != nil {
+		return err
+	}
+	if want.reason != "" || h.reason != "" {
+		if want.reason == "" {
+			return fmt.Errorf("there are none because %s, and they can be made", h.reason)
+		}
+		return nil
+	}
+	stored, _, err := k.s.readPartial(v.plan)
+	if err != nil {
+		return err
+	}
+	made, err := decodePartial(k.s.cat.Number, v.plan.Number, v.plan.Print, v.plan.Types(), data)
+	if err != nil {
+		return err
+	}
+	var a, b []byte
+	for _, batch := range stored {
+		a = spill.AppendBatch(a, batch.Cols, batch.Len)
+	}
+	for _, batch := range made {
+		b = spill.AppendBatch(b, batch.Cols, batch.Len)
+	}
+	if !bytes.Equal(a, b) {
+		return fmt.Errorf("%d groups differ from the %d that the rows give", h.groups, want.groups)
+	}
+	return nil
+}

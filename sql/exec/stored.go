@@ -1,0 +1,266 @@
+package exec
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cairndb/cairn/segment/column"
+	"github.com/cairndb/cairn/sql/plan"
+	"github.com/cairndb/cairn/sql/sqlerr"
+)
+
+// Groups that a table keeps.
+//
+// A unit that has the groups of its rows for a view gives them instead of the rows: a
+// frame has the group keys and the states of the aggregates as columns. The conditions are
+// asked of the keys, the query's keys are computed from them, and the states are loaded
+// as they are when groups are read back that were put aside.
+
+// storedGroups is the compiled form of plan.StoredGroups.
+type storedGroups struct {
+	node   *plan.StoredGroups
+	filter []expr
+	keys   []expr
+	aggs   []storedAgg
+	// taken counts the units that gave groups.
+	taken atomic.Int64
+}
+
+type storedAgg struct {
+	state  int // the first column, -1 for none
+	args   []expr
+	filter expr
+}
+
+func (c *compiler) storedGroups(n *plan.StoredGroups) *storedGroups {
+	in := slotsOf(n.Columns)
+	s := &storedGroups{node: n, filter: c.exprs(n.Filter, in), keys: c.exprs(n.Keys, in)}
+	for _, a := range n.Aggs {
+		g := storedAgg{state: a.State, args: c.exprs(a.Args, in)}
+		if a.Filter != nil {
+			g.filter = c.expr(a.Filter, in)
+		}
+		s.aggs = append(s.aggs, g)
+	}
+	return s
+}
+
+// groupsWorth is how many rows, roughly, are read in the time that a stored group takes
+// at most: rows come column by column with their dictionaries, groups are as wide and
+// come decompressed. Only when the rows to be read are fewer still are they read.
+const groupsWorth = 1
+
+// has reports whether a unit gives its groups, and whether that is less work than its
+// rows.
+func (s *storedGroups) has(q *query, unit plan.Unit) (plan.ViewedUnit, bool) {
+	u, ok := unit.(plan.ViewedUnit)
+	if !ok {
+		return nil, false
+	}
+	n, ok := u.HasGroups(q.ctx, s.node.View)
+	if !ok {
+		return nil, false
+	}
+	if rows := int64(unit.Rows()); n <= rows/8 {
+		return u, true
+	}
+	if c := unit.Candidates(); c != nil && n > groupsWorth*int64(c.GetCardinality()) {
+		return nil, false
+	}
+	return u, true
+}
+
+// takeStored takes the groups that a unit keeps; done is false when its rows are to be
+// read instead, and then nothing was taken.
+func (g *groups) takeStored(w *worker, t *unitTask) (done bool, err error) {
+	op, s := g.op, g.op.stored
+	was := w.enter(&op.stats)
+	defer w.enter(was)
+	u, ok := s.has(w.q, t.unit())
+	if !ok {
+		return false, nil
+	}
+	batches, ok, err := u.Groups(w.q.ctx, s.node.View)
+	if err != nil || !ok {
+		return false, err
+	}
+	keeps := make([][]int32, len(batches)) // of a batch, nil for all
+	for i, b := range batches {
+		if len(b.Cols) != len(s.node.Columns) {
+			return false, sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "the groups of view %s have %d columns instead of %d", s.node.View.Name, len(b.Cols), len(s.node.Columns))
+		}
+		if len(s.node.Ranges) == 0 {
+			continue
+		}
+		if keeps[i], ok = s.inTime(b); !ok {
+			return false, nil // a range cuts a group
+		}
+	}
+	rows := int64(0)
+	for i, b := range batches {
+		if err := w.q.live(); err != nil {
+			return false, err
+		}
+		f := loaded(b.Len, b.Cols)
+		if keeps[i] != nil {
+			if len(keeps[i]) == 0 {
+				continue
+			}
+			f = f.sub(keeps[i])
+		}
+		rows += int64(f.n)
+		if f, err = narrow(w, s.filter, f); err != nil {
+			return false, err
+		}
+		if f == nil {
+			continue
+		}
+		if err := g.takeStates(w, f); err != nil {
+			return false, err
+		}
+		if err := g.room(w.q); err != nil {
+			return false, err
+		}
+	}
+	s.taken.Add(1)
+	t.op.stats.emitted(int(rows))
+	return true, nil
+}
+
+// takeStates adds a frame of stored groups.
+func (g *groups) takeStates(w *worker, f *frame) error {
+	s := g.op.stored
+	for i, k := range s.keys {
+		v, err := k.eval(w, f)
+		if err != nil {
+			return err
+		}
+		g.keyed[i] = v
+	}
+	g.number(f.n)
+	for i := range s.aggs {
+		a := &s.aggs[i]
+		if a.state < 0 {
+			if err := g.addCounts(w, i, a.filter, a.args, f, s.node.Rows); err != nil {
+				return err
+			}
+			continue
+		}
+		of, from := g.of[:f.n], f
+		if a.filter != nil {
+			at, all, err := keep(w, a.filter, f)
+			if err != nil {
+				return err
+			}
+			if !all {
+				g.picked = g.picked[:0]
+				for _, p := range at {
+					g.picked = append(g.picked, of[p])
+				}
+				of, from = g.picked, f.sub(at)
+			}
+		}
+		if from.n == 0 {
+			continue
+		}
+		states := make([]*column.Vector, len(g.accs[i].StateTypes()))
+		for k := range states {
+			v, err := from.col(w, a.state+k)
+			if err != nil {
+				return err
+			}
+			states[k] = v
+		}
+		if err := g.accs[i].Load(of, states, from.n); err != nil {
+			return placed(err, g.op.aggs[i].pos)
+		}
+	}
+	return nil
+}
+
+// told says for EXPLAIN what the units of a scan give.
+func (s *storedGroups) told(q *query, scan *scanOp, ran bool) string {
+	name := s.node.View.Name
+	p := scan.pruned()
+	if p.Segments == 0 && len(scan.units) > 0 && p.MemtableRows == 0 {
+		// A scan that does not tell of its segments.
+		return "from view " + name + ": where a segment has its groups"
+	}
+	n := int(s.taken.Load())
+	if !ran {
+		for _, unit := range scan.units {
+			u, ok := s.has(q, unit)
+			if !ok {
+				continue
+			}
+			if len(s.node.Ranges) > 0 {
+				batches, there, err := u.Groups(q.ctx, s.node.View)
+				ok = there && err == nil
+				for _, b := range batches {
+					_, in := s.inTime(b)
+					ok = ok && in
+				}
+			}
+			if ok {
+				n++
+			}
+		}
+	}
+	return fmt.Sprintf("from view %s: %d segments from partials, %d scanned", name, n, p.Segments-p.SegmentsByTime-p.SegmentsByFilter-n)
+}
+
+// inTime returns the groups of a batch that are within all ranges of time, nil for all
+// of them; ok is false when a range cuts one.
+func (s *storedGroups) inTime(b *column.Batch) (at []int32, ok bool) {
+	all := true
+	at = make([]int32, 0, b.Len)
+	for i := range b.Len {
+		in := true
+		for k := range s.node.Ranges {
+			r := &s.node.Ranges[k]
+			first := b.Cols[r.First]
+			if first.IsNull(i) {
+				in = false // no row has a time, and so none meets the condition
+				continue
+			}
+			leaf, j := first.Leaf(i)
+			low, whole := leaf.I64[j], true
+			high := low + r.Width - 1
+			if r.Width == 0 {
+				leaf, j = b.Cols[r.Last].Leaf(i)
+				high = leaf.I64[j]
+				// Rows without a time do not meet the condition, the others may.
+				timed, p := b.Cols[r.Count].Leaf(i)
+				rows, q := b.Cols[s.node.Rows].Leaf(i)
+				whole = timed.I64[p] == rows.I64[q]
+			}
+			switch a, z := meets(r.Op, low, r.Value), meets(r.Op, high, r.Value); {
+			case a != z || a && !whole:
+				return nil, false
+			case !a:
+				in = false
+			}
+		}
+		if in {
+			at = append(at, int32(i))
+		} else {
+			all = false
+		}
+	}
+	if all {
+		return nil, true
+	}
+	return at, true
+}
+
+func meets(op plan.CmpOp, x, value int64) bool {
+	switch op {
+	case plan.CmpLt:
+		return x < value
+	case plan.CmpLe:
+		return x <= value
+	case plan.CmpGt:
+		return x > value
+	}
+	return x >= value
+}
