@@ -32,6 +32,9 @@
 // whose events are all in segments are removed. Appends wait when too many
 // memtables do.
 //
+// Views keep the groups of every segment beside it (matview.go); who makes them is told in
+// viewfill.go, their bytes in partial.go.
+//
 // Imports read files that can be read again, so they do without log and memtable:
 // importer.go tells how. The merger turns runs of small segments into large ones,
 // without touching sequence numbers.
@@ -45,7 +48,8 @@
 //	tmp/     what running queries put aside when their memory runs out; emptied
 //	         when the lake is opened
 //	db/      the database (engine/lsm): blocks of segments, their indexes
-//	         (segindex.go), the catalogue (engine/catalog)
+//	         (segindex.go), the groups of views (partial.go), the catalogue
+//	         (engine/catalog)
 //
 // # Opening
 //

@@ -399,6 +399,36 @@ func (l *Lake) DropView(ctx context.Context, name string) error {
 	return nil
 }
 
+// RefreshView has all groups of a view made anew, in the background or by the next
+// FillViews; until then rows are read.
+func (l *Lake) RefreshView(ctx context.Context, name string) (*ViewStatus, error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	v, err := l.view(name)
+	if err == nil && v.from != "" {
+		v, err = l.view(v.from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if v.plan == nil {
+		return nil, fmt.Errorf("refreshing view %s: %w", v.rec.Name, v.broken)
+	}
+	if who := ActorOf(ctx); !who.rights(false).Manage {
+		return nil, policyErr(&retention.Refusal{Reason: retention.Denied, Detail: "to refresh a view needs the permission " + PermissionManage})
+	}
+	sn := v.store.snapshot()
+	defer sn.release()
+	for _, seg := range sn.segments {
+		seg.groups.again(seg, v.plan.Number)
+	}
+	l.views.filler.poke()
+	return l.viewStatus(v)
+}
+
 // SwitchViews says whether a store keeps the built-in views.
 func (l *Lake) SwitchViews(ctx context.Context, store string, on bool) error {
 	done, err := l.beginWrite()

@@ -124,7 +124,7 @@ func TestDamagedPartials(t *testing.T) {
 	if err != nil || report.ProblemCount > 0 {
 		t.Fatalf("before: %+v, %v", report, err)
 	}
-	const query = "SELECT eventName, calls, errors FROM events_calls_per_hour"
+	const query = "SELECT eventName, calls, errors FROM calls_per_hour"
 	sn := s.snapshot()
 	defer sn.release()
 	spoiled := 0
@@ -150,7 +150,7 @@ func TestDamagedPartials(t *testing.T) {
 			}
 			spoiled++
 			report, err := l.Check(ctx, CheckOptions{})
-			if err != nil || report.ProblemCount != 1 || report.Problems[0].Place != "view events_activity_per_hour" || report.Problems[0].Segment != seg.cat.Number {
+			if err != nil || report.ProblemCount != 1 || report.Problems[0].Place != "view activity_per_hour" || report.Problems[0].Segment != seg.cat.Number {
 				t.Fatalf("kind %d spoiled: %+v, %v", kind, report, err)
 			}
 			sameAnswers(t, l, query)

@@ -353,10 +353,21 @@ func vectorSize(v *column.Vector) int {
 // forget notes that the groups of a view are no good.
 func (g *segmentGroups) forget(seg *sealed, view uint32, err error) {
 	seg.lake.opts.Logger.Warn("the groups of a view are damaged: rows are read, and the groups made again", "store", seg.store.Name(), "segment", seg.cat.Number, "view", view, "error", err)
-	g.mu.Lock()
-	delete(g.heads, view)
-	g.mu.Unlock()
+	g.again(seg, view)
 	seg.lake.views.filler.poke()
+}
+
+// again has the groups of a view made again.
+func (g *segmentGroups) again(seg *sealed, view uint32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.load(seg) == nil {
+		delete(g.heads, view)
+	}
+	g.bad = false
+	if g.owner != nil {
+		g.owner.Drop() // of all views, which are read again
+	}
 }
 
 // drop gives up what is kept of a segment that nobody uses any more.

@@ -69,13 +69,13 @@ func BenchmarkViewRead(b *testing.B) {
 	for _, q := range []struct{ name, text string }{
 		{"hourly", "SELECT hour, eventSource, calls, errors FROM hourly"},
 		{"hourly-sum", "SELECT hour, sum(calls) FROM hourly GROUP BY 1"},
-		{"calls-per-hour-sum", "SELECT hour, sum(calls), sum(errors) FROM events_calls_per_hour GROUP BY 1"},
-		{"calls-per-hour-of-one", "SELECT hour, sum(calls) FROM events_calls_per_hour WHERE eventName = 'ConsoleLogin' GROUP BY 1"},
-		{"calls-per-hour", "SELECT * FROM events_calls_per_hour"},
-		{"calls-per-day", "SELECT * FROM events_calls_per_day"},
-		{"principals-per-day", "SELECT * FROM events_principals_per_day"},
-		{"addresses-per-day", "SELECT * FROM events_addresses_per_day"},
-		{"calls-per-minute-of-a-day", "SELECT * FROM events_calls_per_minute WHERE minute >= (SELECT max(minute) FROM events_calls_per_minute) - INTERVAL '1' DAY"},
+		{"calls-per-hour-sum", "SELECT hour, sum(calls), sum(errors) FROM calls_per_hour GROUP BY 1"},
+		{"calls-per-hour-of-one", "SELECT hour, sum(calls) FROM calls_per_hour WHERE eventName = 'ConsoleLogin' GROUP BY 1"},
+		{"calls-per-hour", "SELECT * FROM calls_per_hour"},
+		{"calls-per-day", "SELECT * FROM calls_per_day"},
+		{"principals-per-day", "SELECT * FROM principals_per_day"},
+		{"addresses-per-day", "SELECT * FROM addresses_per_day"},
+		{"calls-per-minute-of-a-day", "SELECT * FROM calls_per_minute WHERE minute >= (SELECT max(minute) FROM calls_per_minute) - INTERVAL '1' DAY"},
 		{"ordinary-day", "SELECT date_trunc('day', eventTime), eventName, count(*) FROM events GROUP BY 1, 2"},
 	} {
 		for _, off := range []plan.Rules{0, plan.RulesOf(plan.UseViews)} {

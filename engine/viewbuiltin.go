@@ -15,15 +15,16 @@ import (
 
 // The views that every store of CloudTrail events has, unless they are switched off. A few
 // are kept; the others are read from these, as any query is that the planner can answer from
-// a view. Their names begin with that of the store:
+// a view:
 //
-//	events_activity_per_minute    kept: the finest counts there are, which insights go by
-//	events_activity_per_hour      kept: the same by the hour, for long times
-//	events_principals_per_hour    kept: by who has called
-//	events_addresses_per_hour     kept: by where from
-//	events_calls_per_day …        read from these
+//	activity_per_minute    kept: the finest counts there are
+//	activity_per_hour      kept: the same by the hour, for long times
+//	principals_per_hour    kept: by who has called
+//	addresses_per_hour     kept: by where from
+//	calls_per_day …        read from these
 //
-// A store or view that somebody has called so stands before them.
+// Those of the default store are called so; the names of others begin with that of their
+// store (payments_calls_per_day). A store or view that somebody has called so stands before them.
 
 // builtInView is one of them; %s is the store.
 type builtInView struct {
@@ -107,15 +108,19 @@ func (l *Lake) addBuiltIn(s *Store) {
 	}
 	from := `"` + strings.ReplaceAll(s.Name(), `"`, `""`) + `"`
 	bound := boundBuiltIn()
+	prefix := s.Name() + "_"
+	if s.Name() == DefaultStore {
+		prefix = ""
+	}
 	for i, b := range builtInViews {
-		name := s.Name() + "_" + b.name
+		name := prefix + b.name
 		if l.views.byName[strings.ToLower(name)] != nil {
 			continue
 		}
 		m := &matview{builtIn: true, store: s, columns: bound[i].Columns,
 			rec: catalog.View{Number: b.number, Store: s.rec.Number, Name: name, Query: fmt.Sprintf(b.query, from)}}
 		if b.from != "" {
-			m.from = s.Name() + "_" + b.from
+			m.from = prefix + b.from
 		} else {
 			named := *bound[i]
 			named.Name = name

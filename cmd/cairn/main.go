@@ -128,7 +128,7 @@ append-only, compressed, indexed log that is asked in SQL.`,
 		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(p.demoCommand(), p.generateCommand(), p.insightCommand(), p.importCommand(), p.queryCommand(), p.lookupCommand(),
-		p.storeCommand(), p.holdCommand(), p.serveCommand(), p.userCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
+		p.storeCommand(), p.viewCommand(), p.holdCommand(), p.serveCommand(), p.userCommand(), p.statsCommand(), p.checkCommand(), p.encryptionCommand(), p.backupCommand(), p.restoreCommand(), p.exportCommand(),
 		p.digestCommand(), p.proveCommand(), p.verifyCommand(), p.keyCommand(), p.trailCommand(), p.versionCommand())
 	wrongUse(root)
 	return root

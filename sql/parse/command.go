@@ -114,7 +114,12 @@ func (r *rewriter) refuseChange() {
 	case "insert", "copy":
 		r.failAt(t.pos(), sqlerr.ReadOnly, "%s is refused: a query only reads", word).
 			WithHint("events are added by importing or appending them")
-	case "create", "drop", "alter", "rename":
+	case "create", "drop", "alter", "rename", "refresh":
+		if next := strings.ToLower(r.at(1).text); next == "view" || next == "materialized" {
+			r.failAt(t.pos(), sqlerr.FeatureNotSupported, "%s of views is not supported: a query only reads", word).
+				WithHint("views are made with cairn view create NAME --query \"SELECT …\", and dropped with cairn view drop NAME")
+			return
+		}
 		r.failAt(t.pos(), sqlerr.ReadOnly, "%s is refused: a query only reads, and stored events cannot be changed", word).
 			WithHint("event data stores are managed outside SQL")
 	default:

@@ -124,6 +124,7 @@ type store struct {
 	cols  []plan.Column
 	rows  int64 // -1 when nobody knows
 	about string
+	view  bool
 }
 
 // New returns a catalogue in front of that of the stores.
@@ -201,6 +202,7 @@ func (c *Catalog) load(ctx context.Context) ([]store, error) {
 			continue // removed in between
 		}
 		k := keyed{store{name: t.Name(), rows: -1}, strings.ToLower(t.Name())}
+		_, k.view = t.(plan.QueryTable)
 		if id, ok := t.(interface{ ID() string }); ok {
 			k.key = id.ID()
 		}

@@ -26,7 +26,7 @@ func init() {
 		"pg_catalog.pg_user":       pgUser,
 		"pg_catalog.pg_settings":   pgSettings,
 		"pg_catalog.pg_tables":     pgTables,
-		"pg_catalog.pg_views":      fixed(pgViews),
+		"pg_catalog.pg_views":      pgViews,
 		"pg_catalog.pg_am":         fixed(func() []row { return []row{{"oid": heapOID, "amname": "heap", "amtype": "t"}} }),
 		"pg_catalog.pg_tablespace": fixed(func() []row { return []row{{"oid": tablespaceOID, "spcname": "pg_default", "spcowner": ownerOID}} }),
 		"pg_catalog.pg_language": fixed(func() []row {
@@ -61,7 +61,7 @@ func init() {
 		"information_schema.schemata":                        fixed(infoSchemata),
 		"information_schema.tables":                          infoTables,
 		"information_schema.columns":                         infoColumns,
-		"information_schema.views":                           fixed(infoViews),
+		"information_schema.views":                           infoViews,
 		"information_schema.routines":                        fixed(infoRoutines),
 		"information_schema.enabled_roles":                   infoRoles,
 		"information_schema.table_privileges":                infoTablePrivileges,
@@ -114,7 +114,11 @@ func (c *Catalog) relations(ctx context.Context) ([]relation, error) {
 	}
 	var out []relation
 	for _, s := range stores {
-		out = append(out, relation{s.oid, "public", s.name, "r", s.rows, attributes(s.cols)})
+		kind := "r"
+		if s.view {
+			kind = "v"
+		}
+		out = append(out, relation{s.oid, "public", s.name, kind, s.rows, attributes(s.cols)})
 	}
 	for _, d := range definitions().list {
 		r := relation{oid: d.oid, schema: d.schema, name: d.table, kind: d.kind}
@@ -288,14 +292,18 @@ func pgTables(ctx context.Context, c *Catalog) ([]row, error) {
 	return out, nil
 }
 
-func pgViews() []row {
+func pgViews(ctx context.Context, c *Catalog) ([]row, error) {
+	list, err := c.relations(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []row
-	for _, d := range definitions().list {
-		if d.kind == "v" {
-			out = append(out, row{"schemaname": d.schema, "viewname": d.table, "viewowner": owner})
+	for _, r := range list {
+		if r.kind == "v" {
+			out = append(out, row{"schemaname": r.schema, "viewname": r.name, "viewowner": owner})
 		}
 	}
-	return out
+	return out, nil
 }
 
 func pgDescription(ctx context.Context, c *Catalog) ([]row, error) {
@@ -426,14 +434,18 @@ func yesNo(b bool) string {
 	return "NO"
 }
 
-func infoViews() []row {
+func infoViews(ctx context.Context, c *Catalog) ([]row, error) {
+	list, err := c.relations(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []row
-	for _, d := range definitions().list {
-		if d.kind == "v" {
-			out = append(out, row{"table_catalog": Database, "table_schema": d.schema, "table_name": d.table, "check_option": "NONE", "is_updatable": "NO", "is_insertable_into": "NO"})
+	for _, r := range list {
+		if r.kind == "v" {
+			out = append(out, row{"table_catalog": Database, "table_schema": r.schema, "table_name": r.name, "check_option": "NONE", "is_updatable": "NO", "is_insertable_into": "NO"})
 		}
 	}
-	return out
+	return out, nil
 }
 
 func infoRoutines() []row {
