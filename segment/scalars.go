@@ -22,8 +22,10 @@ func (r *Reader) Timestamps(ctx context.Context, p PathID, sel Selection, parse 
 	if err := sel.check(r.rows); err != nil {
 		return nil, err
 	}
-	if v, err := r.storedTimes(ctx, p, sel); v != nil || err != nil {
-		return v, err
+	if sel.Len() > fewRows { // to unpack a page for fewer costs more than to read their texts
+		if v, err := r.storedTimes(ctx, p, sel); v != nil || err != nil {
+			return v, err
+		}
 	}
 	text, err := r.Text(ctx, p, sel)
 	if err != nil {

@@ -34,6 +34,21 @@ type target struct{ port, password string }
 
 func serve(t *testing.T) target {
 	t.Helper()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var records [][]byte
+	for i := range events {
+		records = append(records, fmt.Appendf(nil, `{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","accountId":"123456789012","arn":"arn:aws:iam::123456789012:user/ann"},`+
+			`"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":%q,"awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"test",`+
+			`"requestParameters":{"bucketName":"b"},"responseElements":null,"readOnly":%t,"eventID":"00000000-0000-4000-8000-%012d","eventType":"AwsApiCall","recipientAccountId":"123456789012"}`,
+			start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), names[i%len(names)], i%2 == 0, i))
+	}
+	at, _ := serveEvents(t, records)
+	return at
+}
+
+// serveEvents serves records of the store events, and an empty store.
+func serveEvents(t *testing.T, records [][]byte) (target, *engine.Lake) {
+	t.Helper()
 	ctx := context.Background()
 	lake, err := engine.Open(filepath.Join(t.TempDir(), "lake"), nil)
 	if err != nil {
@@ -42,14 +57,6 @@ func serve(t *testing.T) target {
 	store, err := lake.CreateStore(ctx, "events")
 	if err != nil {
 		t.Fatal(err)
-	}
-	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var records [][]byte
-	for i := range events {
-		records = append(records, fmt.Appendf(nil, `{"eventVersion":"1.08","userIdentity":{"type":"IAMUser","accountId":"123456789012","arn":"arn:aws:iam::123456789012:user/ann"},`+
-			`"eventTime":%q,"eventSource":"s3.amazonaws.com","eventName":%q,"awsRegion":"us-east-1","sourceIPAddress":"192.0.2.1","userAgent":"test",`+
-			`"requestParameters":{"bucketName":"b"},"responseElements":null,"readOnly":%t,"eventID":"00000000-0000-4000-8000-%012d","eventType":"AwsApiCall","recipientAccountId":"123456789012"}`,
-			start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), names[i%len(names)], i%2 == 0, i))
 	}
 	if _, err := store.Append(ctx, records); err != nil {
 		t.Fatal(err)
@@ -81,7 +88,7 @@ func serve(t *testing.T) target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return target{port, first.Password}
+	return target{port, first.Password}, lake
 }
 
 // missing skips a test whose client is not there, or fails it where it must be.
