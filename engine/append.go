@@ -82,6 +82,11 @@ func (s *Store) append(ctx context.Context, records [][]byte) ([]Verdict, error)
 	if err := s.takes(false); err != nil {
 		return nil, err
 	}
+	return s.appendTaken(ctx, records)
+}
+
+// appendTaken is append to a store that takes events.
+func (s *Store) appendTaken(ctx context.Context, records [][]byte) ([]Verdict, error) {
 	var size int64
 	for _, r := range records {
 		size += int64(len(r))

@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/lsm"
+	"github.com/cairndb/cairn/engine/retention"
 )
 
 // What servers keep in the catalogue beside principals: access keys, and the objects of
@@ -207,4 +209,37 @@ func (l *Lake) UnsealSecret(scheme string, sealed []byte, context string) ([]byt
 		return nil, &CorruptionError{Place: "sealed secret", Err: err}
 	}
 	return secret, nil
+}
+
+// AppendImported is [Store.Append] for records of log files, which are copied into a store
+// also while its ingestion is stopped.
+func (s *Store) AppendImported(ctx context.Context, records [][]byte) ([]Verdict, error) {
+	done, err := s.lake.beginWrite()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if p, _ := s.policy(); p.Kind != retention.Ordinary {
+		return nil, failf(ErrRefused, "store %s is built in: what it holds comes from the lake itself, nothing was kept", s.Name())
+	}
+	if err := s.takes(true); err != nil {
+		return nil, err
+	}
+	return s.appendTaken(ctx, records)
+}
+
+// SignResult signs a text with the RSA key of digests of delivered files (PKCS #1 v1.5, SHA-256),
+// whose public side [Lake.TrailKeys] gives for that time, and returns the key's fingerprint.
+func (l *Lake) SignResult(text []byte, at time.Time) (signature []byte, fingerprint string, err error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return nil, "", err
+	}
+	defer done()
+	k, err := trailEnv{l}.Key(at)
+	if err != nil {
+		return nil, "", fmt.Errorf("signing a result: %w", err)
+	}
+	signature, err = k.Sign(text)
+	return signature, k.Fingerprint(), err
 }

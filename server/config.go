@@ -73,6 +73,8 @@ type Config struct {
 	Organization *api.Organization
 	// Buckets opens the buckets that AWS's clients name; nil when there are none.
 	Buckets api.Buckets
+	// Targets names the target of trails that deliver to such a bucket.
+	Targets func(bucket string) (string, error)
 
 	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
 	// admin or auditor.

@@ -194,7 +194,7 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
 		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
 		MetricsOpen: k.Bool("metrics-open"), AllowCleartext: k.Bool("allow-cleartext"), Logger: log,
-		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")),
+		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")), Targets: targetsAt(k.String("buckets")),
 	}
 }
 

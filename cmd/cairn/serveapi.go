@@ -84,3 +84,22 @@ func bucketsAt(target string) api.Buckets {
 		return openBucket(ctx, path, true)
 	}
 }
+
+// targetsAt returns what names the targets of trails that deliver to buckets.
+func targetsAt(target string) func(bucket string) (string, error) {
+	if target == "" {
+		return nil
+	}
+	return func(name string) (string, error) {
+		if bucket.IsURL(target) {
+			u, err := url.Parse(target)
+			if err != nil {
+				return "", err
+			}
+			u.Host, u.Path = name, ""
+			return u.String(), nil
+		}
+		dir, err := filepath.Abs(target)
+		return "file:" + filepath.Join(dir, name), err
+	}
+}

@@ -103,6 +103,19 @@ func (d *TrailDigest) Sign(key *TrailKey) (document []byte, signature string, er
 	return document, hex.EncodeToString(sig), nil
 }
 
+// Sign signs a text (PKCS #1 v1.5, SHA-256).
+func (k *TrailKey) Sign(text []byte) ([]byte, error) {
+	if k.private == nil {
+		return nil, errors.New("signing: the private key is not at hand")
+	}
+	sum := sha256.Sum256(text)
+	sig, err := rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, sum[:])
+	if err != nil {
+		return nil, fmt.Errorf("signing: %w", err)
+	}
+	return sig, nil
+}
+
 // signed returns what is signed of a document.
 func (d *TrailDigest) signed(document []byte) []byte {
 	sum := sha256.Sum256(document)

@@ -64,6 +64,8 @@ type Config struct {
 	Organization *Organization
 	// Buckets are where results go and imports come from; nil for none.
 	Buckets Buckets
+	// Targets names the target of trails that deliver to a bucket (see trail.Settings).
+	Targets func(bucket string) (string, error)
 	Logger  *slog.Logger
 	// Clock tells the time; time.Now when nil.
 	Clock func() time.Time
@@ -81,6 +83,8 @@ type API struct {
 	recorder  *recorder
 	ingestion ingestions
 	recent    recents
+	running   running
+	imports   importers
 
 	// changing is held by calls that change anything, so that what they have looked at
 	// still holds when they write.
@@ -119,6 +123,16 @@ func New(cfg Config) (*API, error) {
 // Start begins what goes on in the background. It is called once, before requests come.
 func (s *API) Start() {
 	s.recorder.start()
+	if s.lake.ReadOnly() {
+		return
+	}
+	for _, do := range []func(context.Context) error{s.takeUp, s.takeUpImports} {
+		if err := do(s.background); err != nil {
+			s.log.Error("what a server has left running could not be ended", "error", err)
+		}
+	}
+	s.work.Add(1)
+	go s.tend()
 }
 
 // Close ends what goes on in the background and waits for it. No requests may be running.
