@@ -144,19 +144,31 @@ func (p *program) verifyCommand() *cobra.Command {
 	var store, key string
 	var full bool
 	var checkpoints []string
+	var delivered deliveredFlags
 	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Verify that the lake is what its signed digests say",
+		Use:   "verify [TARGET]",
+		Short: "Verify that the lake, or what a trail has delivered, is what its signed digests say",
 		Long: `Verify verifies the signatures of all digests, that they make one unbroken chain, and that
 the Merkle tree has the root that each of them signed. With --full it reads every record
 and computes its hash again. With --checkpoint it compares with checkpoints or digests
 that were kept elsewhere: only they tell when the whole directory was put back to an
 older state. With --key the signatures must be by keys that were kept elsewhere.
-It changes nothing. Exit status 1 means that something is not as it was signed.`,
+It changes nothing. Exit status 1 means that something is not as it was signed.
+
+With a TARGET, a directory or the URL of a bucket, it verifies what a trail has delivered there,
+as "aws cloudtrail validate-logs" does, with the same verdicts and lines: the chain of
+digests and the files that they list. It needs the public keys (cairn trail keys), from
+--keys or from the lake, and no lake otherwise. With --trail NAME the lake tells the rest.`,
 		Example: `  cairn verify --full
-  cairn verify --checkpoint /mnt/audit/digests --key keys.json --json`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+  cairn verify --checkpoint /mnt/audit/digests --key keys.json --json
+  cairn verify --trail main --start-time 2026-05-01T00:00:00Z
+  cairn verify s3://audit-logs?region=eu-west-1 --keys trail-keys.json --start-time 2026-05-01T00:00:00Z \
+      --trail arn:aws:cloudtrail:eu-west-1:111122223333:trail/main`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 || delivered.trail != "" {
+				return p.verifyDelivered(c, args, &delivered)
+			}
 			opts := engine.VerifyOptions{Store: store, Full: full}
 			for _, path := range checkpoints {
 				b, err := os.ReadFile(path)
@@ -202,6 +214,7 @@ It changes nothing. Exit status 1 means that something is not as it was signed.`
 	f.BoolVar(&full, "full", false, "read every record and compute its hash again")
 	f.StringArrayVar(&checkpoints, "checkpoint", nil, "a file with a checkpoint, or with lines of digests, that was kept elsewhere; may be given several times")
 	f.StringVar(&key, "key", "", "a file with public keys that were kept elsewhere (cairn key export-public)")
+	delivered.declare(cmd)
 	return cmd
 }
 

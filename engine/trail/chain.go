@@ -96,10 +96,13 @@ func (t *Trail) closePeriod(ctx context.Context, start, end time.Time) error {
 	s := &t.settings // only who holds work changes them
 	var done [][]byte
 	var files []*file
+	more := false // files of a later period
 	err := t.eachFile(func(key []byte, f *file) {
 		if f.At.Before(end) {
 			done = append(done, key)
 			files = append(files, f)
+		} else {
+			more = more || f.Digest
 		}
 	})
 	if err != nil {
@@ -157,14 +160,13 @@ func (t *Trail) closePeriod(ctx context.Context, start, end time.Time) error {
 		return cmpText(a.account+" "+a.region+" "+a.end.Format(digest.TrailTimeLayout), b.account+" "+b.region+" "+b.end.Format(digest.TrailTimeLayout))
 	})
 	var made []pending
-	now := t.set.env.Now()
 	for _, k := range order {
 		from, to := start, end
 		if k.backfill {
 			from, to = k.end.Add(-period), k.end
 		}
 		chain := chainKey{account: k.account, region: k.region, backfill: k.backfill}
-		p, l, err := t.makeDigest(s, k, from, to, now, links[chain], lists[k], signing)
+		p, l, err := t.makeDigest(s, k, from, to, end, links[chain], lists[k], signing)
 		if err != nil {
 			return err
 		}
@@ -181,9 +183,10 @@ func (t *Trail) closePeriod(ctx context.Context, start, end time.Time) error {
 			st.Next++
 		}
 		st.Closed = end
-		// What came before logging was switched off may not be delivered yet.
-		if st.Ending && !waiting(st) {
-			st.Ending = false
+		// What came before logging was switched off may not be delivered yet, or in
+		// the next period only.
+		if !st.Ending.IsZero() && !end.Before(st.Ending) && (st.Logging || !waiting(st) && !more) {
+			st.Ending = time.Time{}
 			for _, key := range linkKeys {
 				w.Delete(key)
 			}
@@ -219,7 +222,7 @@ func cmpText(a, b string) int {
 }
 
 // makeDigest makes one digest.
-func (t *Trail) makeDigest(s *Settings, k chainKey, start, end, now time.Time, previous *link, files []*file, key *digest.TrailKey) (*pending, *link, error) {
+func (t *Trail) makeDigest(s *Settings, k chainKey, start, end, generated time.Time, previous *link, files []*file, key *digest.TrailKey) (*pending, *link, error) {
 	bucket := s.BucketName()
 	d := &digest.TrailDigest{Account: k.account, Start: start.Format(digest.TrailTimeLayout), End: end.Format(digest.TrailTimeLayout),
 		Bucket: bucket, Object: s.digestKey(k.account, k.region, end, k.backfill)}
@@ -249,7 +252,7 @@ func (t *Trail) makeDigest(s *Settings, k chainKey, start, end, now time.Time, p
 	}
 	meta := map[string]string{digest.MetaSignature: signature, digest.MetaAlgorithm: digest.TrailSignatureAlgorithm}
 	if k.backfill {
-		meta[digest.MetaBackfill] = now.UTC().Format("2006-01-02T15:04:05.000Z")
+		meta[digest.MetaBackfill] = generated.UTC().Format("2006-01-02T15:04:05.000Z")
 	}
 	sum := sha256.Sum256(document)
 	return &pending{Key: d.Object, Document: document, Meta: meta},

@@ -283,7 +283,7 @@ func (set *Set) Update(nameOrARN string, fn func(s *Settings) error) (Info, erro
 	}
 	err = t.change(func(st *state, w Writer) {
 		if before.Validation && !next.Validation {
-			st.Ending = !st.Closed.IsZero()
+			t.endChains(st)
 		}
 		if next.Validation && st.Logging && st.Closed.IsZero() {
 			st.Closed = t.boundary(set.env.Now().UTC())
@@ -381,9 +381,16 @@ func (set *Set) Stop(nameOrARN string) error {
 			return
 		}
 		st.Logging, st.Stopped = false, set.env.Now().UTC()
-		st.Ending = !st.Closed.IsZero()
+		t.endChains(st)
 		t.closeRanges(st)
 	})
+}
+
+// endChains lets the chains of digests end with the period that is open.
+func (t *Trail) endChains(st *state) {
+	if !st.Closed.IsZero() && st.Ending.IsZero() {
+		st.Ending = t.set.env.Now().UTC()
+	}
 }
 
 // openRanges begins to read sources at their ends. A store that is not there yet is read

@@ -70,8 +70,9 @@ type state struct {
 
 	// Closed is the end of the last period that was closed; zero when none is open.
 	Closed time.Time `json:"closed"`
-	// Ending says that the chains end with the period that is open.
-	Ending bool `json:"ending,omitempty"`
+	// Ending is when logging or validation was switched off while chains were open: they
+	// end with the period that has that time. Zero when they go on.
+	Ending time.Time `json:"ending,omitzero"`
 
 	// Next numbers files, digests and notices.
 	Next uint64 `json:"next,omitempty"`
