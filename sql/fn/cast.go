@@ -2,6 +2,7 @@ package fn
 
 import (
 	"encoding/hex"
+	"errors"
 	"math"
 	"net/netip"
 	"strconv"
@@ -25,13 +26,26 @@ type failures struct {
 
 func (f *failures) at(i, n int, err error) error {
 	if !f.try {
-		return err
+		return hinted(err)
 	}
 	if f.rows == nil {
 		f.rows = column.NewBits(n)
 	}
 	f.rows.Set(i)
 	return nil
+}
+
+// hinted adds to the error of a value that cannot be converted what does not fail.
+func hinted(err error) error {
+	var e *sqlerr.Error
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Code, "22") {
+		return err
+	}
+	const hint = "TRY_CAST gives NULL for a value that cannot be converted"
+	if e.Hint != "" {
+		return e.WithHint("%s; %s", e.Hint, hint)
+	}
+	return e.WithHint(hint)
 }
 
 // Cast returns the conversion of a value from one type to another, as CAST does

@@ -281,6 +281,11 @@ func (b *binder) binary(x *parse.Binary, sc *scope, clause string) (Expr, error)
 		e, err := b.compare(c, ops[0], ops[1], x.Pos)
 		return e, err
 	}
+	if op == "/" {
+		if err := b.divided(ops); err != nil {
+			return nil, err
+		}
+	}
 	return b.function(op, ops, x.Pos, x.OpPos)
 }
 
@@ -597,6 +602,9 @@ func (b *binder) cast(x *parse.Cast, sc *scope, clause string) (Expr, error) {
 	e, err := b.bindExpr(x.X, sc, clause)
 	if err != nil {
 		return nil, err
+	}
+	if b.unboundedNumeric(x.Type) {
+		t = b.numericFor(e)
 	}
 	if b.opt.Postgres && !x.Try {
 		if t.Kind == column.JSON && e.Type().Kind == column.Varchar && !b.untyped(e) && (x.Colons || strings.EqualFold(x.Type.Name, "jsonb")) {

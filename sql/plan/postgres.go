@@ -36,6 +36,53 @@ func (b *binder) typeNamed(n parse.TypeName) (*column.Type, error) {
 	return resolveType(n)
 }
 
+// unboundedNumeric reports whether a type name stands for numbers with any fraction:
+// numeric without a precision in the Postgres dialect. In Trino's, decimal has none.
+func (b *binder) unboundedNumeric(n parse.TypeName) bool {
+	return b.opt.Postgres && len(n.Params) == 0 && (n.Name == "numeric" || n.Name == "decimal" || n.Name == "dec")
+}
+
+// numericFor returns the type that keeps the fraction of e as an unbounded numeric:
+// its own scale where that is known, else double.
+func (b *binder) numericFor(e Expr) *column.Type {
+	t := e.Type()
+	switch {
+	case t.Kind == column.Decimal:
+		return column.DecimalOf(decimalDigitsMax, t.Scale)
+	case t.IsInteger() || t.Kind == column.Boolean:
+		return column.DecimalOf(decimalDigitsMax, 0)
+	}
+	c, ok := e.(*Const)
+	if !ok || !c.Literal || c.null() || c.Value.Str == nil {
+		return column.DoubleType
+	}
+	text := strings.TrimLeft(strings.TrimSpace(c.Value.Str[0]), "+-")
+	whole, fraction, _ := strings.Cut(text, ".")
+	for _, d := range whole + fraction {
+		if d < '0' || d > '9' {
+			return column.DoubleType // an exponent, NaN, or no number
+		}
+	}
+	if len(whole)+len(fraction) > decimalDigitsMax {
+		return column.DoubleType
+	}
+	return column.DecimalOf(decimalDigitsMax, len(fraction))
+}
+
+// divided gives the left side of a division of decimals the digits behind the point
+// that Postgres computes at least; Trino's quotient has no more than its sides have.
+func (b *binder) divided(ops []Expr) error {
+	const digits = 16
+	l, r := ops[0].Type(), ops[1].Type()
+	exact := func(t *column.Type) bool { return t.Kind == column.Decimal || t.IsInteger() }
+	if !b.opt.Postgres || !exact(l) || !exact(r) || l.IsInteger() && r.IsInteger() || max(l.Scale, r.Scale) >= digits {
+		return nil
+	}
+	e, err := b.convert(ops[0], column.DecimalOf(decimalDigitsMax, digits))
+	ops[0] = e
+	return err
+}
+
 // isReg reports whether values of a type are objects of the catalogue, with names
 // as text.
 func isReg(t *column.Type) bool {
