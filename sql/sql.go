@@ -164,7 +164,10 @@ type Statement struct {
 // Prepare parses and binds a statement.
 func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Statement, err error) {
 	defer guard(&err)
-	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText, Done: ctx.Done()})
+	if err == parse.ErrEnded {
+		return nil, exec.Canceled(ctx.Err())
+	}
 	if err != nil {
 		return nil, err
 	}

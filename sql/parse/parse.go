@@ -75,6 +75,7 @@
 package parse
 
 import (
+	"errors"
 	"unicode/utf8"
 
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -118,6 +119,22 @@ type Options struct {
 	MaxText   int // characters; 0 for TextMax
 	MaxTokens int // words and signs; 0 for TokensMax
 	MaxDepth  int // levels of nesting; 0 for DepthMax
+	// Done, when it is closed, ends the reading of a long text with ErrEnded; nil for
+	// a text that is read to its end.
+	Done <-chan struct{}
+}
+
+// ErrEnded is the error of a text that was no longer to be read.
+var ErrEnded = errors.New("parse: the text is no longer wanted")
+
+// ended reports whether the caller does not want the text any more.
+func (o *Options) ended() bool {
+	select {
+	case <-o.Done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Parse reads one statement. params is the highest number of a parameter, 0 if
@@ -139,6 +156,9 @@ func Parse(text string, opts Options) (stmt Statement, params int, err error) {
 	}
 	t := tokenizer{text: text, dialect: opts.Dialect, limit: opts.MaxTokens, out: make([]token, 0, len(text)/5+8)}
 	t.run()
+	if opts.ended() {
+		return nil, 0, ErrEnded
+	}
 	r := &rewriter{
 		text: text, dialect: opts.Dialect, toks: t.out, limit: opts.MaxDepth,
 		out: make([]byte, 0, 2*len(text)+64), pieces: make([]piece, 0, 2*len(t.out)), marks: make([]mark, 0, len(t.out)),
@@ -151,7 +171,13 @@ func Parse(text string, opts Options) (stmt Statement, params int, err error) {
 	if len(r.out) == 0 { // a command without a query
 		return stmt, t.params, nil
 	}
-	root := r.skeleton()
+	if opts.ended() {
+		return nil, 0, ErrEnded
+	}
+	root, ok := r.skeletonUnless(opts.Done)
+	if !ok {
+		return nil, 0, ErrEnded
+	}
 	if r.err != nil {
 		return nil, 0, r.err
 	}

@@ -69,6 +69,40 @@ func (r *rewriter) skeleton() ast.StmtNode {
 	return nil
 }
 
+// skeletonLong is how long a text is from which on the skeleton parser is not waited
+// for: it takes some hundred nanoseconds for a byte and cannot be stopped.
+const skeletonLong = 64 << 10
+
+// skeletonUnless is skeleton, unless done is closed before it has come to an end;
+// what it does then ends by itself, after a text's worth of work, and is forgotten.
+func (r *rewriter) skeletonUnless(done <-chan struct{}) (root ast.StmtNode, ok bool) {
+	if done == nil || len(r.out) < skeletonLong {
+		return r.skeleton(), true
+	}
+	type result struct {
+		root  ast.StmtNode
+		panic any
+	}
+	made := make(chan result, 1)
+	go func() {
+		var out result
+		defer func() {
+			out.panic = recover()
+			made <- out
+		}()
+		out.root = r.skeleton()
+	}()
+	select {
+	case out := <-made:
+		if out.panic != nil {
+			panic(out.panic)
+		}
+		return out.root, true
+	case <-done:
+		return nil, false // r belongs to the goroutine now
+	}
+}
+
 var skeletonPlace = regexp.MustCompile(`^line \d+ column (\d+) near "`)
 
 // skeletonError says in terms of the user's text what the skeleton parser did
