@@ -84,10 +84,11 @@ func BenchmarkViewRead(b *testing.B) {
 				name = q.name + "/rows"
 			}
 			b.Run(name, func(b *testing.B) {
-				n := 0
+				n, began := 0, cpuTime(b)
 				for b.Loop() {
 					n = countRows(b, l, q.text, off)
 				}
+				b.ReportMetric((cpuTime(b)-began).Seconds()*1000/float64(b.N), "cpu-ms")
 				b.ReportMetric(float64(n), "rows")
 				b.ReportMetric(b.Elapsed().Seconds()*1000/float64(b.N), "ms")
 			})

@@ -21,6 +21,7 @@ import (
 //	activity_per_hour      kept: the same by the hour, for long times
 //	principals_per_hour    kept: by who has called
 //	addresses_per_hour     kept: by where from
+//	totals_per_hour        kept: by account alone
 //	calls_per_day …        read from these
 //
 // Those of the default store are called so; the names of others begin with that of their
@@ -47,6 +48,8 @@ var builtInViews = func() []builtInView {
 		{number: 3, name: "principals_per_hour", query: bucket("hour") + "userIdentity.arn AS principal, count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2, 3"},
 		{number: 4, name: "addresses_per_hour", query: bucket("hour") + "sourceIPAddress AS address, count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2, 3"},
 	}
+	// Few groups, so that a chart of all that happened takes no time.
+	list = append(list, builtInView{number: 5, name: "totals_per_hour", query: bucket("hour") + "count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2"})
 	for _, unit := range []string{"minute", "hour", "day"} {
 		of := "hour"
 		if unit == "minute" {
