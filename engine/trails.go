@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/trail"
@@ -54,6 +56,8 @@ type trailEnv struct{ lake *Lake }
 
 func (e trailEnv) Now() time.Time       { return e.lake.opts.Clock() }
 func (e trailEnv) Logger() *slog.Logger { return e.lake.opts.Logger }
+
+func (e trailEnv) FS() vfs.FS { return e.lake.base }
 
 func (e trailEnv) Source(nameOrID string) (id string, next uint64, ok bool) {
 	s := e.lake.storeCalled(nameOrID)
@@ -243,7 +247,8 @@ func (l *Lake) CreateTrail(ctx context.Context, s TrailSettings) (t Trail, err e
 
 func trailRequest(s *TrailSettings) map[string]any {
 	// What a URL's query says may be secret.
-	target, _, _ := strings.Cut(s.Target, "?")
+	target, _, _ := strings.Cut(s.Target, "#")
+	target, _, _ = strings.Cut(target, "?")
 	return map[string]any{"name": s.Name, "target": target, "s3KeyPrefix": s.Prefix, "isMultiRegionTrail": s.MultiRegion,
 		"isOrganizationTrail": s.Organization != "", "enableLogFileValidation": s.Validation, "eventSelectors": s.Selectors}
 }

@@ -128,12 +128,15 @@ func (p *program) askTrail(ctx context.Context, r *server.TrailRequest) (*server
 type trailFlags struct {
 	target, bucket, prefix, kms, organization, selectors string
 	accounts, sources, insights                          []string
+	form, pattern                                        string
 	multi, global, validation                            bool
 }
 
 func (f *trailFlags) declare(c *cobra.Command) {
 	g := c.Flags()
-	g.StringVar(&f.target, "target", "", "where files go: file:/DIRECTORY or s3://BUCKET?region=R (and endpoint=URL&use_path_style=true for what speaks S3; ssetype=AES256)")
+	g.StringVar(&f.target, "target", "", "where files go: file:/DIRECTORY, jsonl:/FILE, https://WEBHOOK#SECRET, or s3://BUCKET?region=R (and endpoint=URL&use_path_style=true for what speaks S3; ssetype=AES256)")
+	g.StringVar(&f.form, "form", "", "with jsonl: and webhooks, the form of events: bus (envelope of an event bus), log (event of a log service), or records as they are")
+	g.StringVar(&f.pattern, "pattern", "", "with jsonl: and webhooks, an event pattern that events in their form must fit, JSON")
 	g.StringVar(&f.bucket, "bucket-name", "", "name of the target in digests (default: the bucket, or the directory's last part)")
 	g.StringVar(&f.prefix, "prefix", "", "prefix of all keys, before AWSLogs")
 	g.StringVar(&f.kms, "kms-key", "", "key that the bucket is told to encrypt files with")
@@ -164,7 +167,7 @@ func (f *trailFlags) set(c *cobra.Command, s *engine.TrailSettings, all bool) er
 		flag string
 		from string
 		to   *string
-	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"organization", f.organization, &s.Organization}} {
+	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"form", f.form, &s.Form}, {"organization", f.organization, &s.Organization}} {
 		if given(t.flag) {
 			*t.to = t.from
 		}
@@ -186,6 +189,9 @@ func (f *trailFlags) set(c *cobra.Command, s *engine.TrailSettings, all bool) er
 		if given(l.flag) {
 			*l.to = l.from
 		}
+	}
+	if given("pattern") {
+		s.Pattern = json.RawMessage(f.pattern)
 	}
 	if given("selectors") {
 		sel, err := readSelectors(f.selectors)
@@ -210,6 +216,8 @@ func (p *program) createTrailCommand() *cobra.Command {
 		Example: `  cairn trail create main --account 111122223333 --region eu-west-1 --target file:/srv/audit --start
   cairn trail create all --account 111122223333 --region eu-west-1 --organization o-exampleorgid \
       --target "s3://audit-logs?region=eu-west-1" --prefix lake1
+  cairn trail create alerts --account 111122223333 --region eu-west-1 --target https://alerts.example.com/hook#SECRET --form bus \
+      --pattern '{"detail":{"eventName":[{"prefix":"Delete"}]}}'
   cairn trail create objects --account 111122223333 --region eu-west-1 --target file:/srv/objects --selectors \
       '[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]}]}]'`,
 		Args: cobra.ExactArgs(1),
@@ -223,6 +231,9 @@ func (p *program) createTrailCommand() *cobra.Command {
 			s := &engine.TrailSettings{Name: args[0], Account: account, HomeRegion: region}
 			if err := f.set(c, s, true); err != nil {
 				return err
+			}
+			if strings.HasPrefix(s.Target, "jsonl:") || strings.HasPrefix(s.Target, "http") {
+				s.Validation = c.Flags().Changed("validation") && f.validation // there are no digests of streams
 			}
 			a, err := p.askTrail(c.Context(), &server.TrailRequest{Do: "create", Name: args[0], Settings: s})
 			if err == nil && start {
@@ -315,7 +326,8 @@ func when(t time.Time) string {
 
 // withoutQuery leaves out what a URL may keep secret.
 func withoutQuery(target string) string {
-	head, _, _ := strings.Cut(target, "?")
+	head, _, _ := strings.Cut(target, "#")
+	head, _, _ = strings.Cut(head, "?")
 	return head
 }
 
@@ -335,9 +347,13 @@ func (p *program) printTrail(t *engine.Trail) error {
 			who += ", accounts " + strings.Join(t.Accounts, ", ")
 		}
 	}
+	bucketName := ""
+	if !strings.HasPrefix(t.Target, "jsonl:") && !strings.HasPrefix(t.Target, "http") {
+		bucketName = t.BucketName()
+	}
 	rows := [][2]string{
 		{"name", t.Name}, {"arn", t.ARN()},
-		{"target", withoutQuery(t.Target) + ", as bucket " + t.BucketName()},
+		{"target", withoutQuery(t.Target)}, {"bucket name", bucketName}, {"form", t.Form}, {"pattern", string(t.Pattern)},
 		{"prefix", t.Prefix}, {"kms key", t.KMSKeyID},
 		{"events of", who + ", " + scope + ", from store " + strings.Join(t.Sources, ", ")},
 		{"selects", t.Selectors.String()}, {"insights", strings.Join(t.Insights, ", ")},

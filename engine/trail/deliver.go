@@ -125,7 +125,14 @@ func (t *Trail) deliver(ctx context.Context) error {
 				return err
 			}
 		}
-		files, err := t.carryOut(ctx, &s, p)
+		var files []*file
+		events := 0
+		var err error
+		if IsStream(s.Target) {
+			events, err = t.stream(ctx, &s, p)
+		} else {
+			files, err = t.carryOut(ctx, &s, p)
+		}
 		now = t.set.env.Now()
 		if err != nil {
 			if ctx.Err() != nil {
@@ -134,12 +141,12 @@ func (t *Trail) deliver(ctx context.Context) error {
 			err = fmt.Errorf("trail %s: delivering to %s: %w", s.Name, redact(s.Target), err)
 			if !since.IsZero() && now.Sub(since) > giveUpAfter {
 				t.set.env.Logger().Error("a trail has given events up that its target did not take for thirty days", "trail", s.Name, "error", err)
-				files = nil
+				files, events = nil, 0
 			} else {
 				return errors.Join(err, t.change(func(st *state, _ Writer) { st.Delivery.note(now, err) }))
 			}
 		}
-		if err := t.commit(p, files, now, err); err != nil {
+		if err := t.commit(p, files, events, now, err); err != nil {
 			return err
 		}
 	}
@@ -197,7 +204,7 @@ func (t *Trail) carryOut(ctx context.Context, s *Settings, p *plan) ([]*file, er
 
 // commit moves the ranges on. A crash before it does the step again, with the same keys
 // and bytes; one after it goes on with the next.
-func (t *Trail) commit(p *plan, files []*file, now time.Time, failed error) error {
+func (t *Trail) commit(p *plan, files []*file, events int, now time.Time, failed error) error {
 	return t.change(func(st *state, w Writer) {
 		for _, done := range p.Ranges {
 			for i := range st.Ranges {
@@ -232,7 +239,8 @@ func (t *Trail) commit(p *plan, files []*file, now time.Time, failed error) erro
 			st.Delivered.Events += uint64(f.Events)
 			st.Delivered.Bytes += uint64(f.Bytes)
 		}
-		if len(files) > 0 {
+		st.Delivered.Events += uint64(events)
+		if len(files) > 0 || events > 0 {
 			st.Delivery.note(now, nil)
 		} else if st.Delivery.Error != "" {
 			st.Delivery = outcome{Tried: now, Done: st.Delivery.Done}

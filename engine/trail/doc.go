@@ -49,6 +49,12 @@
 // digest, files are looked at again: what a target has accepted and lost is built anew
 // from the log.
 //
+// # Streams
+//
+// A target may take events one by one (stream.go): a webhook, a file of JSON lines. Their
+// form is that of the record, of an event bus or of a log service, and an event
+// pattern may choose among them (pattern.go).
+//
 // # Keys
 //
 //	[PREFIX/]AWSLogs/[ORG/]ACCOUNT/FOLDER/REGION/YYYY/MM/DD/

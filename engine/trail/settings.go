@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -106,6 +107,11 @@ type Settings struct {
 
 	// Sources are stores, by name; DefaultSource alone when empty.
 	Sources []string `json:"sources,omitempty"`
+
+	// Form and Pattern are for targets that take events one by one (stream.go): the form
+	// of events, and an event pattern that chooses among them.
+	Form    string          `json:"form,omitempty"`
+	Pattern json.RawMessage `json:"pattern,omitempty"`
 
 	// Labels are kept for the CloudTrail API, which shows them: SnsTopicName and so on.
 	Labels map[string]string `json:"labels,omitempty"`
@@ -220,6 +226,9 @@ func (s *Settings) Validate() error {
 	if err := s.checkTarget(); err != nil {
 		return err
 	}
+	if err := s.checkForm(); err != nil {
+		return err
+	}
 	if s.MultiRegion {
 		s.GlobalServices = true
 	}
@@ -266,6 +275,9 @@ func (s *Settings) Validate() error {
 }
 
 func (s *Settings) checkTarget() error {
+	if IsStream(s.Target) {
+		return s.checkStream()
+	}
 	if strings.HasPrefix(s.Target, "file:") {
 		dir := s.Dir()
 		if !strings.HasPrefix(dir, "/") || slices.Contains(strings.Split(dir, "/"), "..") {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine/digest"
 )
@@ -29,6 +30,8 @@ type Env interface {
 	// Save makes what fn sets and deletes durable, all or nothing.
 	Save(fn func(w Writer)) error
 
+	// FS is the file system outside the lake, in the clear.
+	FS() vfs.FS
 	// Target opens a trail's target.
 	Target(s *Settings) (Target, error)
 	// Key returns the key that signs digests that end at a time.
