@@ -65,8 +65,8 @@ func (p *program) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See it work: sample events, five questions, their answers",
-		Long: `Demo generates realistic events as log files, imports them into a new lake, and asks it
-five questions that a security engineer would ask. It takes seconds. With --dir the lake
+		Long: `Demo generates realistic events as log files, imports them into a new lake, looks for unusual
+activity, and asks five questions that a security engineer would ask. It takes seconds. With --dir the lake
 and the log files stay there; otherwise they go to a temporary directory, which --keep
 leaves in place. With --serve Postgres clients of this machine can ask the lake then, until
 the command is interrupted.`,
@@ -115,7 +115,7 @@ func (p *program) demo(ctx context.Context, events int64, keep, serve bool) (err
 	if err != nil {
 		return err
 	}
-	lake, err := engine.Open(lakeDir, &engine.Options{Keeper: keeper, Logger: p.logger()})
+	lake, err := engine.Open(lakeDir, &engine.Options{Keeper: keeper, Logger: p.logger(), InsightInterval: -1})
 	if err != nil {
 		return err
 	}
@@ -141,6 +141,9 @@ func (p *program) demo(ctx context.Context, events int64, keep, serve bool) (err
 		took(report.Elapsed), count(int64(float64(report.Records)/report.Elapsed.Seconds())), size(stats.DiskBytes),
 		perEvent(st.StoredBytes, st.SealedEvents), perEvent(st.RawBytes, st.Events))
 
+	if err := p.demoInsights(ctx, lake); err != nil {
+		return err
+	}
 	p.format = formatTable
 	for i, q := range demoQuestions {
 		text := strings.TrimSpace(q.sql)
@@ -157,6 +160,23 @@ func (p *program) demo(ctx context.Context, events int64, keep, serve bool) (err
 		return p.demoServe(ctx, lake)
 	}
 	return demoNext(p.out, lakeDir, keep)
+}
+
+// demoInsights shows what is unusual in the sample events.
+func (p *program) demoInsights(ctx context.Context, lake *engine.Lake) error {
+	if _, err := lake.EnableInsights(ctx, engine.InsightSettings{Store: engine.DefaultStore}); err != nil {
+		return err
+	}
+	report, err := lake.DetectInsights(ctx, engine.DefaultStore, nil)
+	if err != nil {
+		return err
+	}
+	list, err := lake.Insights(ctx, engine.InsightFilter{})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.out, "Compared %s series of calls with their own past in %s; unusual were:\n\n", count(int64(report.Series)), took(report.Elapsed))
+	return p.printInsights(list)
 }
 
 // demoServe serves the sample lake with the settings of cairn serve, but for passwords.

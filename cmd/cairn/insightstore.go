@@ -236,7 +236,7 @@ func (p *program) printDetection(r *engine.InsightReport) error {
 	if r == nil {
 		return nil
 	}
-	fmt.Fprintf(p.out, "%s unusual periods found in %s events of %s series in %s: %s", count(int64(r.Starts)), count(r.Events), count(int64(r.Series)), took(r.Elapsed), "cairn insight list\n")
+	fmt.Fprintf(p.out, "%s new unusual periods found in %s events of %s series in %s: %s", count(int64(r.Starts)), count(r.Events), count(int64(r.Series)), took(r.Elapsed), "cairn insight list\n")
 	if r.Withdrawn+r.Reinstated > 0 {
 		fmt.Fprintf(p.out, "%d records of earlier ones were withdrawn, %d reinstated: there are events now that were not known then.\n", r.Withdrawn, r.Reinstated)
 	}

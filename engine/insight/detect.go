@@ -34,7 +34,6 @@ type Detector struct {
 	today  int     // where the day's begin
 	out    []Incident
 	merged []Count
-	need   [windowCount]uint64 // calls that windows must hold today
 	peeked State
 }
 
@@ -172,13 +171,6 @@ func (d *Detector) run(s *State, until int32) {
 	i := d.today
 	var lo [windowCount]int
 	var sum [windowCount]uint64
-	need := &d.need
-	for w := range need {
-		need[w] = max(d.params.MinCalls, 1)
-		if m.sparse {
-			need[w] = max(need[w], m.need(w))
-		}
-	}
 	rebuild := func() {
 		for w := range lo {
 			sum[w] = 0
@@ -225,7 +217,7 @@ func (d *Detector) run(s *State, until int32) {
 			}
 			score := tail(n, want, m.dispersion(w, p.at))
 			best = max(best, score)
-			if sum[w] >= need[w] && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
+			if sum[w] >= d.need(w, p.at) && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
 				if !asked {
 					usual, weekly = s.usually(m, p.at)
 					asked = true
@@ -371,6 +363,15 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 	return false
 }
 
+// need is how many calls a window that ends at a minute must hold.
+func (d *Detector) need(w int, at int32) uint64 {
+	n := max(d.params.MinCalls, 1)
+	if d.model.sparse {
+		n = max(n, d.model.need(w, at))
+	}
+	return n
+}
+
 // outgrown tells whether a window that ends at minute at, whose point is before index end, is
 // unusual and holds more than what was there before at this time.
 func (d *Detector) outgrown(s *State, at int32, end int) bool {
@@ -385,7 +386,7 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 			n += uint64(d.pts[i].n)
 		}
 		want := m.expect(from, at+1)
-		if n < d.need[w] || float64(n) < atLeastTimes*want {
+		if n < d.need(w, at) || float64(n) < atLeastTimes*want {
 			continue
 		}
 		if !asked {

@@ -40,10 +40,12 @@
 // length gets from the series' past days, the worst left out, and from how few calls the rate rests on.
 // A window is unusual if it reaches all of
 //
-//   - 17 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
-//   - 10 calls, and 2.3 times what was expected;
-//   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls, and 2.5 times the most
-//     that a window held in 28 days (more if there were few days with clumps, 6.5 times if there was one).
+//   - 18 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
+//   - 10 calls, and 2.5 times what was expected;
+//   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls (40 in an hour), 2.5 times the most
+//     that a window held in 28 days (more if there were few days with clumps, 9.5 times if there was one), and what the
+//     largest clumps of these days make unlikely: 3.6 standard deviations of their logarithms above the mean, more for
+//     few. At hours at which such a series never has calls, nor at those beside them, half of the most is enough.
 //
 // An incident starts where the calls up to the deciding minute are likeliest to have risen, and ends where
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.

@@ -19,18 +19,31 @@ const (
 	clumpMax = 50
 	// leastDispersion is a spread of 5 %: nothing real is calmer.
 	leastDispersion = 0.0025
-	// sparseCalls is what a call of which nearly nothing was seen must reach in a window.
+	// sparseCalls is what a call of which nearly nothing was seen must reach in 5 or 15 minutes, sparseHour in an hour.
 	sparseCalls = 30
+	sparseHour  = 40
 	// atLeastTimes the expected count is what a window must hold to be unusual.
-	atLeastTimes = 2.3
+	atLeastTimes = 2.5
 	// clumpySpread of hourly counts makes a series one of clumps, whatever its rate.
 	clumpySpread = 0.5
 	// stepTimes is how many times larger than its neighbour an hour is after a step.
 	stepTimes = 2
-	// clumpTimes the most of 28 days is what a clumpy series must reach.
+	// clumpTimes the most of 28 days is what a clumpy series must reach, and fewTimes more divided by the days with clumps.
 	clumpTimes = 2.5
+	fewTimes   = 7
 	// clumpCalls in an hour are a clump.
 	clumpCalls = 5
+	// tailSpreads is how many standard deviations of the logarithm of a day's largest clump another must be above their
+	// mean; tailFew is what is added for few days, divided by their number less one; tailMost bounds that in times
+	// the largest.
+	tailSpreads = 3.6
+	tailFew     = 10
+	tailMost    = 6
+	// silentClumps days with clumps tell when a series has none, silentCalls in 28 days is none, and silentTimes the most of
+	// the 28 days is what it must reach then.
+	silentClumps = 8
+	silentCalls  = 1
+	silentTimes  = 0.5
 	// gumbelUnits is how many scale units beyond its mode a series' own distribution of
 	// daily maxima is extrapolated: once in e^10 days, 60 years.
 	gumbelUnits = 10
@@ -47,7 +60,9 @@ type model struct {
 	widen     [28]float64 // dispersion that the rates' own uncertainty adds
 	spread    [windowCount]float64
 	peak      [windowCount]uint32
-	clumps    int // days with a clump of calls
+	clumps    int                 // days with a clump of calls
+	tail      [windowCount]uint64 // a clump that the sizes of the past make unlikely
+	silent    [24]bool            // there are never calls at this hour and those beside it
 	threshold float64
 	mean      float64                         // calls per minute, 28 days
 	cum       [reach + DayMinutes + 1]float64 // expected calls from -reach up to a minute
@@ -65,11 +80,59 @@ func (m *model) dispersion(w int, at int32) float64 {
 	return m.spread[w] + m.widen[(at+120)/60]
 }
 
-// need is how many calls a window of a clumpy series must hold: clumpTimes the most of 28 days, more if there were
-// few days with clumps.
-func (m *model) need(w int) uint64 {
-	times := clumpTimes + 4/float64(max(m.clumps, 1))
-	return max(sparseCalls, uint64(times*float64(m.peak[w])))
+// need is how many calls a window of a clumpy series that ends at a minute must hold: clumpTimes the most of 28 days, more if there
+// were few days with clumps, or if their sizes say so; less at hours at which there are never any.
+func (m *model) need(w int, at int32) uint64 {
+	least := uint64(sparseCalls)
+	if w == windowCount-1 {
+		least = sparseHour
+	}
+	if m.silent[at/60] {
+		return max(least, uint64(silentTimes*float64(m.peak[w])))
+	}
+	times := clumpTimes + fewTimes/float64(max(m.clumps, 1))
+	return max(least, uint64(times*float64(m.peak[w])), m.tail[w])
+}
+
+// sizes looks at the largest clump of each day: people's sessions differ by factors, so their logarithms tell how large
+// the next ones may be.
+func (s *State) sizes(m *model) {
+	for w := range m.tail {
+		m.tail[w] = 0
+		var sum, squares float64
+		n := 0
+		for d := s.oldest(); d < s.next; d++ {
+			if sl := s.slot(d); sl.peak[windowCount-1] >= clumpCalls {
+				v := ln(float64(sl.peak[w]))
+				sum += v
+				squares += float64(v * v)
+				n++
+			}
+		}
+		if n < 3 {
+			continue
+		}
+		mean := sum / float64(n)
+		spread := math.Sqrt(max(squares/float64(n)-float64(mean*mean), 0) * float64(n) / float64(n-1))
+		most := mean + float64(spread*(tailSpreads+tailFew/float64(n-1)))
+		// The least number whose logarithm is as large: no exponential function is the same everywhere.
+		lo, hi := uint64(0), uint64(tailMost*float64(m.peak[w]))+1
+		for lo+1 < hi {
+			if mid := (lo + hi) / 2; ln(float64(mid)) < most {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		m.tail[w] = hi
+	}
+}
+
+// silences finds the hours without calls.
+func (m *model) silences(hod *[24]float64) {
+	for h := range m.silent {
+		m.silent[h] = m.clumps >= silentClumps && hod[h]+hod[(h+1)%24]+hod[(h+23)%24] <= silentCalls
+	}
 }
 
 // freeze computes the model of day s.next from the days before it.
@@ -155,6 +218,10 @@ func (s *State) freeze(m *model, p *Params) {
 	m.interpolate()
 	s.dispersions(m)
 	m.sparse = m.sparse || m.spread[windowCount-1] > clumpySpread
+	if m.sparse {
+		s.sizes(m)
+		m.silences(&hod)
+	}
 	s.ownThreshold(m, p)
 }
 

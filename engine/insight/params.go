@@ -5,7 +5,7 @@ import "fmt"
 // Params are what a person may turn. The zero value stands for the defaults, which
 // follow from the measurement in the package comment.
 type Params struct {
-	// Sensitivity scales how little surprise is enough: the threshold, 17 nats or what the
+	// Sensitivity scales how little surprise is enough: the threshold, 18 nats or what the
 	// series' own past asks for, is divided by it (0: 1). The curve of recall and false insights over it is in
 	// testdata/bench/insights.md. 0.25 to 4.
 	Sensitivity float64
@@ -22,7 +22,7 @@ type Params struct {
 
 // Defaults of Params and the bounds of what is accepted.
 const (
-	DefaultThreshold   = 17.0
+	DefaultThreshold   = 18.0
 	DefaultMinCalls    = 10
 	sensitivityMin     = 0.25
 	sensitivityMax     = 4

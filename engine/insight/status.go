@@ -91,7 +91,7 @@ func (d *Detector) BandsOf(s *State, minutes int) []Band {
 		to := from + int32(minutes)
 		want := m.expect(from, to)
 		a := m.dispersion(w, to-1)
-		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(w, want, a, d.params.MinCalls))}
+		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(w, to-1, want, a, d.params.MinCalls))}
 	}
 	return bands
 }
@@ -100,10 +100,10 @@ func (d *Detector) BandsOf(s *State, minutes int) []Band {
 func deviation(want, a float64) float64 { return math.Sqrt(want + float64(a*float64(want*want))) }
 
 // most returns the largest number of calls in a window that is not unusual.
-func (m *model) most(w int, want, a float64, minCalls uint64) float64 {
+func (m *model) most(w int, at int32, want, a float64, minCalls uint64) float64 {
 	least := max(float64(minCalls), atLeastTimes*want)
 	if m.sparse {
-		least = max(least, float64(m.need(w)))
+		least = max(least, float64(m.need(w, at)))
 	}
 	lo, hi := 0.0, max(least, 1)
 	for tail(hi, want, a) < m.threshold && hi < 1<<40 {
