@@ -328,3 +328,8 @@ func (l *Lake) mayDestroy(who *Actor) error {
 	}
 	return nil
 }
+
+// history returns the event history, and makes it if there is none.
+func (l *Lake) history() (*Store, error) {
+	return l.builtIn(HistoryStore, event.CloudTrail, retention.Policy{Kind: retention.History, Days: retention.HistoryDays, Protected: true})
+}

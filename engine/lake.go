@@ -190,7 +190,7 @@ func Open(dir string, options *Options) (_ *Lake, err error) {
 	l.start(l.sealLoop)
 	l.start(l.collectLoop)
 	if opts.EventHistory {
-		if _, err := l.builtIn(HistoryStore, event.CloudTrail, retention.Policy{Kind: retention.History, Days: retention.HistoryDays, Protected: true}); err != nil {
+		if _, err := l.history(); err != nil {
 			// A user's store is in its place, or the disk is full: the rest works.
 			opts.Logger.Error("there is no event history", "error", err)
 		}

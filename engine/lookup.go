@@ -228,11 +228,6 @@ func (p place) after(q place) bool {
 	return p.seq < q.seq
 }
 
-// sourceAt names a place in the records as text.
-func sourceAt(path ...string) *source {
-	return &source{places: [][]string{path}, kind: textSource, shape: &textShape, typ: column.VarcharType}
-}
-
 var timeSourceAt = &source{places: [][]string{{"eventTime"}}, kind: timeSource, shape: &event.Column{Name: "eventtime"}, typ: column.TimestampType}
 
 func newLookup(req LookupRequest) (*lookup, error) {

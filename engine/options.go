@@ -64,8 +64,9 @@ type Options struct {
 	// time.Now when nil.
 	Clock func() time.Time
 	// EventHistory makes the built-in store of management events of the last 90 days
-	// ([HistoryStore]) when there is none. Lake.Append routes to it; imports and
-	// Store.Append go to one store and do not.
+	// ([HistoryStore]) when there is none; else the first that Lake.Append gets makes it.
+	// Imports and Store.Append go to one store and not to it: Lake.LookupEvents finds their
+	// events where they are.
 	EventHistory bool
 	// AuditQueries records every query in the audit store.
 	AuditQueries bool

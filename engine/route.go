@@ -16,7 +16,7 @@ type StoreVerdict struct {
 
 // Append offers records to every store: each takes those of its schema that its
 // selectors select (all, if it has none), and the event
-// history, where there is one (Options.EventHistory), takes management events. A store
+// history, which is made with the first of them, takes management events. A store
 // whose ingestion is stopped, or that is pending deletion, is passed over; so are the
 // built-in stores otherwise. It returns the verdicts of each record, one per store that it
 // was offered to; a record that no store takes has a single verdict, without a store, that
@@ -39,6 +39,11 @@ func (l *Lake) Append(ctx context.Context, records [][]byte) ([][]StoreVerdict, 
 			continue
 		}
 		events[i] = offered{ev: ev, ok: true}
+		if ev.Category == event.Management && l.storeCalled(HistoryStore) == nil {
+			if _, err := l.history(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, s := range l.Stores() {
 		if s.takes(false) != nil {

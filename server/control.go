@@ -141,6 +141,8 @@ func (s *Server) openControl() error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /backup", answer(c, c.backup))
 	mux.HandleFunc("POST /export", answer(c, c.export))
+	mux.HandleFunc("POST /lookup", answer(c, c.lookup))
+	mux.HandleFunc("POST /follow", answer(c, c.follow))
 	mux.HandleFunc("POST /trail", c.trail)
 	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withPeer}
 	s.control = c

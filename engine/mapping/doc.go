@@ -7,6 +7,19 @@
 //	m, err := mapping.Called("okta")             // or mapping.Parse(text of a mapping file)
 //	events, err := m.Map(record, mapping.Options{Account: "123456789012"})
 //
+// With events of AWS in a store events and others in a store activity, this asks who did what, from where,
+// in the last day:
+//
+//	SELECT eventTime AS at, coalesce(userIdentity.userName, userIdentity.arn) AS who, eventSource AS product, eventName AS what, sourceIPAddress AS origin
+//	FROM events WHERE eventTime > now() - INTERVAL '1' DAY
+//	UNION ALL
+//	SELECT eventTime, eventData.userIdentity.principalId, eventData.eventSource, eventData.eventName, eventData.sourceIPAddress
+//	FROM activity WHERE eventTime > now() - INTERVAL '1' DAY
+//	ORDER BY at DESC
+//
+// The mapping "cloudtrail" brings AWS's events into the same store as the others, where the second half
+// alone asks about all of them.
+//
 // Every event is a whole record for a store. It has the bytes of the record that it was made
 // of, exactly, in eventData.additionalEventData.original; and it depends on that record and the
 // options alone, ID included, so that what is imported twice is told as a duplicate. A record that

@@ -160,7 +160,7 @@ var builtinFiles embed.FS
 var builtins = func() []*Mapping {
 	var out []*Mapping
 	// The most telling first.
-	for _, name := range []string{"kubernetes", "google-workspace", "okta", "entra", "github"} {
+	for _, name := range []string{"kubernetes", "google-workspace", "okta", "entra", "github", "cloudtrail"} {
 		text, err := builtinFiles.ReadFile("builtin/" + name + ".json")
 		if err != nil {
 			panic(err) // the program was built without it
