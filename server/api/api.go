@@ -116,7 +116,7 @@ func New(cfg Config) (*API, error) {
 		return nil, err
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
-	s.recorder = &recorder{s: s, queue: make(chan []byte, recordsMax)}
+	s.recorder = &recorder{s: s, queue: make(chan []byte, recordsMax), ended: make(chan struct{})}
 	return s, nil
 }
 
@@ -199,6 +199,9 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.recorder.record(c, out, err)
 	}
 	if err != nil {
+		if c.taken != nil {
+			s.replays.forget(*c.taken) // it has changed nothing
+		}
 		s.sayError(w, c, err)
 		return
 	}
@@ -346,13 +349,15 @@ func (s *API) admit(ctx context.Context, c *call, w http.ResponseWriter) ([]byte
 		if err := s.replays.check(signed.Signature, signed.Expires(), c.now); err != nil {
 			return nil, err
 		}
+		c.taken = &signed.Signature
 	}
 	return body, nil
 }
 
-// replays remembers the signatures of calls that change something for as long as they
+// replays remembers the signatures of calls that have changed something for as long as they
 // would be taken, so that a call that somebody has listened to is not made again. The clients
-// sign anew when they try again. Calls of the data service are left out: their events have IDs,
+// sign anew when they try again; but signatures tell seconds apart only, and some clients make the same
+// one of the same call twice in a second: the second of two that succeed is refused then. Calls of the data service are left out: their events have IDs,
 // by which one that comes again is found. It is forgotten when the server ends.
 type replays struct {
 	mu   sync.Mutex
@@ -384,6 +389,12 @@ func (p *replays) check(signature [32]byte, until, now time.Time) error {
 	}
 	p.seen[signature] = until
 	return nil
+}
+
+func (p *replays) forget(signature [32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.seen, signature)
 }
 
 // peerOf is the address of the other end.

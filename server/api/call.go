@@ -86,6 +86,7 @@ type call struct {
 	account   string
 	region    string
 	in        object
+	taken     *[32]byte // the signature, of a call that must not come again
 }
 
 // text returns a text of the request; "" when it is not there.
@@ -138,9 +139,6 @@ func texts(list []any) []string {
 }
 
 func (c *call) texts(name string) []string { return texts(c.list(name)) }
-
-// view is the part of the lake that the caller sees.
-func (c *call) view() *engine.View { return c.s.lake.As(c.scope()) }
 
 // scope is what the caller sees: with a key of an account, that account alone.
 func (c *call) scope() engine.Scope {

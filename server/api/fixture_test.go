@@ -198,3 +198,12 @@ func (f *fixture) put(k *auth.NewAccessKey, channel, externalID string, events [
 	}
 	return out, code
 }
+
+// resign signs a request anew.
+func resign(f *fixture, r *http.Request, body string) {
+	f.t.Helper()
+	r.Header.Del("Authorization")
+	if err := auth.Sign(r, f.key.AccessKeyID, f.key.SecretAccessKey, f.key.SessionToken, region, "cloudtrail", []byte(body), time.Now()); err != nil {
+		f.t.Fatal(err)
+	}
+}

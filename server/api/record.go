@@ -31,6 +31,7 @@ const (
 type recorder struct {
 	s     *API
 	queue chan []byte
+	ended chan struct{} // closed when nothing is taken any more
 	done  sync.WaitGroup
 }
 
@@ -42,7 +43,7 @@ func (r *recorder) start() {
 }
 
 func (r *recorder) close() {
-	close(r.queue)
+	close(r.ended)
 	r.done.Wait()
 }
 
@@ -63,11 +64,13 @@ func (r *recorder) run() {
 	defer tick.Stop()
 	for {
 		select {
-		case rec, ok := <-r.queue:
-			if !ok {
-				flush()
-				return
+		case <-r.ended:
+			for len(r.queue) > 0 {
+				batch = append(batch, <-r.queue)
 			}
+			flush()
+			return
+		case rec := <-r.queue:
 			if batch = append(batch, rec); len(batch) >= recordsMax {
 				flush()
 			}
@@ -88,7 +91,10 @@ func (r *recorder) record(c *call, out any, err error) {
 		return
 	}
 	if c.op.readOnly {
-		r.queue <- rec
+		select {
+		case r.queue <- rec:
+		case <-r.ended: // of a request that the server did not wait for
+		}
 		return
 	}
 	// It has been done, whoever goes away meanwhile.
