@@ -374,3 +374,44 @@ func FuzzWatchHead(f *testing.F) {
 		}
 	})
 }
+
+// TestInsightsAndRetention: what has expired is not looked at, and does not take records away.
+func TestInsightsAndRetention(t *testing.T) {
+	fs := vfs.NewMem()
+	l := insightLake(t, fs, stands(insightDay.AddDate(0, 0, 31)), Options{SegmentRows: 900, MemtableRows: 500})
+	ctx := context.Background()
+	enableTest(t, l, InsightSettings{})
+	events := traffic(30)
+	putAll(t, storeTest(t, l), events, 700)
+	first := detectTest(t, l)
+	_, want := recordsOf(t, l)
+	if first.Starts == 0 || len(want) == 0 {
+		t.Fatalf("%+v", first)
+	}
+	// A shorter period hides most of what the records rest on, and late events and other settings make everything be
+	// counted again.
+	days := uint32(10)
+	if err := l.UpdateStore(ctx, DefaultStore, StoreUpdate{Days: &days}); err != nil {
+		t.Fatal(err)
+	}
+	late := call(999_999, insightDay.AddDate(0, 0, 25), "RunInstances", "arn:aws:iam::111122223333:user/late", "", false)
+	putAll(t, storeTest(t, l), [][]byte{late}, 1)
+	if r := detectTest(t, l); !r.Everything || r.Starts+r.Ends+r.Withdrawn+r.Reinstated > 0 {
+		t.Errorf("after a shorter period and a late event: %+v", r)
+	}
+	enableTest(t, l, InsightSettings{Params: insight.Params{Sensitivity: 0.25, MinCalls: 1000}})
+	if r := detectTest(t, l); !r.Everything || r.Withdrawn > 0 {
+		t.Errorf("after other settings: %+v", r)
+	}
+	if _, got := recordsOf(t, l); !slices.Equal(got, want) {
+		t.Errorf("%d records count, not the %d of before", len(got), len(want))
+	}
+	// The destination has a period of its own.
+	keep := uint32(7)
+	if err := l.UpdateStore(ctx, InsightsStore, StoreUpdate{Days: &keep}); err != nil {
+		t.Fatal(err)
+	}
+	// What would be older than the destination keeps is not kept, and nothing fails.
+	enableTest(t, l, InsightSettings{})
+	detectTest(t, l)
+}
