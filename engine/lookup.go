@@ -199,7 +199,6 @@ type lookup struct {
 	sum      uint64      // of the request, for tokens
 	before   place       // only events after this in the order of results
 	snaps    []*snapshot // of the stores, by rising number
-	units    []*lookupUnit
 }
 
 // lookupTerm is a condition.

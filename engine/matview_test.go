@@ -94,14 +94,15 @@ func fillTest(t testing.TB, l *Lake) {
 
 func TestViewIsItsQuery(t *testing.T) {
 	l, _ := viewLake(t, 2000, Options{})
-	v, err := l.CreateView(context.Background(), NewView{Name: "hourly", Query: `SELECT date_trunc('hour', eventTime) AS hour, eventSource,
+	_, err := l.CreateView(context.Background(), NewView{Name: "hourly", Query: `SELECT date_trunc('hour', eventTime) AS hour, eventSource,
 		count(*) AS n, count(errorCode) AS errors, max(eventTime) AS last, approx_distinct(userIdentity.arn) AS who, max_by(eventName, eventTime) AS latest
 		FROM events GROUP BY 1, 2`})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fillTest(t, l)
-	if v, err = l.ViewNamed("HOURLY"); err != nil {
+	v, err := l.ViewNamed("HOURLY")
+	if err != nil {
 		t.Fatal(err)
 	}
 	if v.Segments == 0 || v.Filled != v.Segments || v.Cursor != v.Sealed || v.Events == 0 || v.Groups == 0 || v.Bytes == 0 {
