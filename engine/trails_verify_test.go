@@ -270,6 +270,9 @@ func verdicts(text string) string {
 // TestTrailAWS has the AWS CLI validate what a trail has delivered, whole and with each
 // case of the catalogue of tampering, and compares with our verifier.
 func TestTrailAWS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: most of the time is the CLI's own; runs that are not short have it")
+	}
 	clis := awsCLIs(t)
 	sim := simulate(t)
 	server := httptest.NewServer(sim)
