@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,14 +15,21 @@ import (
 	"github.com/cairndb/cairn/sql/sqltest"
 )
 
-// heapPeak runs f and returns by how much the heap has grown at most: what is live,
-// as seen between collections that it runs all the time, too little on a busy
-// machine but never too much; or with the garbage of a few collections.
+// heapPeak runs f and returns by how much the heap has grown at most: what the
+// collections, which it runs all the time, have found to be live, too little on a busy
+// machine; or with the garbage of a few collections.
 func heapPeak(live bool, f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	var before runtime.MemStats
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	if live {
+		heap[0].Name = "/gc/heap/live:bytes"
+	}
+	read := func() int64 {
+		metrics.Read(heap)
+		return int64(heap[0].Value.Uint64())
+	}
 	runtime.GC()
-	runtime.ReadMemStats(&before)
+	before := read()
 	var peak atomic.Int64
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -32,12 +40,10 @@ func heapPeak(live bool, f func()) int64 {
 				return
 			case <-time.After(3 * time.Millisecond):
 			}
-			var m runtime.MemStats
 			if live {
 				runtime.GC()
 			}
-			runtime.ReadMemStats(&m)
-			peak.Store(max(peak.Load(), int64(m.HeapAlloc)-int64(before.HeapAlloc)))
+			peak.Store(max(peak.Load(), read()-before))
 		}
 	}()
 	f()
