@@ -76,6 +76,9 @@ const (
 //
 //	go test ./sql -run 'TestAccountedMemory|TestBudgetEndsQueries|TestRepeatedValues' -v -cancel.all
 func TestAccountedMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: what a query holds is the same in runs that are not short")
+	}
 	cat := sqltest.Catalog{bigTable(200_000).With(sqltest.Layout{UnitRows: 40_000})}
 	for k, q := range hungry {
 		if !*cancelAll && k%9 != 0 {
@@ -108,6 +111,9 @@ func TestAccountedMemory(t *testing.T) {
 // With too little memory a query says so, and what needs it, before it has taken
 // much more.
 func TestBudgetEndsQueries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: what a query holds is the same in runs that are not short")
+	}
 	cat := sqltest.Catalog{bigTable(200_000).With(sqltest.Layout{UnitRows: 40_000})}
 	for k, q := range hungry {
 		if !*cancelAll && k%6 != 1 {

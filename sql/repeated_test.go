@@ -111,6 +111,9 @@ var repeated = []string{
 // A value that stands in a million rows is held once, or the query says that it
 // does not fit; in no case is there a copy for each row.
 func TestRepeatedValues(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: what a query holds is the same in runs that are not short")
+	}
 	large := sqltest.Catalog{largeTable()}
 	for k, q := range repeated {
 		wait := 2 * time.Second
