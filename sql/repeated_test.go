@@ -15,21 +15,28 @@ import (
 	"github.com/cairndb/cairn/sql/sqltest"
 )
 
-// heapPeak runs f and returns by how much the heap has grown at most: what the
-// collections, which it runs all the time, have found to be live, too little on a busy
-// machine; or with the garbage of a few collections.
+// heapPeak runs f and returns by how much the heap has grown at most: with what is garbage,
+// or what is live. A collection takes for live what is allocated while it goes on; that
+// is taken off, so on a busy machine the result may be too little, and never too much.
 func heapPeak(live bool, f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	if live {
-		heap[0].Name = "/gc/heap/live:bytes"
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+	read := func() (all, live, allocated int64) {
+		metrics.Read(samples)
+		return int64(samples[0].Value.Uint64()), int64(samples[1].Value.Uint64()), int64(samples[2].Value.Uint64())
 	}
-	read := func() int64 {
-		metrics.Read(heap)
-		return int64(heap[0].Value.Uint64())
+	measure := func() int64 {
+		if !live {
+			all, _, _ := read()
+			return all
+		}
+		_, _, before := read()
+		runtime.GC()
+		_, found, after := read()
+		return found - (after - before)
 	}
 	runtime.GC()
-	before := read()
+	before := measure()
 	var peak atomic.Int64
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -40,10 +47,7 @@ func heapPeak(live bool, f func()) int64 {
 				return
 			case <-time.After(3 * time.Millisecond):
 			}
-			if live {
-				runtime.GC()
-			}
-			peak.Store(max(peak.Load(), read()-before))
+			peak.Store(max(peak.Load(), measure()-before))
 		}
 	}()
 	f()
