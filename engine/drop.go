@@ -358,8 +358,8 @@ func (d dropper) Drop(ctx context.Context, store uint32, run []retention.Segment
 	s.mu.Lock()
 	s.mu.segments, s.mu.dropped = rest, list
 	s.mu.Unlock()
-	l.garbage.flushAfter()
 	for _, seg := range segs {
+		seg.expired.Store(true)
 		seg.replaced.Store(true)
 		seg.release()
 	}
@@ -513,8 +513,8 @@ func (d dropper) Remove(ctx context.Context, store uint32, now int64) error {
 	s.mu.Unlock()
 	delete(l.cat.ends, store)
 	l.cat.goneBytes += gone.StoredBytes
-	l.garbage.flushAfter()
 	for _, seg := range segs {
+		seg.expired.Store(true)
 		seg.replaced.Store(true)
 		seg.release()
 	}

@@ -261,27 +261,24 @@ func withSegment(list []*sealed, add *sealed) []*sealed {
 type garbage struct {
 	sync.Mutex
 	numbers []uint64
-	flush   bool // the space is to be free soon
+	flush   bool // the space of one of them is to be free soon
 	wake    chan struct{}
 }
 
 func (g *garbage) init() { g.wake = make(chan struct{}, 1) }
 
-// flushAfter asks for the space of the segments that are removed next.
-func (g *garbage) flushAfter() {
-	g.Lock()
-	defer g.Unlock()
-	g.flush = true
-}
-
 // drop has the blocks of a segment removed in the background. What is not
 // removed when the lake is closed is swept at the next opening.
-func (l *Lake) drop(number uint64) {
-	l.garbage.Lock()
-	l.garbage.numbers = append(l.garbage.numbers, number)
-	l.garbage.Unlock()
+func (l *Lake) drop(number uint64) { l.garbage.add(number, false) }
+
+// add takes a segment; with flush its space is to be free soon.
+func (g *garbage) add(number uint64, flush bool) {
+	g.Lock()
+	g.numbers = append(g.numbers, number)
+	g.flush = g.flush || flush
+	g.Unlock()
 	select {
-	case l.garbage.wake <- struct{}{}:
+	case g.wake <- struct{}{}:
 	default:
 	}
 }

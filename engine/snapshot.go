@@ -36,6 +36,7 @@ type sealed struct {
 
 	refs     atomic.Int64
 	replaced atomic.Bool
+	expired  atomic.Bool // replaced by nothing: its space is to be free soon
 
 	mines   minesOf        // rows by whose they are
 	derived *segment.Owner // what lookups have made of the columns
@@ -123,7 +124,7 @@ func (s *sealed) release() {
 	s.open.Unlock()
 	s.groups.drop()
 	if s.replaced.Load() {
-		s.lake.drop(s.cat.Number)
+		s.lake.garbage.add(s.cat.Number, s.expired.Load())
 	}
 }
 
