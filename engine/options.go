@@ -139,6 +139,9 @@ type Options struct {
 	RunTrails bool
 	// OpenTarget opens the bucket of a trail; without it trails go to directories only.
 	OpenTarget func(ctx context.Context, s *TrailSettings) (TrailTarget, error)
+	// OpenTopic opens a topic or queue by its URL, for trails that send to one or tell one
+	// of deliveries; without it they cannot.
+	OpenTopic func(ctx context.Context, url string) (TrailTopic, error)
 
 	// QueryBytes is the memory budget of one query; 256 MiB when 0. Past it, sorts
 	// and groups go to temporary files in the lake, and what cannot go there fails.

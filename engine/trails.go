@@ -37,6 +37,8 @@ type (
 	TrailKey = digest.TrailKey
 	// TrailTarget is where a trail puts files.
 	TrailTarget = trail.Target
+	// TrailTopic is a topic or queue that a trail sends to.
+	TrailTopic = trail.Topic
 )
 
 const (
@@ -102,6 +104,13 @@ func (e trailEnv) Target(s *trail.Settings) (trail.Target, error) {
 		return nil, failf(ErrBadInput, "the target of trail %s is a bucket, which this program cannot open", s.Name)
 	}
 	return e.lake.opts.OpenTarget(context.Background(), s)
+}
+
+func (e trailEnv) Topic(s *trail.Settings, target string) (trail.Topic, error) {
+	if e.lake.opts.OpenTopic == nil {
+		return nil, failf(ErrBadInput, "trail %s sends to a topic, which this program cannot open", s.Name)
+	}
+	return e.lake.opts.OpenTopic(context.Background(), target)
 }
 
 // eachBetween calls fn with the records from one sequence number to another that have not

@@ -75,6 +75,8 @@ type Config struct {
 	Buckets api.Buckets
 	// Targets names the target of trails that deliver to such a bucket.
 	Targets func(bucket string) (string, error)
+	// Topics returns the URL of the topic that has an ARN.
+	Topics func(arn string) (string, error)
 
 	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
 	// admin or auditor.

@@ -100,7 +100,7 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 
 // makeAPI makes what answers AWS's clients.
 func (s *Server) makeAPI() (err error) {
-	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Targets: s.cfg.Targets, Logger: s.cfg.Logger}
+	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Targets: s.cfg.Targets, Topics: s.cfg.Topics, Logger: s.cfg.Logger}
 	if s.cfg.NoAuth {
 		cfg.Open = auth.Trust("everybody", auth.Origin{})
 	} else {

@@ -35,6 +35,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Bool("tls-self-signed", false, "make a certificate for this run, when none is given")
 	f.Bool("tls-required", false, "refuse Postgres clients without TLS")
 	f.String("tls-client-ca", "", "file of the authorities, PEM, by whose certificates clients sign in without a password")
+	f.String("topics", "", "where the SNS topics are that AWS clients name, to be told of deliveries: awssns:// and a query (region, endpoint), or a webhook, which gets the topic's ARN as the last part of its path (default: none)")
 	f.String("buckets", "", "where the buckets that AWS clients name are: a directory that has them as directories, or s3:// and a query (endpoint, region) for an S3-compatible service (default: none)")
 	f.String("regions", "", "regions that AWS clients may sign requests for, with commas between them (default: any)")
 	f.String("organization-id", "", "the organization of the accounts, o-…; with organization-management")
@@ -182,7 +183,7 @@ func (p *program) openToServe(log *slog.Logger, auditQueries bool) (*engine.Lake
 	if err != nil {
 		return nil, err
 	}
-	return engine.Open(dir, &engine.Options{EventHistory: true, AuditQueries: auditQueries, Keeper: keeper, Publish: p.publishTargets(), RunTrails: true, OpenTarget: openTarget, Logger: log})
+	return engine.Open(dir, &engine.Options{EventHistory: true, AuditQueries: auditQueries, Keeper: keeper, Publish: p.publishTargets(), RunTrails: true, OpenTarget: openTarget, OpenTopic: openTopic, Logger: log})
 }
 
 // serveConfig is the configuration that the settings make.
@@ -194,7 +195,7 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
 		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
 		MetricsOpen: k.Bool("metrics-open"), AllowCleartext: k.Bool("allow-cleartext"), Logger: log,
-		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")), Targets: targetsAt(k.String("buckets")),
+		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")), Targets: targetsAt(k.String("buckets")), Topics: topicsAt(k.String("topics")),
 	}
 }
 
@@ -215,6 +216,9 @@ func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, 
 		if first != nil {
 			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once. Change it: cairn user rotate %s --server %s\n", first.Name, first.Password, first.Name, cfg.PG)
 		}
+	}
+	if err := checkTopics(k.String("topics")); err != nil {
+		return err
 	}
 	if err := checkBuckets(k.String("buckets")); err != nil {
 		return err

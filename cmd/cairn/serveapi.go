@@ -59,6 +59,34 @@ func checkBuckets(target string) error {
 	return nil
 }
 
+// checkTopics says what is wrong with the setting topics.
+func checkTopics(target string) error {
+	if target == "" {
+		return nil
+	}
+	u, err := url.Parse(target)
+	ok := err == nil && (u.Scheme == "awssns" && u.Host == "" && strings.Trim(u.Path, "/") == "" || (u.Scheme == "http" || u.Scheme == "https") && u.Host != "")
+	if !ok {
+		return usagef("setting topics: it is neither awssns://?region=… without a topic nor the URL of a webhook")
+	}
+	return nil
+}
+
+// topicsAt returns what names topics by their ARNs; nil for none.
+func topicsAt(target string) func(arn string) (string, error) {
+	if target == "" {
+		return nil
+	}
+	return func(arn string) (string, error) {
+		u, err := url.Parse(target)
+		if err != nil {
+			return "", err
+		}
+		u.Path = strings.TrimSuffix(u.Path, "/") + "/" + arn
+		return u.String(), nil
+	}
+}
+
 // bucketsAt returns what opens buckets by their names: directories of a directory, or those
 // of a service; nil for none.
 func bucketsAt(target string) api.Buckets {

@@ -16,6 +16,8 @@ import (
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/bucket"
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/topic"
+	"github.com/cairndb/cairn/engine/trail"
 	"github.com/cairndb/cairn/server"
 )
 
@@ -128,17 +130,19 @@ func (p *program) askTrail(ctx context.Context, r *server.TrailRequest) (*server
 type trailFlags struct {
 	target, bucket, prefix, kms, organization, selectors string
 	accounts, sources, insights                          []string
+	notify                                               string
 	form, pattern                                        string
 	multi, global, validation                            bool
 }
 
 func (f *trailFlags) declare(c *cobra.Command) {
 	g := c.Flags()
-	g.StringVar(&f.target, "target", "", "where files go: file:/DIRECTORY, jsonl:/FILE, https://WEBHOOK#SECRET, or s3://BUCKET?region=R (and endpoint=URL&use_path_style=true for what speaks S3; ssetype=AES256)")
-	g.StringVar(&f.form, "form", "", "with jsonl: and webhooks, the form of events: bus (envelope of an event bus), log (event of a log service), or records as they are")
-	g.StringVar(&f.pattern, "pattern", "", "with jsonl: and webhooks, an event pattern that events in their form must fit, JSON")
+	g.StringVar(&f.target, "target", "", "where files go: file:/DIRECTORY, jsonl:/FILE, https://WEBHOOK#SECRET, awssns:///ARN?region=R, awssqs://HOST/ACCOUNT/QUEUE?region=R, or s3://BUCKET?region=R (and endpoint=URL&use_path_style=true for what speaks S3; ssetype=AES256)")
+	g.StringVar(&f.form, "form", "", "with jsonl:, webhooks and topics, the form of events: bus (envelope of an event bus), log (event of a log service), or records as they are")
+	g.StringVar(&f.pattern, "pattern", "", "with jsonl:, webhooks and topics, an event pattern that events in their form must fit, JSON")
 	g.StringVar(&f.bucket, "bucket-name", "", "name of the target in digests (default: the bucket, or the directory's last part)")
 	g.StringVar(&f.prefix, "prefix", "", "prefix of all keys, before AWSLogs")
+	g.StringVar(&f.notify, "notify", "", "tell this topic or webhook of files as they are delivered: awssns:///ARN?region=R, awssqs://HOST/ACCOUNT/QUEUE?region=R, https://WEBHOOK#SECRET")
 	g.StringVar(&f.kms, "kms-key", "", "key that the bucket is told to encrypt files with")
 	g.BoolVar(&f.multi, "multi-region", true, "deliver events of all regions, not of the home region alone")
 	g.BoolVar(&f.global, "global-services", true, "deliver events of iam, sts and cloudfront, which are recorded in us-east-1")
@@ -167,7 +171,7 @@ func (f *trailFlags) set(c *cobra.Command, s *engine.TrailSettings, all bool) er
 		flag string
 		from string
 		to   *string
-	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"form", f.form, &s.Form}, {"organization", f.organization, &s.Organization}} {
+	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"notify", f.notify, &s.Notify}, {"form", f.form, &s.Form}, {"organization", f.organization, &s.Organization}} {
 		if given(t.flag) {
 			*t.to = t.from
 		}
@@ -218,6 +222,8 @@ func (p *program) createTrailCommand() *cobra.Command {
       --target "s3://audit-logs?region=eu-west-1" --prefix lake1
   cairn trail create alerts --account 111122223333 --region eu-west-1 --target https://alerts.example.com/hook#SECRET --form bus \
       --pattern '{"detail":{"eventName":[{"prefix":"Delete"}]}}'
+  cairn trail create told --account 111122223333 --region eu-west-1 --target file:/srv/audit \
+      --notify "awssns:///arn:aws:sns:eu-west-1:111122223333:delivered?region=eu-west-1"
   cairn trail create objects --account 111122223333 --region eu-west-1 --target file:/srv/objects --selectors \
       '[{"FieldSelectors":[{"Field":"eventCategory","Equals":["Data"]},{"Field":"resources.type","Equals":["AWS::S3::Object"]}]}]'`,
 		Args: cobra.ExactArgs(1),
@@ -232,7 +238,7 @@ func (p *program) createTrailCommand() *cobra.Command {
 			if err := f.set(c, s, true); err != nil {
 				return err
 			}
-			if strings.HasPrefix(s.Target, "jsonl:") || strings.HasPrefix(s.Target, "http") {
+			if trail.IsStream(s.Target) {
 				s.Validation = c.Flags().Changed("validation") && f.validation // there are no digests of streams
 			}
 			a, err := p.askTrail(c.Context(), &server.TrailRequest{Do: "create", Name: args[0], Settings: s})
@@ -348,20 +354,26 @@ func (p *program) printTrail(t *engine.Trail) error {
 		}
 	}
 	bucketName := ""
-	if !strings.HasPrefix(t.Target, "jsonl:") && !strings.HasPrefix(t.Target, "http") {
+	if !trail.IsStream(t.Target) {
 		bucketName = t.BucketName()
 	}
 	rows := [][2]string{
 		{"name", t.Name}, {"arn", t.ARN()},
 		{"target", withoutQuery(t.Target)}, {"bucket name", bucketName}, {"form", t.Form}, {"pattern", string(t.Pattern)},
-		{"prefix", t.Prefix}, {"kms key", t.KMSKeyID},
+		{"prefix", t.Prefix}, {"kms key", t.KMSKeyID}, {"tells", withoutQuery(t.Notify)},
 		{"events of", who + ", " + scope + ", from store " + strings.Join(t.Sources, ", ")},
 		{"selects", t.Selectors.String()}, {"insights", strings.Join(t.Insights, ", ")},
 		{"digests", onOff(t.Validation)}, {"logging", onOff(st.Logging)},
 		{"started", when(st.Started)}, {"stopped", when(st.Stopped)},
 		{"delivered", fmt.Sprintf("%s events in %s files, %s; last %s", count(int64(st.Events)), count(int64(st.Files)), size(int64(st.Bytes)), when(st.Delivery))},
 		{"last digest", when(st.Digest)}, {"waiting", count(int64(st.Waiting)) + " events"},
-		{"error", st.DeliveryError}, {"digest error", st.DigestError},
+		{"error", st.DeliveryError}, {"digest error", st.DigestError}, {"notify error", st.NotificationError},
+	}
+	if st.Notices > 0 {
+		rows = append(rows, [2]string{"to tell", count(int64(st.Notices)) + " notifications wait"})
+	}
+	if st.Skipped > 0 {
+		rows = append(rows, [2]string{"too large", count(int64(st.Skipped)) + " events, of more than 256 KiB"})
 	}
 	if st.Lost > 0 {
 		rows = append(rows, [2]string{"given up", count(int64(st.Lost)) + " events, after the target had failed for thirty days"})
@@ -399,6 +411,11 @@ func openTarget(ctx context.Context, s *engine.TrailSettings) (engine.TrailTarge
 	u.RawQuery = q.Encode()
 	t.Bucket, err = bucket.Open(ctx, u.String())
 	return t, err
+}
+
+// openTopic opens a topic or queue of a trail.
+func openTopic(ctx context.Context, url string) (engine.TrailTopic, error) {
+	return topic.Open(ctx, url)
 }
 
 // Put implements engine.TrailTarget.

@@ -41,6 +41,9 @@ func (t *Trail) run(ctx context.Context) {
 		}
 		now := t.set.env.Now()
 		if now.Before(notBefore) || !t.due(now, last) {
+			if ctx.Err() == nil {
+				_ = t.notify(ctx, false) // the status has it
+			}
 			continue
 		}
 		last = now
@@ -48,6 +51,8 @@ func (t *Trail) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		// A topic that is away holds no file up.
+		_ = t.notify(ctx, false)
 		if err == nil {
 			wait = 0
 			continue
@@ -126,10 +131,10 @@ func (t *Trail) deliver(ctx context.Context) error {
 			}
 		}
 		var files []*file
-		events := 0
+		events, skipped := 0, 0
 		var err error
 		if IsStream(s.Target) {
-			events, err = t.stream(ctx, &s, p)
+			events, skipped, err = t.stream(ctx, &s, p)
 		} else {
 			files, err = t.carryOut(ctx, &s, p)
 		}
@@ -141,12 +146,12 @@ func (t *Trail) deliver(ctx context.Context) error {
 			err = fmt.Errorf("trail %s: delivering to %s: %w", s.Name, redact(s.Target), err)
 			if !since.IsZero() && now.Sub(since) > giveUpAfter {
 				t.set.env.Logger().Error("a trail has given events up that its target did not take for thirty days", "trail", s.Name, "error", err)
-				files, events = nil, 0
+				files, events, skipped = nil, 0, 0
 			} else {
 				return errors.Join(err, t.change(func(st *state, _ Writer) { st.Delivery.note(now, err) }))
 			}
 		}
-		if err := t.commit(p, files, events, now, err); err != nil {
+		if err := t.commit(p, files, events, skipped, now, err); err != nil {
 			return err
 		}
 	}
@@ -204,7 +209,7 @@ func (t *Trail) carryOut(ctx context.Context, s *Settings, p *plan) ([]*file, er
 
 // commit moves the ranges on. A crash before it does the step again, with the same keys
 // and bytes; one after it goes on with the next.
-func (t *Trail) commit(p *plan, files []*file, events int, now time.Time, failed error) error {
+func (t *Trail) commit(p *plan, files []*file, events, skipped int, now time.Time, failed error) error {
 	return t.change(func(st *state, w Writer) {
 		for _, done := range p.Ranges {
 			for i := range st.Ranges {
@@ -240,6 +245,8 @@ func (t *Trail) commit(p *plan, files []*file, events int, now time.Time, failed
 			st.Delivered.Bytes += uint64(f.Bytes)
 		}
 		st.Delivered.Events += uint64(events)
+		st.Skipped += uint64(skipped)
+		t.addNotices(st, w, files)
 		if len(files) > 0 || events > 0 {
 			st.Delivery.note(now, nil)
 		} else if st.Delivery.Error != "" {
@@ -267,5 +274,11 @@ func (t *Trail) close() {
 			t.set.env.Logger().Warn("closing a trail's target", "trail", t.settings.Name, "error", err)
 		}
 		t.target = nil
+	}
+	if t.topic != nil {
+		if err := t.topic.Close(); err != nil {
+			t.set.env.Logger().Warn("closing a trail's topic", "trail", t.settings.Name, "error", err)
+		}
+		t.topic = nil
 	}
 }

@@ -51,9 +51,10 @@
 //
 // # Streams
 //
-// A target may take events one by one (stream.go): a webhook, a file of JSON lines. Their
-// form is that of the record, of an event bus or of a log service, and an event
-// pattern may choose among them (pattern.go).
+// A target may take events one by one (stream.go): a topic, a queue, a webhook, a file of
+// JSON lines. Their form is that of the record, of an event bus or of a log service, and an
+// event pattern may choose among them (pattern.go). A topic or webhook may be told of
+// files as they are delivered (notice.go).
 //
 // # Keys
 //
@@ -89,6 +90,7 @@
 //	f ID number               a file that no digest lists yet
 //	c ID account region       the last digest of a chain; b for back-fill
 //	p ID number               a digest that the target does not have yet
+//	n ID number               a notification that was not sent yet
 //
 // # Concurrency
 //

@@ -27,9 +27,14 @@ type Trail struct {
 	set  *Set
 	wake chan struct{}
 
-	// work is held while delivering; target belongs to who holds it.
+	// work is held while delivering; what follows it belongs to who holds it.
 	work   sync.Mutex
 	target Target
+	topic  Topic // when the target is one
+
+	// noticeAfter is when notifications are tried again, noticeWait the last pause.
+	noticeAfter time.Time
+	noticeWait  time.Duration
 
 	mu       sync.Mutex
 	settings Settings
@@ -98,12 +103,17 @@ type Status struct {
 	Stopped time.Time `json:"stopped,omitzero"`
 	// Delivery and Digest are the last successes, …Error the last failures, ""
 	// when the last attempt succeeded, …Tried the last attempts.
-	Delivery      time.Time `json:"delivery,omitzero"`
-	DeliveryTried time.Time `json:"deliveryTried,omitzero"`
-	DeliveryError string    `json:"deliveryError,omitempty"`
-	Digest        time.Time `json:"digest,omitzero"`
-	DigestTried   time.Time `json:"digestTried,omitzero"`
-	DigestError   string    `json:"digestError,omitempty"`
+	Delivery          time.Time `json:"delivery,omitzero"`
+	DeliveryTried     time.Time `json:"deliveryTried,omitzero"`
+	DeliveryError     string    `json:"deliveryError,omitempty"`
+	Digest            time.Time `json:"digest,omitzero"`
+	DigestTried       time.Time `json:"digestTried,omitzero"`
+	DigestError       string    `json:"digestError,omitempty"`
+	Notification      time.Time `json:"notification,omitzero"`
+	NotificationTried time.Time `json:"notificationTried,omitzero"`
+	NotificationError string    `json:"notificationError,omitempty"`
+	// Notices is how many notifications wait.
+	Notices uint64 `json:"notices,omitempty"`
 	// Waiting is how many events the trail has not looked at yet.
 	Waiting uint64 `json:"waiting"`
 	// Files, Events and Bytes (before compression) are what was delivered in all, Lost the
@@ -112,6 +122,8 @@ type Status struct {
 	Events uint64 `json:"events"`
 	Bytes  uint64 `json:"bytes"`
 	Lost   uint64 `json:"lost,omitempty"`
+	// Skipped are events that were too large for the form of a stream.
+	Skipped uint64 `json:"skipped,omitempty"`
 }
 
 // List returns all trails, by name and home region.
@@ -155,7 +167,8 @@ func (t *Trail) info() Info {
 		Delivery: st.Delivery.Done, Digest: st.Digest.Done,
 		DeliveryTried: st.Delivery.Tried, DigestTried: st.Digest.Tried,
 		DeliveryError: st.Delivery.Error, DigestError: st.Digest.Error,
-		Files: st.Delivered.Files, Events: st.Delivered.Events, Bytes: st.Delivered.Bytes, Lost: st.Lost.Events}
+		Files: st.Delivered.Files, Events: st.Delivered.Events, Bytes: st.Delivered.Bytes, Lost: st.Lost.Events,
+		Notification: st.Notice.Done, NotificationTried: st.Notice.Tried, NotificationError: st.Notice.Error, Notices: st.Notices, Skipped: st.Skipped}
 	for _, r := range st.Ranges {
 		to := r.To
 		if r.Open {
@@ -316,7 +329,7 @@ func (set *Set) Delete(nameOrARN string) error {
 	defer t.work.Unlock()
 	id := t.settings.ID
 	var keys [][]byte
-	for _, letter := range []byte{letterSettings, letterState, letterFile, letterLink, letterPending} {
+	for _, letter := range []byte{letterSettings, letterState, letterFile, letterLink, letterPending, letterNotice} {
 		err := set.env.Scan(recordKey(letter, id), func(key, _ []byte) error {
 			keys = append(keys, slices.Clone(key))
 			return nil
@@ -429,7 +442,7 @@ func (set *Set) Deliver(ctx context.Context, nameOrARN string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	err = t.step(ctx)
+	err = errors.Join(t.step(ctx), t.notify(ctx, true))
 	return t.info(), err
 }
 

@@ -83,6 +83,9 @@ type Settings struct {
 	Bucket string `json:"bucket,omitempty"`
 	// Prefix comes before AWSLogs in all keys.
 	Prefix string `json:"prefix,omitempty"`
+	// Notify is told of files as they are delivered: the URL of a topic, queue or webhook
+	// (notice.go).
+	Notify string `json:"notify,omitempty"`
 	// KMSKeyID is passed on to the bucket, to encrypt files with.
 	KMSKeyID string `json:"kmsKeyId,omitempty"`
 
@@ -229,6 +232,9 @@ func (s *Settings) Validate() error {
 	if err := s.checkForm(); err != nil {
 		return err
 	}
+	if err := s.checkNotify(); err != nil {
+		return err
+	}
 	if s.MultiRegion {
 		s.GlobalServices = true
 	}
@@ -303,5 +309,7 @@ func redact(target string) string {
 	if u, err := url.Parse(target); err == nil && u.Host != "" {
 		return u.Scheme + "://" + u.Host + u.Path
 	}
+	target, _, _ = strings.Cut(target, "#")
+	target, _, _ = strings.Cut(target, "?")
 	return target
 }

@@ -34,6 +34,8 @@ type Env interface {
 	FS() vfs.FS
 	// Target opens a trail's target.
 	Target(s *Settings) (Target, error)
+	// Topic opens a topic or queue of a trail.
+	Topic(s *Settings, target string) (Topic, error)
 	// Key returns the key that signs digests that end at a time.
 	Key(at time.Time) (*digest.TrailKey, error)
 	// Logger hears what people should know.
@@ -84,6 +86,12 @@ type state struct {
 	Lost      totals  `json:"lost"` // given up after thirty days
 	Delivery  outcome `json:"delivery"`
 	Digest    outcome `json:"digest"`
+
+	// Skipped counts events that were too large for the form of a stream.
+	Skipped uint64 `json:"skipped,omitempty"`
+	// Notices is how many notifications wait to be sent.
+	Notices uint64  `json:"notices,omitempty"`
+	Notice  outcome `json:"notice"`
 }
 
 // totals count what was delivered.
@@ -166,6 +174,7 @@ const (
 	letterFile     = 'f'
 	letterLink     = 'c'
 	letterPending  = 'p'
+	letterNotice   = 'n'
 )
 
 func recordKey(letter byte, id string) []byte { return append([]byte{letter}, id...) }

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,13 @@ import (
 //
 //	jsonl:/PATH            each event is a line at the end of a file
 //	http://… https://…     events are posted, up to 100 in one request, one a line
+//	awssns:… awssqs:… …    each event is a message to a topic or queue, in no order
 //
 // They are delivered by the same steps as files, so each event arrives at least once: what
 // was sent before a crash or a failure is sent again. Their form is that of
 // Settings.Form, and Settings.Pattern chooses among what the selectors have selected,
-// as the rule of an event bus does. There are no digests of streams.
+// as the rule of an event bus does. There are no digests of streams. What is larger than
+// buses, log services and topics take is left out, and counted.
 //
 // A request of a webhook has the header X-Cairn-Signature, sha256= and the HMAC-SHA-256 of
 // the body in hexadecimal, when the URL has a secret: https://HOST/PATH#SECRET. Status
@@ -46,7 +49,7 @@ const (
 )
 
 const (
-	// busEventMax is the largest event that buses and log services take.
+	// busEventMax is the largest event that buses, log services and topics take.
 	busEventMax = 256 << 10
 
 	streamBatch      = 100
@@ -55,10 +58,31 @@ const (
 	hookTimeout = 30 * time.Second
 )
 
+// Topic is a topic or a queue. Its methods may be called from many goroutines.
+type Topic interface {
+	// Send sends messages, in any order; when it fails some may have been taken. It keeps
+	// them.
+	Send(ctx context.Context, messages [][]byte) error
+	Close() error
+}
+
+// topicSchemes are those of URLs that name topics and queues: what gocloud.dev/pubsub has.
+var topicSchemes = []string{"awssns", "awssqs", "gcppubsub", "azuresb", "kafka", "nats", "rabbit", "mem"}
+
+// IsTopic reports whether a URL names a topic or a queue.
+func IsTopic(target string) bool {
+	scheme, _, _ := strings.Cut(target, ":")
+	return slices.Contains(topicSchemes, scheme)
+}
+
 // IsStream reports whether a target takes events one by one.
 func IsStream(target string) bool {
 	scheme, _, _ := strings.Cut(target, ":")
-	return scheme == "jsonl" || scheme == "http" || scheme == "https"
+	return scheme == "jsonl" || isHook(target) || IsTopic(target)
+}
+
+func isHook(target string) bool {
+	return strings.HasPrefix(target, "http:") || strings.HasPrefix(target, "https:")
 }
 
 func (s *Settings) checkStream() error {
@@ -66,8 +90,11 @@ func (s *Settings) checkStream() error {
 		if !strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") || strings.HasSuffix(path, "/") {
 			return invalid("Target", "%q: write jsonl: and the absolute path of a file, without ..", s.Target)
 		}
-	} else if u, err := url.Parse(s.Target); err != nil || u.Host == "" {
-		return invalid("Target", "%q is not the URL of a webhook", redact(s.Target))
+	} else if err := checkAddress("Target", s.Target); err != nil {
+		return err
+	}
+	if s.Notify != "" {
+		return invalid("Notify", "notifications tell of files, and a stream has none")
 	}
 	if s.Validation {
 		return invalid("Validation", "there are no digests of streams")
@@ -75,10 +102,23 @@ func (s *Settings) checkStream() error {
 	return nil
 }
 
+// checkAddress checks the URL of a webhook or topic.
+func checkAddress(field, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || strings.Trim(u.Host+u.Path, "/") == "" || isHook(address) && u.Host == "" {
+		what := "topic, such as awssns:///arn:aws:sns:eu-west-1:111122223333:NAME?region=eu-west-1"
+		if isHook(address) {
+			what = "webhook"
+		}
+		return invalid(field, "%q is not the URL of a %s", redact(address), what)
+	}
+	return nil
+}
+
 // checkForm checks what is for streams alone.
 func (s *Settings) checkForm() error {
 	if !IsStream(s.Target) && (s.Form != "" || len(s.Pattern) > 0) {
-		return invalid("Form", "only streams (jsonl:, http:, https:) have a form and a pattern")
+		return invalid("Form", "only streams (jsonl:, webhooks, topics) have a form and a pattern")
 	}
 	switch s.Form {
 	case FormRecord, FormBus, FormLog:
@@ -93,25 +133,54 @@ func (s *Settings) checkForm() error {
 	return nil
 }
 
-// stream delivers the events of a plan.
-func (t *Trail) stream(ctx context.Context, s *Settings, p *plan) (events int, err error) {
+// lines are events that are sent together: each ends with a line feed.
+type lines struct {
+	text bytes.Buffer
+	ends []int // of each, after its line feed
+}
+
+func (l *lines) add(line []byte) {
+	l.text.Write(line)
+	l.text.WriteByte('\n')
+	l.ends = append(l.ends, l.text.Len())
+}
+
+func (l *lines) reset() {
+	l.text.Reset()
+	l.ends = l.ends[:0]
+}
+
+// messages returns the lines without their ends, in memory of their own: topics keep what
+// they are given, also after an error.
+func (l *lines) messages() [][]byte {
+	text := bytes.Clone(l.text.Bytes())
+	out := make([][]byte, len(l.ends))
+	from := 0
+	for i, end := range l.ends {
+		out[i] = text[from : end-1 : end-1]
+		from = end
+	}
+	return out
+}
+
+// stream delivers the events of a plan; skipped are those that are too large.
+func (t *Trail) stream(ctx context.Context, s *Settings, p *plan) (events, skipped int, err error) {
 	var pattern *Pattern
 	if len(s.Pattern) > 0 {
 		if pattern, err = ParsePattern(s.Pattern); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	r := newRouter(s)
-	var batch bytes.Buffer
-	n := 0
+	topic := IsTopic(s.Target)
+	var batch lines
 	flush := func() error {
-		if n == 0 {
+		if len(batch.ends) == 0 {
 			return nil
 		}
-		err := t.send(ctx, s, batch.Bytes())
-		events += n
-		batch.Reset()
-		n = 0
+		err := t.send(ctx, s, &batch)
+		events += len(batch.ends)
+		batch.reset()
 		return err
 	}
 	var ev event.Event
@@ -128,27 +197,32 @@ func (t *Trail) stream(ctx context.Context, s *Settings, p *plan) (events int, e
 				return nil
 			}
 			line, err := formEvent(s, &ev, at, p.Stamp)
-			if err != nil || line == nil || pattern != nil && !pattern.Match(line) {
+			if err != nil {
 				return err
 			}
-			if n == streamBatch || n > 0 && batch.Len()+len(line) > streamBatchBytes {
+			if line == nil || topic && len(line) > busEventMax {
+				skipped++
+				return nil
+			}
+			if pattern != nil && !pattern.Match(line) {
+				return nil
+			}
+			if len(batch.ends) == streamBatch || len(batch.ends) > 0 && batch.text.Len()+len(line) > streamBatchBytes {
 				if err := flush(); err != nil {
 					return err
 				}
 			}
-			batch.Write(line)
-			batch.WriteByte('\n')
-			n++
+			batch.add(line)
 			return nil
 		})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	if err := flush(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return events, nil
+	return events, skipped, nil
 }
 
 // busEvent is the envelope of an event bus.
@@ -225,25 +299,51 @@ func marshal(v any) ([]byte, error) {
 }
 
 // send gives lines to the target.
-func (t *Trail) send(ctx context.Context, s *Settings, lines []byte) error {
+func (t *Trail) send(ctx context.Context, s *Settings, batch *lines) error {
 	if path, ok := strings.CutPrefix(s.Target, "jsonl:"); ok {
-		return appendLines(t.set.env.FS(), path, lines)
+		return appendLines(t.set.env.FS(), path, batch.text.Bytes())
 	}
-	address, secret, _ := strings.Cut(s.Target, "#")
+	if isHook(s.Target) {
+		return post(ctx, s.Target, "application/x-ndjson", batch.text.Bytes())
+	}
+	if t.topic == nil {
+		topic, err := t.set.env.Topic(s, s.Target)
+		if err != nil {
+			return err
+		}
+		t.topic = topic
+	}
 	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(lines))
+	err := t.topic.Send(ctx, batch.messages())
+	if err != nil {
+		t.close() // whatever was wrong, a new connection cannot hurt
+	}
+	return err
+}
+
+// post gives text to a webhook.
+func post(ctx context.Context, target, contentType string, text []byte) error {
+	address, secret, _ := strings.Cut(target, "#")
+	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(text))
 	if err != nil {
 		return fmt.Errorf("the address is not one: %s", redact(address))
 	}
-	req.Header.Set("Content-Type", "application/x-ndjson")
+	req.Header.Set("Content-Type", contentType)
 	if secret != "" {
 		h := hmac.New(sha256.New, []byte(secret))
-		h.Write(lines)
+		h.Write(text)
 		req.Header.Set("X-Cairn-Signature", "sha256="+hex.EncodeToString(h.Sum(nil)))
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
+		// The address may have secrets, and net/http's errors repeat it.
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = fmt.Errorf("posting to %s: %w", redact(target), wrapped.Err)
+		}
 		return err
 	}
 	defer resp.Body.Close()

@@ -66,7 +66,10 @@ type Config struct {
 	Buckets Buckets
 	// Targets names the target of trails that deliver to a bucket (see trail.Settings).
 	Targets func(bucket string) (string, error)
-	Logger  *slog.Logger
+	// Topics returns the URL of the topic that has an ARN, for notifications of trails; nil
+	// when there are none, and nobody is told.
+	Topics func(arn string) (string, error)
+	Logger *slog.Logger
 	// Clock tells the time; time.Now when nil.
 	Clock func() time.Time
 }

@@ -214,7 +214,33 @@ func (c *call) setTrail(s *engine.TrailSettings) (err error) {
 		return err
 	}
 	s.Labels = labels
+	if c.has(labelTopic) {
+		return c.setTopic(s)
+	}
 	return nil
+}
+
+// setTopic has the trail tell the topic of its label of deliveries.
+func (c *call) setTopic(s *engine.TrailSettings) error {
+	s.Notify = ""
+	topic := s.Labels[labelTopic]
+	if topic == "" || c.s.cfg.Topics == nil {
+		return nil
+	}
+	address, err := c.s.cfg.Topics(topicARN(s, topic))
+	if err != nil {
+		return fail("InvalidSnsTopicName", "SnsTopicName %q: %v", shorten(topic), err)
+	}
+	s.Notify = address
+	return nil
+}
+
+// topicARN returns the ARN of a trail's topic, which is named by its name or ARN.
+func topicARN(s *engine.TrailSettings, topic string) string {
+	if strings.HasPrefix(topic, "arn:") {
+		return topic
+	}
+	return "arn:aws:sns:" + s.HomeRegion + ":" + s.Account + ":" + topic
 }
 
 // accounts are the accounts of the organization, nil for all.
@@ -256,12 +282,7 @@ func (c *call) trailOut(t *engine.Trail) object {
 		}
 	}
 	if topic := t.Labels[labelTopic]; topic != "" {
-		o["SnsTopicName"], o["SnsTopicARN"] = topic, topic
-		if i := strings.LastIndexByte(topic, ':'); i >= 0 {
-			o["SnsTopicName"] = topic[i+1:]
-		} else {
-			o["SnsTopicARN"] = "arn:aws:sns:" + t.HomeRegion + ":" + t.Account + ":" + topic
-		}
+		o["SnsTopicName"], o["SnsTopicARN"] = topic[strings.LastIndexByte(topic, ':')+1:], topicARN(&t.Settings, topic)
 	}
 	return o
 }
@@ -446,6 +467,17 @@ func (c *call) getTrailStatus() (any, error) {
 	}
 	if st.DigestError != "" {
 		o["LatestDigestDeliveryError"] = st.DigestError
+	}
+	if !st.Notification.IsZero() {
+		o["LatestNotificationTime"], o["LatestNotificationAttemptSucceeded"] = moment{st.Notification}, legacyTime(st.Notification)
+	}
+	if !st.NotificationTried.IsZero() {
+		o["LatestNotificationAttemptTime"] = legacyTime(st.NotificationTried)
+	}
+	if st.NotificationError != "" {
+		o["LatestNotificationError"] = st.NotificationError
+	} else if t.Labels[labelTopic] != "" && t.Notify == "" {
+		o["LatestNotificationError"] = "this server knows no topics: nobody is told of deliveries (setting topics of cairn serve)"
 	}
 	return o, nil
 }
