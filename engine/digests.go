@@ -301,7 +301,7 @@ func (s *Store) Prove(ctx context.Context, seq uint64) (*proof.Receipt, error) {
 		return nil, err
 	}
 	if n := s.Events(); seq >= n {
-		return nil, failf(ErrNotFound, "proving event %d of store %s: numbers run from 0 to below %d", seq, s.Name(), n)
+		return nil, failf(ErrNotFound, "proving event %d of store %s: it %s", seq, s.Name(), numbersOf(n))
 	}
 	last := s.lastDigest()
 	if last == nil || seq >= last.Digest.After.Size {

@@ -455,7 +455,7 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 		return nil, err
 	}
 	defer done()
-	if err := checkStoreName(name); err != nil {
+	if err := checkNewStoreName(name); err != nil {
 		return nil, err
 	}
 	l.cat.Lock()

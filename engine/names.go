@@ -28,6 +28,17 @@ func checkStoreName(name string) error {
 	return nil
 }
 
+// checkNewStoreName checks the name of a store that somebody else than the lake makes: one in
+// the place of a built-in store would keep that from being made.
+func checkNewStoreName(name string) error {
+	for _, taken := range []string{AuditStore, HistoryStore} {
+		if strings.EqualFold(name, taken) {
+			return failf(ErrBadInput, "store name %q: %s is built in, and made by the lake itself when it is needed", name, taken)
+		}
+	}
+	return checkStoreName(name)
+}
+
 // isUUID reports whether s is spelled like a UUID.
 func isUUID(s string) bool {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {

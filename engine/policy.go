@@ -125,7 +125,7 @@ func (l *Lake) MakeStore(ctx context.Context, n NewStore) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making store %q: %w", n.Name, policyErr(err))
 	}
-	if err := checkStoreName(n.Name); err != nil {
+	if err := checkNewStoreName(n.Name); err != nil {
 		return nil, err
 	}
 	if l.storeCalled(n.Name) != nil {
@@ -317,8 +317,7 @@ func (l *Lake) DeleteStore(ctx context.Context, store string, bypass bool) error
 	defer l.importing.Unlock()
 	act := Act{Name: "DeleteEventDataStore", Request: map[string]any{"bypassGovernance": bypass}}
 	_, err := l.decide(ctx, store, act, func(s *Store, p retention.Policy, holds []retention.Hold, who *Actor) (retention.Policy, error) {
-		now := l.retain.clock.For(p)
-		return p.Delete(now, s.live(now), len(holds), who.rights(bypass))
+		return p.Delete(l.retain.clock.Seen(), s.live(l.retain.clock.For(p)), len(holds), who.rights(bypass))
 	}, nil, nil)
 	return err
 }

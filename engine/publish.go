@@ -253,7 +253,10 @@ func (l *Lake) runCommand(ctx context.Context, t *target, line []byte) error {
 	cmd.Stdin = bytes.NewReader(line)
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("the command has failed: %w: %.200s", err, bytes.TrimSpace(out))
+		if out = bytes.TrimSpace(out); len(out) == 0 {
+			return fmt.Errorf("the command has failed, without a word: %w", err)
+		}
+		return fmt.Errorf("the command has failed: %w: %.200s", err, out)
 	}
 	return nil
 }

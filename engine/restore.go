@@ -113,7 +113,7 @@ func chooseBackup(ctx context.Context, from Bucket, opts RestoreOptions) (*Backu
 	if len(all) == 0 {
 		return nil, failf(ErrNotFound, "there are no backups there")
 	}
-	return nil, failf(ErrNotFound, "there is no backup from %s or before; the oldest is from %s", opts.At.UTC().Format(time.RFC3339), all[0].Created.Format(time.RFC3339))
+	return nil, failf(ErrNotFound, "there is no backup from %s or before; the oldest is from %s", opts.At.UTC().Format(time.RFC3339Nano), all[0].Created.Format(time.RFC3339Nano))
 }
 
 // beginRestore refuses a directory that has something else in it; whole says that

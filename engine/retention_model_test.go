@@ -64,6 +64,7 @@ type retentionModel struct {
 	state     StoreState
 	before    StoreState
 	gone      int64
+	restores  int64 // until then, truly, a deletion can be taken back: 0 if the clock was wrong
 	holds     map[uint64][2]time.Time
 	times     []time.Time     // of all events, by sequence number
 	may       map[uint64]bool // sequence numbers that had expired when there was a pass
@@ -315,7 +316,10 @@ func (x *machine) step() {
 		x.where += fmt.Sprintf(", %s deletes under %v (bypass %v)", role, m.mode, bypass)
 		allowed := manage && !pending && !m.protected && len(m.holds) == 0 && (around || !x.live())
 		if x.asked("DeleteEventDataStore", x.lake.DeleteStore(ctx, "events", bypass), allowed) {
-			m.before, m.state, m.gone = m.state, StorePending, m.decides()+7*24*time.Hour.Microseconds()
+			m.before, m.state, m.gone = m.state, StorePending, m.seen()+7*24*time.Hour.Microseconds()
+			if m.restores = 0; m.seen() == m.truth {
+				m.restores = m.gone
+			}
 		}
 	case 18:
 		x.where += ", " + role + " restores"
@@ -404,6 +408,9 @@ func (x *machine) retainAll() {
 		if gone := m.decides() >= m.gone; gone {
 			if _, err := x.lake.Store("events"); !errors.Is(err, ErrNotFound) {
 				x.fail("the store is there still: %v", err)
+			}
+			if m.truth < m.restores {
+				x.fail("the store is gone before %v, when it is %v", time.UnixMicro(m.restores).UTC(), time.UnixMicro(m.truth).UTC())
 			}
 			x.make()
 		}

@@ -433,6 +433,66 @@ func TestStoreLife(t *testing.T) {
 	}
 }
 
+// TestDeletedIsRestorableForDays: the days count from the deletion on, however far the time
+// that there is evidence of is behind.
+func TestDeletedIsRestorableForDays(t *testing.T) {
+	const day = 24 * time.Hour
+	r := newRetention(t, Options{})
+	if _, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 30}); err != nil {
+		t.Fatal(err)
+	}
+	// Closed for two months, in which nothing told that time passed.
+	r.wall.Add((60 * day).Microseconds())
+	r.run.Store(0)
+	r.reopen()
+	if err := r.lake.DeleteStore(r.admin, "events", false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.lake.Store("events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Retention().Gone, retentionStart.Add(67*day); !got.Equal(want) {
+		t.Errorf("gone after %v, want %v", got, want)
+	}
+	// An administrator's word brings the floor to the present, not seven days on.
+	if err := r.lake.ConfirmTime(r.admin); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(7*day - time.Hour)
+	r.retain()
+	if err := r.lake.RestoreStore(r.admin, "events"); err != nil {
+		t.Fatalf("restoring within the seven days: %v", err)
+	}
+	if err := r.lake.DeleteStore(r.admin, "events", false); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(7*day + time.Minute)
+	r.retain()
+	if _, err := r.lake.Store("events"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("after seven days: %v", err)
+	}
+}
+
+// TestBuiltInNames: nobody makes a store in the place of one that the lake makes.
+func TestBuiltInNames(t *testing.T) {
+	r := newRetention(t, Options{})
+	for _, name := range []string{AuditStore, HistoryStore, "Cairn_Audit", "EVENT_HISTORY"} {
+		if _, err := r.lake.MakeStore(r.admin, NewStore{Name: name, Days: 30}); !errors.Is(err, ErrBadInput) {
+			t.Errorf("making %s: %v", name, err)
+		}
+		if _, err := r.lake.CreateStore(r.admin, name); !errors.Is(err, ErrBadInput) {
+			t.Errorf("creating %s: %v", name, err)
+		}
+	}
+	if _, err := r.lake.MakeStore(r.admin, NewStore{Name: "event_history2", Days: 30}); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.lake.Store(AuditStore); err != nil {
+		t.Errorf("the audit store: %v", err)
+	}
+}
+
 // TestKeyUseIsRecorded: who has a key used, changes it, or takes the lake away, is told of.
 func TestKeyUseIsRecorded(t *testing.T) {
 	r := newRetention(t, Options{})

@@ -223,5 +223,16 @@ func (sn *snapshot) record(ctx context.Context, seq uint64) ([]byte, error) {
 	if d := droppedAt(sn.dropped, seq); d != nil {
 		return nil, sn.goneErr(seq, d)
 	}
-	return nil, failf(ErrNotFound, "store %s has no record %d: numbers run from 0 to below %d", sn.store.Name(), seq, sn.next)
+	return nil, failf(ErrNotFound, "store %s has no record %d: it %s", sn.store.Name(), seq, numbersOf(sn.next))
+}
+
+// numbersOf says which sequence numbers a store of n events has.
+func numbersOf(n uint64) string {
+	switch n {
+	case 0:
+		return "has no events"
+	case 1:
+		return "has one event, number 0"
+	}
+	return fmt.Sprintf("has the numbers 0 to %d", n-1)
 }

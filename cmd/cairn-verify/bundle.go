@@ -120,8 +120,8 @@ func (c *command) bundle(a *answer) error {
 	if n := r.ProblemCount - len(r.Problems); n > 0 {
 		a.problem("%d more problems are not listed", n)
 	}
-	a.Bundle = &bundle{Events: r.Events, Bytes: r.Bytes, FileBytes: r.FileBytes, Seconds: r.Elapsed.Seconds(), MBPerSecond: perSecond(r.Bytes, r.Elapsed)}
 	if m := r.Manifest; m != nil {
+		a.Bundle = &bundle{Events: r.Events, Bytes: r.Bytes, FileBytes: r.FileBytes, Seconds: r.Elapsed.Seconds(), MBPerSecond: perSecond(r.Bytes, r.Elapsed)}
 		a.Bundle.Store, a.Bundle.Origin = m.Selection.Store, m.Selection.Origin
 		a.Bundle.TreeSize, a.Bundle.Root = m.Selection.Tree.Size, m.Selection.Tree.Root
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/archive"
+	"github.com/cairndb/cairn/engine/digest"
 )
 
 const mainEnv = "CAIRN_VERIFY_TEST_MAIN"
@@ -77,6 +79,9 @@ func TestBundle(t *testing.T) {
 	if err := errors.Join(os.WriteFile(key, l.PublicKeys().Keys[0].PEM(), 0o600), l.Close()); err != nil {
 		t.Fatal(err)
 	}
+	if out, status := program(t, t.TempDir(), "--key", key); status != exitFailed || !strings.Contains(out, "this is no bundle") || strings.Contains(out, "MB/s") {
+		t.Errorf("a folder that is no bundle: %d: %s", status, out)
+	}
 	m := makeSamples(t)
 	if b, err := os.ReadFile(m.pem); err != nil || os.WriteFile(other, b, 0o600) != nil {
 		t.Fatal(err)
@@ -112,6 +117,54 @@ func TestBundle(t *testing.T) {
 	}
 	if out, status = program(t, dir, "--key", key); status != exitFailed || !strings.Contains(out, "PROBLEM:      SHA256SUMS") {
 		t.Errorf("%d: %s", status, out)
+	}
+}
+
+// TestRotatedKey verifies a bundle whose manifest is signed by the key in use and whose
+// digest by the one before, with the key in use alone, as openssl does by VERIFY.md.
+func TestRotatedKey(t *testing.T) {
+	ctx := context.Background()
+	l := testLake(t)
+	defer l.Close()
+	s, err := l.Store(engine.DefaultStore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Digest(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.RotateKey(ctx); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := l.Export(ctx, engine.DirBucket(vfs.Default, dir), engine.ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	keys := l.PublicKeys().Keys
+	const byWord = "by the word of the key that signed the manifest"
+	for i := range keys {
+		file := filepath.Join(t.TempDir(), "key.pem")
+		if err := os.WriteFile(file, keys[i].PEM(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// The first key endorses the second; the second names the first.
+		out, status := program(t, dir, "--key", file)
+		if status != exitVerified || strings.Contains(out, byWord) != (i == 1) {
+			t.Errorf("with key %d: %d: %s", i+1, status, out)
+		}
+	}
+	// The manifest vouches for the keys of its own bundle, no others.
+	ring := filepath.Join(dir, archive.KeysFile)
+	foreign := digest.Ring{Keys: []digest.Key{{Number: 1, Public: key(9).Public().(ed25519.PublicKey), Created: keys[0].Created}}}
+	if err := os.WriteFile(ring, foreign.Format(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, keys[1].PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := program(t, dir, "--key", file); status != exitFailed || !strings.Contains(out, archive.KeysFile) {
+		t.Errorf("with another key ring: %d: %s", status, out)
 	}
 }
 

@@ -11,6 +11,9 @@
 //	cairn-verify digests FILE --key FILE…
 //	cairn-verify checkpoint FILE --key FILE…
 //
+// A file that --checkpoint names has a checkpoint, or the lines of digests that a lake has
+// sent elsewhere ("cairn digest --publish"), of any of its stores.
+//
 // A key file has what "cairn key export-public" prints, in any of its forms. It must
 // have come another way than what is checked by it; a bundle that is verified without one
 // is verified by the keys inside it, which the answer says. Every line of the answer says
@@ -28,6 +31,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +63,9 @@ const usage = `usage:
   cairn-verify checkpoint FILE --key FILE...
 flags: --json prints the answer for programs; --witness KEY, which may be repeated, demands
 a witness's cosignature (name+hash+base64); --keeper opens an encrypted bundle:
-file:/path/to/key, passphrase:env:NAME or passphrase:file:/path
+file:/path/to/key, passphrase:env:NAME or passphrase:file:/path; --checkpoint takes a
+checkpoint, or the lines of digests that the lake has sent elsewhere
+exit status: 0 verified, 1 something is not as it should be, 2 called wrongly
 `
 
 // answer is what is printed.
@@ -103,6 +109,10 @@ type command struct {
 }
 
 func run(args []string, out, errOut io.Writer) int {
+	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
+		fmt.Fprint(out, usage)
+		return exitVerified
+	}
 	c, err := parse(args)
 	c.errOut = errOut
 	var a *answer
@@ -360,16 +370,12 @@ func (c *command) receipt(a *answer, text []byte) error {
 	// What a receipt's own checkpoint says is worth nothing unless it is signed by a
 	// trusted key, or the same as a trusted one.
 	for _, path := range c.checkpoints {
-		msg, err := read(path)
+		trusted, err := kept(path)
 		if err != nil {
 			return err
 		}
-		trusted, err := proof.UnverifiedCheckpoint(msg)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if trusted.Origin != cp.Origin || trusted.Head != cp.Head {
-			return fmt.Errorf("the receipt is for the tree of %s with %d events, %s is of %s with %d", cp.Origin, cp.Size, path, trusted.Origin, trusted.Size)
+		if !slices.ContainsFunc(trusted, func(k keptHead) bool { return k.origin == cp.Origin && k.head == cp.Head }) {
+			return fmt.Errorf("the receipt is for the tree of %s with %d events and root %v; %s", cp.Origin, cp.Size, cp.Root, notThere(path, trusted))
 		}
 		a.verified("the receipt's checkpoint has the same events and root as %s, which is trusted as it is", path)
 	}
@@ -403,25 +409,65 @@ func (c *command) consistency(a *answer, text []byte) error {
 		return err
 	}
 	for _, path := range c.checkpoints {
-		msg, err := read(path)
+		older, err := kept(path)
 		if err != nil {
 			return err
 		}
-		kept, err := proof.UnverifiedCheckpoint(msg)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
+		of := func(k keptHead) bool { return k.origin == cp.Origin && k.head.Size == g.Older.Size }
+		i := slices.IndexFunc(older, of)
 		switch {
-		case kept.Origin != cp.Origin:
-			return fmt.Errorf("the proof is of %s, %s is of %s", cp.Origin, path, kept.Origin)
-		case kept.Size != g.Older.Size:
-			return fmt.Errorf("the proof goes from %d events on, %s has %d", g.Older.Size, path, kept.Size)
-		case kept.Root != g.Older.Root:
-			return fmt.Errorf("the first %d events are not those of %s: their root is %v, it was %v", kept.Size, path, g.Older.Root, kept.Root)
+		case !slices.ContainsFunc(older, func(k keptHead) bool { return k.origin == cp.Origin }):
+			return fmt.Errorf("the proof is of %s; %s", cp.Origin, notThere(path, older))
+		case i < 0:
+			return fmt.Errorf("the proof goes from %d events on; %s", g.Older.Size, notThere(path, older))
 		}
-		a.verified("the first %d of the %d events under the newer checkpoint are those of %s, unchanged and in the same order", kept.Size, cp.Size, path)
+		for _, k := range older[i:] {
+			if of(k) && k.head.Root != g.Older.Root {
+				return fmt.Errorf("the first %d events are not those of %s: their root is %v, it was %v", k.head.Size, path, g.Older.Root, k.head.Root)
+			}
+		}
+		a.verified("the first %d of the %d events under the newer checkpoint are those of %s, unchanged and in the same order", g.Older.Size, cp.Size, path)
 	}
 	return nil
+}
+
+// keptHead is the head of a tree that was kept elsewhere.
+type keptHead struct {
+	origin string
+	head   proof.Head
+}
+
+// kept reads what was kept elsewhere: a checkpoint, or lines of digests. It is trusted as
+// it is.
+func kept(path string) ([]keptHead, error) {
+	b, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(b, []byte("{")) {
+		cp, err := proof.UnverifiedCheckpoint(b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return []keptHead{{cp.Origin, cp.Head}}, nil
+	}
+	var out []keptHead
+	for n, line := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
+		s, err := digest.ParseLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, n+1, err)
+		}
+		out = append(out, keptHead{s.Digest.Origin, s.Digest.After})
+	}
+	return out, nil
+}
+
+// notThere says what a file has instead of the head that was looked for.
+func notThere(path string, has []keptHead) string {
+	if len(has) == 1 {
+		return fmt.Sprintf("%s is of %s with %d and %v", path, has[0].origin, has[0].head.Size, has[0].head.Root)
+	}
+	return fmt.Sprintf("none of the %d digests in %s is for that", len(has), path)
 }
 
 // digests verifies a file with lines of digests: one chain for each store.

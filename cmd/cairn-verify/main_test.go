@@ -25,6 +25,7 @@ type made struct {
 	checkpoint                                string
 	witness                                   string
 	growth, older, between, forked            string
+	early, forkedLine                         string
 }
 
 func key(n byte) ed25519.PrivateKey {
@@ -100,6 +101,13 @@ func makeSamples(t testing.TB) *made {
 		t.Fatal(err)
 	}
 	m.forked = write("forked", fork)
+	m.early = write("early", append(chain[0].Line(), chain[1].Line()...))
+	// The same size with another root stands in a line after the right one.
+	line, err := digest.Sign(&digest.Digest{Origin: origin, Number: 3, Start: at, End: at.Add(time.Hour), Before: kept, After: kept, Previous: chain[2].Link()}, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.forkedLine = write("forked-line", append(chain[2].Line(), line.Line()...))
 	k := digest.Key{Number: 1, Public: key(1).Public().(ed25519.PublicKey), Created: at}
 	o := digest.Key{Number: 1, Public: key(2).Public().(ed25519.PublicKey), Created: at}
 	m.ring = write("ring", (&digest.Ring{Keys: []digest.Key{k}}).Format())
@@ -139,6 +147,10 @@ func TestVerify(t *testing.T) {
 		{[]string{"receipt", m.receipt, "--record", m.record, "--key", m.ring, "--witness", m.witness}, 0, "cosigned by the witness w.example"},
 		{[]string{"receipt", m.receipt, "--record", newline, "--key", m.ring}, 0, "event 11"},
 		{[]string{"receipt", m.receipt, "--record", m.record, "--checkpoint", m.checkpoint}, 0, "trusted as it is"},
+		{[]string{"receipt", m.receipt, "--record", m.record, "--checkpoint", m.digest}, 0, "trusted as it is"},
+		{[]string{"receipt", m.receipt, "--record", m.record, "--checkpoint", m.early}, 1, "none of the 2 digests"},
+		{[]string{"receipt", m.receipt, "--record", m.record, "--checkpoint", m.older}, 1, "is of " + origin + " with 21"},
+		{[]string{"receipt", m.receipt, "--record", m.record, "--checkpoint", m.record}, 1, "line 1"},
 		{[]string{"receipt", m.receipt, "--record", m.record, "--key", m.other, "--key", m.ring}, 0, "event 11"},
 		{[]string{"receipt", m.receipt, "--record", m.record, "--key", m.other}, 1, "not signed by a trusted key"},
 		{[]string{"receipt", m.receipt, "--record", m.pem, "--key", m.ring}, 1, "another record"},
@@ -154,6 +166,9 @@ func TestVerify(t *testing.T) {
 		{[]string{"consistency", m.growth, "--checkpoint", m.older, "--key", m.other}, 1, "not signed by a trusted key"},
 		{[]string{"consistency", m.growth, "--checkpoint", m.between, "--key", m.ring}, 1, "the proof goes from 21 events on"},
 		{[]string{"consistency", m.growth, "--checkpoint", m.forked, "--key", m.ring}, 1, "the first 21 events are not those of"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.digest, "--key", m.ring}, 0, "the first 21 of the 42 events"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.early, "--key", m.ring}, 1, "none of the 2 digests"},
+		{[]string{"consistency", m.growth, "--checkpoint", m.forkedLine, "--key", m.ring}, 1, "the first 21 events are not those of"},
 		{[]string{"consistency", m.receipt, "--checkpoint", m.older, "--key", m.ring}, 1, "reading a consistency proof"},
 		{[]string{"consistency", m.growth, "--key", m.ring}, 2, ""},
 		{[]string{"consistency", m.growth, "--checkpoint", m.older}, 2, ""},
@@ -181,6 +196,13 @@ func TestVerify(t *testing.T) {
 		}
 		if want := map[int]string{0: "verified", 1: "failed"}[status]; a.Result != want {
 			t.Errorf("%v: result %q", c.args, a.Result)
+		}
+	}
+	// Help is an answer, not an error.
+	for _, args := range [][]string{{"--help"}, {"receipt", "-h"}} {
+		var out, errOut bytes.Buffer
+		if status := run(args, &out, &errOut); status != 0 || !strings.HasPrefix(out.String(), "usage:") || errOut.Len() > 0 {
+			t.Errorf("%v: status %d, %q, %q", args, status, out.String(), errOut.String())
 		}
 	}
 	// For people.

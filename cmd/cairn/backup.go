@@ -222,16 +222,20 @@ Every file is compared with its hash. Cut short, it is run again and goes on. An
 lake is restored as it is: its keeper is needed to open it, not to restore it.`,
 		Example: `  cairn restore /mnt/backups/lake --dir ./restored
   cairn restore /mnt/backups/lake --dir ./restored --at 2026-03-01T12:00:00Z
+  cairn restore /mnt/backups/lake --dir ./restored --at yesterday
   cairn check --dir ./restored`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o := engine.RestoreOptions{ID: id}
-			if at != "" {
-				t, err := time.Parse(time.RFC3339, at)
-				if err != nil {
-					return usagef("--at wants a time such as 2026-03-01T12:00:00Z: %w", err)
-				}
-				o.At = t
+			if err := notEmpty(c, "at", "backup"); err != nil {
+				return err
+			}
+			var err error
+			if o.At, err = flagMoment("at", at, time.Now(), true); err != nil {
+				return err
+			}
+			if !o.At.IsZero() && o.At.Nanosecond() == 0 {
+				o.At = o.At.Add(time.Second - 1) // the whole of the second, which is what backups are listed by
 			}
 			if p.dir == "" {
 				return usagef("restore wants --dir: the directory in which to make the lake")
@@ -261,7 +265,7 @@ lake is restored as it is: its keeper is needed to open it, not to restore it.`,
 		},
 	}
 	cmd.Flags().StringVar(&id, "backup", "", "ID of the backup; see: cairn backup --list")
-	cmd.Flags().StringVar(&at, "at", "", "restore what was there at this time (RFC 3339)")
+	cmd.Flags().StringVar(&at, "at", "", "restore what was there at this time, such as 2026-03-01T12:00:00Z, or at the end of this day")
 	cmd.MarkFlagsMutuallyExclusive("backup", "at")
 	return cmd
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBackupRestore backs a lake up, restores it, and meets damage on the way.
@@ -31,6 +34,16 @@ func TestBackupRestore(t *testing.T) {
 	const q = "SELECT eventName, count(*) AS n FROM events GROUP BY 1 ORDER BY 1"
 	if a, b := must(t, "query", q, "--dir", lake), must(t, "query", q, "--dir", restored); a != b {
 		t.Errorf("before\n%s\nafter\n%s", a, b)
+	}
+	// The second by which a backup is listed names it; so does its day.
+	var listed []backupInfo
+	if err := json.Unmarshal([]byte(must(t, "backup", "--list", backups, "--json")), &listed); err != nil || len(listed) != 2 {
+		t.Fatal(err, listed)
+	}
+	for i, at := range []string{listed[1].Created.UTC().Format(time.DateTime), listed[1].Created.UTC().Format(time.DateOnly)} {
+		if out := must(t, "restore", backups, "--dir", filepath.Join(dir, fmt.Sprint("at", i)), "--at", at); !strings.Contains(out, listed[1].ID) {
+			t.Errorf("--at %s: %s", at, out)
+		}
 	}
 	if _, errOut, status := cairn(t, "", "restore", backups, "--dir", restored); status != exitFailed || !strings.Contains(errOut, "not empty") {
 		t.Errorf("restoring over a lake: status %d, %s", status, errOut)

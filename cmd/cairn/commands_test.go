@@ -57,7 +57,7 @@ func TestProofCommands(t *testing.T) {
 	refused(t, exitUsage, "--seq", "prove")
 	refused(t, exitUsage, "--seq", "prove", id, "--seq", "5")
 	refused(t, exitFailed, `no event with the ID "nope"`, "prove", "nope")
-	refused(t, exitFailed, "numbers run from 0 to below 300", "prove", "--seq", "300")
+	refused(t, exitFailed, "has the numbers 0 to 299", "prove", "--seq", "300")
 	refused(t, exitFailed, `no store "none"`, "prove", "--seq", "5", "--store", "none")
 
 	mustSay(t, "verified in", "verify")
@@ -193,7 +193,7 @@ func TestBackupCommands(t *testing.T) {
 	mustSay(t, `"problems": []`, "backup", "--verify", backups, "--backup", made.ID, "--json")
 	refused(t, exitFailed, "no such backup", "backup", "--verify", backups, "--backup", "x")
 	refused(t, exitUsage, "--dir", "restore", backups)
-	refused(t, exitUsage, "--at", "restore", backups, "--dir", filepath.Join(dir, "r"), "--at", "yesterday")
+	refused(t, exitUsage, "--at", "restore", backups, "--dir", filepath.Join(dir, "r"), "--at", "noon")
 	refused(t, exitFailed, "ID of a backup", "restore", backups, "--dir", filepath.Join(dir, "r"), "--backup", "x")
 	refused(t, exitFailed, "there is no backup", "restore", backups, "--dir", filepath.Join(dir, "r"), "--backup", "20010101T000000.000000Z")
 	mustSay(t, made.ID, "restore", backups, "--dir", filepath.Join(dir, "r"), "--backup", made.ID, "--json")

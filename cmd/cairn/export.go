@@ -55,11 +55,11 @@ user or root; keepers, and credentials for the bucket, are the server's to open 
 			if out == "" {
 				return usagef("export wants --out: a directory, or the URL of a bucket")
 			}
-			var err error
-			if opts.From, err = timeFlag("--from", from); err != nil {
-				return err
+			err := notEmpty(c, "from", "to", "where", "store")
+			if err == nil {
+				opts.From, opts.To, err = periodFlags(from, to)
 			}
-			if opts.To, err = timeFlag("--to", to); err != nil {
+			if err != nil {
 				return err
 			}
 			for _, f := range formats {
@@ -71,8 +71,8 @@ user or root; keepers, and credentials for the bucket, are the server's to open 
 	f := cmd.Flags()
 	f.StringVar(&opts.Store, "store", engine.DefaultStore, "the store to export")
 	f.StringVar(&out, "out", "", "where to write the bundle: an empty directory, or the URL of a bucket")
-	f.StringVar(&from, "from", "", "only events from this time on (RFC 3339, or a date)")
-	f.StringVar(&to, "to", "", "only events before this time (RFC 3339, or a date)")
+	f.StringVar(&from, "from", "", "only events from this time on, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+	f.StringVar(&to, "to", "", "only events before this time; of a date, before the day begins")
 	f.StringVar(&opts.Where, "where", "", "only events that meet this condition in SQL")
 	f.StringSliceVar(&formats, "format", []string{archive.CloudTrail}, "format of the records ("+strings.Join(archive.Formats, ", ")+"); more than one gives further copies")
 	f.StringArrayVar(&encrypt, "encrypt", nil, "encrypt the bundle for this keeper (see: cairn encryption); may be repeated")
@@ -80,17 +80,37 @@ user or root; keepers, and credentials for the bucket, are the server's to open 
 	return cmd
 }
 
-// timeFlag reads a time, or a date, which is its first moment in UTC.
-func timeFlag(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// periodFlags reads the flags of a period of time, whose first moment is in it and whose last is
+// not; a date is its first moment in UTC. Times that depend on the moment of asking are refused:
+// an export that was cut short goes on only if it is asked for in the same words.
+func periodFlags(from, to string) (first, last time.Time, err error) {
+	read := func(name, text string) (time.Time, error) {
+		now := time.Now()
+		t, err := flagMoment(name, text, now, false)
+		if err != nil {
+			return t, err
+		}
+		if later, err := flagMoment(name, text, now.Add(48*time.Hour), false); err != nil || !later.Equal(t) {
+			return t, usagef("--%s %q is another time whenever it is asked: write a date, such as 2026-01-31, or a time, such as 2026-01-31T12:00:00Z", name, text)
+		}
+		return t, nil
 	}
-	for _, form := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.Parse(form, text); err == nil {
-			return t.UTC(), nil
+	if first, err = read("from", from); err != nil {
+		return first, last, err
+	}
+	last, err = read("to", to)
+	return first, last, err
+}
+
+// notEmpty refuses flags that were given without a value, as by a variable that is not set:
+// what they would have left out must not come along.
+func notEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := c.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usagef("--%s is given without a value", name)
 		}
 	}
-	return time.Time{}, usagef("%s %q is not a time such as 2026-03-01T12:00:00Z or 2026-03-01", name, text)
+	return nil
 }
 
 type exportResult struct {

@@ -256,18 +256,22 @@ func (p *program) addHoldCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add STORE",
 		Short:   "Put a hold on a store",
-		Example: "  cairn hold add events --reason 'case 2026-17' --from 2026-01-01T00:00:00Z --to 2026-03-31T23:59:59Z",
+		Example: "  cairn hold add events --reason 'case 2026-17' --from 2026-01-01 --to 2026-03-31",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			h := engine.Hold{Store: args[0], Reason: reason}
 			if strings.TrimSpace(reason) == "" {
 				return usagef("hold add wants --reason: a hold that nobody can explain is never released")
 			}
-			var err error
-			if h.From, err = holdTime("--from", from); err != nil {
-				return err
+			err := notEmpty(c, "from", "to")
+			if err == nil {
+				h.From, err = flagMoment("from", from, time.Now(), false)
 			}
-			if h.To, err = holdTime("--to", to); err != nil {
+			if err == nil {
+				// The last day that somebody names is held to its end.
+				h.To, err = flagMoment("to", to, time.Now(), true)
+			}
+			if err != nil {
 				return err
 			}
 			lake, err := p.open(true)
@@ -281,23 +285,10 @@ func (p *program) addHoldCommand() *cobra.Command {
 			return p.printHolds([]engine.Hold{h})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "first event time, RFC 3339 (default no bound)")
-	cmd.Flags().StringVar(&to, "to", "", "last event time, RFC 3339 (default no bound)")
+	cmd.Flags().StringVar(&from, "from", "", "first event time, such as 2026-01-31 or 2026-01-31T12:00:00Z (default no bound)")
+	cmd.Flags().StringVar(&to, "to", "", "last event time; of a date, the end of the day (default no bound)")
 	cmd.Flags().StringVar(&reason, "reason", "", "why; required")
 	return cmd
-}
-
-func holdTime(name, text string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		if t, err = time.Parse(time.DateOnly, text); err != nil {
-			return t, usagef("%s is %q, must be a time such as 2026-01-31T00:00:00Z or a date", name, text)
-		}
-	}
-	return t, nil
 }
 
 func (p *program) listHoldsCommand() *cobra.Command {

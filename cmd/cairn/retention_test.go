@@ -138,6 +138,42 @@ func TestLocksAndHolds(t *testing.T) {
 	}
 }
 
+// TestTimesAsWritten: days are days, whole ones in a hold, and a period that is not one is refused
+// before anything is made.
+func TestTimesAsWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lake")
+	out := filepath.Join(t.TempDir(), "bundle")
+	in := func(args ...string) []string { return append(args, "--dir", dir) }
+	must(t, in("import", ages(t, 1, 10))...)
+	var holds []holdInfo
+	if err := json.Unmarshal([]byte(must(t, in("hold", "add", "events", "--reason", "r", "--from", "2026-01-10", "--to", "2026-01-12", "--json")...)), &holds); err != nil || len(holds) != 1 {
+		t.Fatal(err, holds)
+	}
+	if h := holds[0]; !h.From.Equal(time.Date(2026, 1, 10, 0, 0, 0, 0, time.UTC)) || !h.To.Equal(time.Date(2026, 1, 12, 23, 59, 59, 999999000, time.UTC)) {
+		t.Errorf("the hold is from %v to %v", h.From, h.To)
+	}
+	for _, c := range []struct{ flag, value, says string }{
+		{"--from", "", "without a value"},
+		{"--to", "", "without a value"},
+		{"--where", "", "without a value"},
+		{"--from", "7d", "another time whenever it is asked"},
+		{"--to", "yesterday", "another time whenever it is asked"},
+		{"--from", "2026-02-30", "is not a time"},
+		{"--from", "15.01.2026", "is not a time"},
+	} {
+		refused(t, exitUsage, c.says, in("export", "--out", out, c.flag, c.value)...)
+	}
+	if _, err := os.Stat(out); !os.IsNotExist(err) {
+		t.Errorf("a refused export has made something: %v", err)
+	}
+	for _, from := range []string{"2020-01-31", "2020-01-31 10:00", "2020-01-31T10:00", "2020-01-31T10:00:00+02:00", "1580464800"} {
+		must(t, in("export", "--out", filepath.Join(t.TempDir(), "b"), "--from", from)...)
+	}
+	refused(t, exitUsage, "without a value", in("hold", "add", "events", "--reason", "r", "--to", "")...)
+	refused(t, exitUsage, "without a value", "restore", out, "--dir", filepath.Join(t.TempDir(), "l"), "--at", "")
+	refused(t, exitUsage, "is not a time", "restore", out, "--dir", filepath.Join(t.TempDir(), "l"), "--at", "noon")
+}
+
 // TestFreedIsShown: what has left is in the figures of stats and of the store.
 func TestFreedIsShown(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lake")

@@ -114,7 +114,7 @@ func readSmall(ctx context.Context, from Source, name string, limit int64) ([]by
 	r, err := from.Read(ctx, name)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%s: %w (%w)", name, ErrMissing, err)
+			err = fmt.Errorf("%s: %w", name, ErrMissing)
 		}
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func openFile(ctx context.Context, from Source, f *File) (*sumReader, error) {
 	r, err := from.Read(ctx, f.Path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w (%w)", f.Path, ErrMissing, err)
+			return nil, fmt.Errorf("%s: %w", f.Path, ErrMissing)
 		}
 		return nil, fmt.Errorf("%s: %w", f.Path, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -42,16 +44,26 @@ type Report struct {
 	Bytes     int64
 	FileBytes int64
 	Elapsed   time.Duration
+
+	told map[string]bool // texts of Problems
 }
 
 // problemsMax is how many problems are listed: whoever has a thousand needs no more.
 const problemsMax = 1000
 
+// problem notes a problem, once: a file that is missing is missed by whoever reads it.
 func (r *Report) problem(err error) {
-	r.ProblemCount++
-	if len(r.Problems) < problemsMax {
+	if text := err.Error(); len(r.Problems) < problemsMax {
+		if r.told[text] {
+			return
+		}
+		if r.told == nil {
+			r.told = map[string]bool{}
+		}
+		r.told[text] = true
 		r.Problems = append(r.Problems, err)
 	}
+	r.ProblemCount++
 }
 
 func (r *Report) verified(format string, args ...any) {
@@ -90,6 +102,7 @@ type verification struct {
 
 	m     *Manifest
 	ring  *digest.Ring // the bundle's keys and the trusted ones
+	named []string     // fingerprints of keys that only the signed manifest vouches for
 	files map[string]*File
 	small map[string][]byte // files read so far
 }
@@ -128,8 +141,14 @@ func (v *verification) run() error {
 // manifest reads the manifest and verifies its signature.
 func (v *verification) manifest() (*digest.Ring, error) {
 	document, err := readSmall(v.ctx, v.from, ManifestFile, ManifestBytesMax)
+	if errors.Is(err, ErrMissing) {
+		if err := missing(v.ctx, v.from, err); !errors.Is(err, ErrMissing) {
+			return nil, fmt.Errorf("%w: %w", ErrManifest, err)
+		}
+		return nil, fmt.Errorf("this is no bundle, or not the whole of one (an export that was cut short goes on when it is run again): %w: %w", ErrManifest, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrManifest, missing(v.ctx, v.from, err))
+		return nil, fmt.Errorf("%w: %w", ErrManifest, err)
 	}
 	signature, err := readSmall(v.ctx, v.from, SignatureFile, ed25519.SignatureSize)
 	if err != nil {
@@ -180,7 +199,24 @@ func (v *verification) manifest() (*digest.Ring, error) {
 	for i := range m.Files {
 		v.files[m.Files[i].Path] = &m.Files[i]
 	}
+	if f, sum := v.files[KeysFile], sha256.Sum256(keys); f == nil || f.SHA256 != hex.EncodeToString(sum[:]) {
+		return nil, fmt.Errorf("%s is not the one that the manifest names: %w", KeysFile, ErrChanged)
+	}
 	return bundle, nil
+}
+
+// vouched reports whether a key that signed a digest may be believed: it is trusted, or
+// the manifest, which a trusted key has signed, names it with the hash of the bundle's
+// keys. Whoever trusts the key in use need not know those before it.
+func (v *verification) vouched(bundle *digest.Ring, fingerprint string) bool {
+	if v.trusted(bundle, fingerprint) {
+		return true
+	}
+	if bundle.Find(fingerprint) == nil {
+		return false
+	}
+	v.named = append(v.named, fingerprint)
+	return true
 }
 
 // listing compares what is there with the manifest.
@@ -267,7 +303,7 @@ func (v *verification) heads(bundle *digest.Ring) (proof.Head, error) {
 	if last == nil || last.Digest.Origin != s.Origin || last.Digest.Number != s.Digest || last.Digest.After != head || last.Digest.End.Format(time.RFC3339) != s.Signed {
 		return head, fmt.Errorf("the newest digest is not the one that the selection names: %w", ErrTree)
 	}
-	if !v.trusted(bundle, last.Digest.Key) {
+	if !v.vouched(bundle, last.Digest.Key) {
 		return head, fmt.Errorf("digest %d is signed by %s, which is none of the keys that were given: %w", last.Digest.Number, last.Digest.Key, ErrKey)
 	}
 	want, err := headFiles(last, v.ring, v.m.Key)
@@ -284,6 +320,9 @@ func (v *verification) heads(bundle *digest.Ring) (proof.Head, error) {
 	}
 	v.report.verified("%d digests of %s, from the first one on, are signed and follow each other; the last one and its checkpoint, of %s, are for %d events with root %x",
 		count, s.Origin, s.Signed, head.Size, head.Root[:])
+	for _, k := range v.named {
+		v.report.verified("the key %s, which signed the last digest, is one of the lake's, by the word of the key that signed the manifest", k)
+	}
 	v.report.left("whether others were shown the same tree: compare the checkpoint with one that was kept elsewhere, or with a witness's")
 	return head, nil
 }

@@ -16,7 +16,8 @@ import (
 //	         deleted store goes. It starts at the wall clock when the lake is made.
 //	strict   the same without the administrators' word; it decides for stores in
 //	         compliance mode.
-//	seen     what the wall clock says, at least the floor; it decides what is hidden.
+//	seen     what the wall clock says, at least the floor; it decides what is hidden, and
+//	         from when on the days count in which a deleted store can be restored.
 //
 // Evidence is, never beyond the wall clock:
 //

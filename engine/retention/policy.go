@@ -328,9 +328,11 @@ func (p Policy) Update(c Change, r Rights) (Policy, error) {
 	return next, nil
 }
 
-// Delete decides about deleting a store: it becomes pending. live says that the store
-// has events that have not expired, holds how many legal holds there are on it.
-func (p Policy) Delete(now int64, live bool, holds int, r Rights) (Policy, error) {
+// Delete decides about deleting a store: it becomes pending. seen is [Clock.Seen]: the
+// floor may be months behind, and the days in which the store can be restored are counted
+// from now on. live says that the store has events that have not expired, holds how many
+// legal holds there are on it.
+func (p Policy) Delete(seen int64, live bool, holds int, r Rights) (Policy, error) {
 	switch {
 	case !r.Manage:
 		return p, refuse(Denied, "to delete a store needs the permission %s", Manage)
@@ -348,7 +350,7 @@ func (p Policy) Delete(now int64, live bool, holds int, r Rights) (Policy, error
 			return p, err
 		}
 	}
-	p.Before, p.State, p.Gone = p.State, Pending, now+PendingDays*Day
+	p.Before, p.State, p.Gone = p.State, Pending, seen+PendingDays*Day
 	return p, nil
 }
 
