@@ -116,6 +116,10 @@ type Store struct {
 	tree   *tree
 	kept   atomic.Pointer[[]*matview] // views that are kept, by number
 	gone   atomic.Bool                // the store was deleted for good
+	// answers are what came of groups of views, in the lake's cache; regrouped counts how
+	// often groups were found to be wrong.
+	answers   *segment.Owner
+	regrouped atomic.Uint64
 
 	// mu guards what readers take snapshots of. Slices are replaced, never
 	// changed in place. The committer alone changes active and next.
@@ -465,7 +469,7 @@ func (l *Lake) CreateStoreOf(ctx context.Context, name string, schema *event.Tab
 
 // addStore makes a store known.
 func (l *Lake) addStore(rec catalog.Store, p retention.Policy, undecided bool) *Store {
-	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema), tree: newTree()}
+	s := &Store{lake: l, rec: rec, id: formatUUID(rec.ID), schema: event.TableNumbered(rec.Schema), tree: newTree(), answers: l.cache.NewOwner()}
 	s.mu.active = l.newMem(0)
 	s.mu.policy, s.mu.undecided = p, undecided
 	l.stores.Lock()

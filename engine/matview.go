@@ -2,10 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -32,6 +32,11 @@ import (
 // sealed yet; so what a view gives is always what its query gives, however far the keeping
 // of it has come: late events, expiry, holds, accounts and snapshots need nothing of their
 // own. Nothing is counted twice or missed, since a segment has its partial or is read.
+//
+// What came of the groups of a list of segments, for one query's keys, conditions and
+// aggregates, is kept in the lake's cache by the numbers of those segments (GroupKeeper), for
+// sealed segments do not change: the next query that asks the same reads what is new, and
+// nothing else. It is given up when groups are found to be wrong.
 //
 // The cursor of a view, the sequence number below which every segment has its partial,
 // follows from what is stored and is written with it. Who fills in what is missing is told
@@ -694,45 +699,70 @@ func (t *table) Views() []*plan.View {
 		return nil
 	}
 	kept := t.snap.store.keptViews()
-	if t.accounts != nil {
-		// What others have in the store must not be seen from what is chosen.
-		out := make([]*plan.View, len(kept))
-		for i, v := range kept {
-			out[i] = v.plan
-		}
-		return out
-	}
-	type cost struct {
-		v    *plan.View
-		work float64
-	}
-	list := make([]cost, 0, len(kept))
-	for _, v := range kept {
-		// What segments without groups have is as much work as their rows.
-		work := 0.0
-		for _, seg := range t.snap.segments {
-			if h, ok := seg.groups.known(v.plan); ok && h.reason == "" {
-				work += float64(h.groups)
-			} else {
-				work += float64(seg.cat.Rows)
-			}
-		}
-		list = append(list, cost{v.plan, work})
-	}
-	slices.SortStableFunc(list, func(a, b cost) int {
-		switch {
-		case a.work < b.work:
-			return -1
-		case a.work > b.work:
-			return 1
-		}
-		return 0
-	})
-	out := make([]*plan.View, len(list))
-	for i, c := range list {
-		out[i] = c.v
+	out := make([]*plan.View, len(kept))
+	for i, v := range kept {
+		out[i] = v.plan
 	}
 	return out
+}
+
+// ViewWork implements plan.ViewedTable.
+func (t *table) ViewWork(v *plan.View) float64 {
+	if t.accounts != nil {
+		return 0 // what others have in the store must not be seen from what is chosen
+	}
+	work := 0.0
+	for _, seg := range t.snap.segments {
+		if h, ok, err := seg.groups.head(seg, v); err == nil && ok && h.reason == "" {
+			work += float64(h.groups)
+		} else {
+			work += float64(seg.cat.Rows)
+		}
+	}
+	return work
+}
+
+// keptAnswer is what came of the groups of a view, in the lake's cache.
+type keptAnswer struct {
+	key   string
+	value any
+}
+
+// keptAnswerShare is the part of the cache that what came of one query may take: the
+// 500,000 groups of a whole view fit, and other queries find their columns still there.
+const keptAnswerShare = 4
+
+// answerKey tells answers apart from those that rest on groups which were made again since.
+func (s *scan) answerKey(key string) (string, uint32) {
+	key = string(binary.BigEndian.AppendUint64(nil, s.store.regrouped.Load())) + key
+	return key, uint32(xxhash.Sum64String(key))
+}
+
+// GroupsID implements plan.GroupKeeper.
+func (s *scan) GroupsID(x plan.Unit) (id uint64, ok bool) {
+	u, ok := x.(*unit)
+	if !ok || u.seg == nil || u.hides || u.mine != nil || s.quiet {
+		return 0, false
+	}
+	return u.seg.cat.Number, true
+}
+
+// KeptGroups implements plan.GroupKeeper.
+func (s *scan) KeptGroups(key string) any {
+	key, n := s.answerKey(key)
+	if a, ok := s.store.answers.Get(n).(keptAnswer); ok && a.key == key {
+		return a.value
+	}
+	return nil
+}
+
+// KeepGroups implements plan.GroupKeeper.
+func (s *scan) KeepGroups(key string, value any, size int64) {
+	if size > s.store.lake.opts.CacheBytes/2/keptAnswerShare {
+		return
+	}
+	key, n := s.answerKey(key)
+	s.store.answers.Put(n, keptAnswer{key, value}, size+int64(len(key)))
 }
 
 // HasGroups implements plan.ViewedUnit.

@@ -284,14 +284,6 @@ func (g *segmentGroups) head(seg *sealed, v *sql.View) (h partialHead, ok bool, 
 	return h, ok && h.print == v.Print, nil
 }
 
-// known is head without reading.
-func (g *segmentGroups) known(v *sql.View) (h partialHead, ok bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	h, ok = g.heads[v.Number]
-	return h, ok && h.print == v.Print
-}
-
 // read returns the groups of a view; ok is false when they are not there, or damaged,
 // which is logged, and then they are made again.
 func (g *segmentGroups) read(seg *sealed, v *sql.View) (batches []*column.Batch, ok bool) {
@@ -365,6 +357,7 @@ func (g *segmentGroups) again(seg *sealed, view uint32) {
 		delete(g.heads, view)
 	}
 	g.bad = false
+	seg.store.regrouped.Add(1)
 	if g.owner != nil {
 		g.owner.Drop() // of all views, which are read again
 	}

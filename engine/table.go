@@ -200,7 +200,7 @@ func fieldAliases(c *event.Column, to map[string]string) map[string]string {
 
 // Scan implements plan.Table.
 func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, error) {
-	s := &scan{}
+	s := &scan{store: t.snap.store}
 	for _, p := range req.Paths {
 		src, err := sourceOf(t.schema, p)
 		if err != nil {
@@ -315,6 +315,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 
 // scan implements plan.Scan. It lives within the query's snapshots.
 type scan struct {
+	store   *Store
 	sources []*source
 	parts   []*unit
 	units   []plan.Unit

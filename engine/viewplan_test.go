@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,13 +43,14 @@ func TestAnsweredFromViews(t *testing.T) {
 		{"v", "SELECT count(*), count(errorCode), count(DISTINCT eventSource), max(eventSource), sum(length(eventSource)) FROM events"},
 		{"v", "SELECT eventSource, sum(length(eventName)), avg(length(eventName)), min(eventName), max(eventTime) FROM events GROUP BY 1"},
 		{"v", "SELECT eventSource, count(*) FILTER (WHERE errorCode IS NULL), count_if(readOnly), sum(CASE WHEN errorCode = 'AccessDenied' THEN 1 ELSE 0 END) FROM events GROUP BY 1"},
-		{"v", "SELECT count(*) FILTER (WHERE eventName LIKE 'Get%') FROM events"},
+		{"counts", "SELECT count(*) FILTER (WHERE eventName LIKE 'Get%') FROM events"},
 		{"v", "SELECT upper(eventSource) || '!', count(*) FROM events WHERE eventSource LIKE 's%' AND errorCode IS NULL AND readOnly GROUP BY 1 HAVING count(*) > 2"},
 		{"v", "SELECT DISTINCT eventSource, readOnly FROM events"},
 		{"v", "SELECT count(*) FROM events WHERE eventTime >= TIMESTAMP '2026-01-02 00:00:00' AND eventTime < TIMESTAMP '2026-01-03 10:30:00' AND eventSource <> 'x'"},
 		{"v", "SELECT eventSource, count(*) FROM events WHERE eventTime > TIMESTAMP '2026-01-02 00:00:07' GROUP BY 1"},
 		{"v", "SELECT eventSource, count(*) FROM events WHERE eventTime BETWEEN TIMESTAMP '2026-01-01 07:00:00.001' AND TIMESTAMP '2026-01-02 07:59:59.999' GROUP BY 1"},
-		{"v", "SELECT x.eventSource FROM (SELECT eventSource, count(*) AS n FROM events GROUP BY 1) x WHERE x.n = (SELECT max(n) FROM (SELECT eventSource, count(*) AS n FROM events GROUP BY 1))"},
+		{"counts", "SELECT eventSource, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC LIMIT 3"},
+		{"counts", "SELECT x.eventSource FROM (SELECT eventSource, count(*) AS n FROM events GROUP BY 1) x WHERE x.n = (SELECT max(n) FROM (SELECT eventSource, count(*) AS n FROM events GROUP BY 1))"},
 		{"w", "SELECT userIdentity.arn, count(*), approx_distinct(eventName), min_by(eventName, eventTime) FROM events WHERE errorCode IS NOT NULL GROUP BY 1"},
 		{"w", "SELECT count(*) FROM events WHERE errorCode IS NOT NULL AND userIdentity.arn LIKE '%a%'"},
 		{"w", "SELECT userIdentity.arn, count(*) FROM events WHERE errorCode IS NOT NULL AND eventTime > TIMESTAMP '2026-01-02 00:00:07' GROUP BY 1"},
@@ -70,11 +72,111 @@ func TestAnsweredFromViews(t *testing.T) {
 	} {
 		text := explainText(t, l, q.query)
 		switch {
+		case q.view == "counts":
+			// Where segments know how often values come, a view is not needed, nor spoken of.
+			if strings.Contains(text, "from view") || !strings.Contains(text, "from stored counts") {
+				t.Errorf("%s\nshould be answered from counts alone:\n%s", q.query, text)
+			}
 		case q.view == "" && strings.Contains(text, "from view"), q.view != "" && !strings.Contains(text, "from view "+q.view+":"):
 			t.Errorf("%s\nshould be answered from %q:\n%s", q.query, q.view, text)
 		}
 		if !strings.Contains(q.query, "random") {
 			sameAnswers(t, l, q.query)
+		}
+	}
+}
+
+// TestKeptAnswers asks the same of a view again: the groups are not read again, and the
+// answer is right whatever has come, gone or been hidden meanwhile.
+func TestKeptAnswers(t *testing.T) {
+	ctx := context.Background()
+	l, s := viewLake(t, 1500, Options{})
+	_, err := l.CreateView(ctx, NewView{Name: "v", Query: `SELECT date_trunc('hour', eventTime) AS hour, eventSource, count(*) AS n, avg(length(eventName)) AS a,
+		max(eventTime) AS last, approx_distinct(eventName) AS d, max_by(eventName, eventTime) AS b FROM events GROUP BY 1, 2`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillTest(t, l)
+	queries := []string{
+		"SELECT * FROM v",
+		"SELECT hour, sum(n), max(last) FROM v GROUP BY 1",
+		"SELECT max(hour), max(last), max(eventSource) FROM v",
+		"SELECT eventSource, avg(length(eventName)), approx_distinct(eventName) FROM events WHERE eventTime >= TIMESTAMP '2026-01-02 00:00:00' GROUP BY 1",
+		"SELECT eventSource, count(*) FILTER (WHERE eventSource LIKE 's%') FROM events WHERE eventSource IN ('s3.amazonaws.com', 'ec2.amazonaws.com') AND eventTime >= TIMESTAMP '2026-01-01 00:00:00' GROUP BY 1",
+	}
+	// reads tells how many bytes of groups a query reads that finds none of them decoded.
+	reads := func(q string) (n int64) {
+		t.Helper()
+		sn := s.snapshot()
+		defer sn.release()
+		before := int64(0)
+		for _, seg := range sn.segments {
+			seg.groups.drop()
+			before += seg.bytesRead.Load()
+		}
+		queryTest(t, l, q)
+		for _, seg := range sn.segments {
+			n += seg.bytesRead.Load()
+		}
+		return n - before
+	}
+	for _, q := range queries {
+		if n := reads(q); n == 0 {
+			t.Errorf("%s\nreads nothing the first time", q)
+		}
+		if n := reads(q); n != 0 && strings.Contains(explainText(t, l, q), " 0 scanned") {
+			t.Errorf("%s\nreads %d bytes of groups again", q, n)
+		}
+		sameAnswers(t, l, q)
+	}
+	for _, change := range []func() error{
+		func() error { appendTest(t, s, testEvents(0, 40)); return nil },
+		func() error { return l.freezeStores(ctx, []*Store{s}) },
+		func() error { fillTest(t, l); return nil },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range append(queries, queries...) {
+			sameAnswers(t, l, q)
+		}
+	}
+	if _, err := l.RefreshView(ctx, "v"); err != nil {
+		t.Fatal(err)
+	}
+	fillTest(t, l)
+	if n := reads(queries[0]); n == 0 {
+		t.Error("groups that were made again are not read")
+	}
+}
+
+// TestGroupsOfGroups holds which groupings of a view's groups are groupings of rows.
+func TestGroupsOfGroups(t *testing.T) {
+	l, _ := viewLake(t, 1500, Options{})
+	fillTest(t, l)
+	for _, q := range []struct{ aggregates, query string }{
+		{"one", "SELECT hour, sum(calls), sum(errors) FROM calls_per_hour GROUP BY 1"},
+		{"one", "SELECT date_trunc('day', hour), account, sum(calls) FROM calls_per_hour WHERE region LIKE 'us-%' GROUP BY 1, 2"},
+		{"one", "SELECT max(minute), min(minute), count(DISTINCT account) FROM calls_per_minute"},
+		{"one", "SELECT eventSource, sum(calls) FROM calls_per_hour GROUP BY 1 HAVING sum(errors) > 2"},
+		{"one", "SELECT eventSource, max(x) FROM (SELECT eventSource, eventName, max(eventTime) AS x FROM events GROUP BY 1, 2) GROUP BY 1"},
+		{"two", "SELECT sum(calls) FROM calls_per_hour"},
+		{"two", "SELECT sum(calls) FROM calls_per_hour WHERE account = 'none'"},
+		{"two", "SELECT hour, max(calls) FROM calls_per_hour GROUP BY 1"},
+		{"two", "SELECT hour, count(*) FROM calls_per_hour GROUP BY 1"},
+		{"two", "SELECT hour, sum(calls) FILTER (WHERE errors > 0) FROM calls_per_hour GROUP BY 1"},
+		{"two", "SELECT calls, count(*) FROM calls_per_hour GROUP BY 1"},
+		{"two", "SELECT hour, avg(calls) FROM calls_per_hour GROUP BY 1"},
+		{"two", "SELECT account, sum(n) FROM (SELECT recipientAccountId AS account, awsRegion, sum(length(eventName)) AS n FROM events GROUP BY 1, 2) GROUP BY 1"},
+		{"two", "SELECT account, array_agg(hour ORDER BY hour) FROM calls_per_hour GROUP BY 1"},
+	} {
+		text := explainText(t, l, q.query)
+		if n := strings.Count(text, "Aggregate") + strings.Count(text, "Distinct by"); n != 1 && q.aggregates == "one" || n != 2 && q.aggregates == "two" {
+			t.Errorf("%s\nshould have %s aggregates:\n%s", q.query, q.aggregates, text)
+		}
+		got := rowsOf(t, l, q.query, 0)
+		if want := rowsOf(t, l, q.query, plan.RulesOf(plan.RegroupOnce, plan.UseViews)); !slices.Equal(got, want) {
+			t.Errorf("%s\ngot  %v\nwant %v", q.query, got, want)
 		}
 	}
 }

@@ -135,11 +135,18 @@ func (op *aggregateOp) open(q *query) ([]task, error) {
 	if q.mem.spills {
 		op.kinds = op.newKinds(q)
 	}
-	states, err := runAll(q, tasks, func() *groups { return op.newGroups(q) })
+	var states []*groups
+	if k := op.keeping(tasks); k != nil {
+		var ready []task
+		if states, ready, tasks, err = k.take(q); err != nil || ready != nil {
+			return ready, err
+		}
+	}
+	more, err := runAll(q, tasks, func() *groups { return op.newGroups(q) })
 	if err != nil {
 		return nil, err
 	}
-	if op.crowded(q, states) {
+	if states = append(states, more...); op.crowded(q, states) {
 		return op.fromAside(q, states)
 	}
 	first := states[0]
@@ -217,6 +224,9 @@ func (op *aggregateOp) newSet(a *aggregate) *tupleTable {
 func (g *groups) runTask(w *worker, number int, t task) error {
 	if u, ok := t.(*unitTask); ok && g.op.byCounts {
 		done, err := g.takeCounts(w, u)
+		if done && g.op.stored != nil {
+			g.op.stored.counted.Add(1)
+		}
 		if done || err != nil {
 			return err
 		}

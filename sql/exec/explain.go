@@ -66,7 +66,9 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 			lines = append(lines, indent+"    "+l)
 		}
 		if agg, ok := op.(*aggregateOp); ok && agg.stored != nil && agg.scan.scan != nil {
-			lines = append(lines, indent+"    "+agg.stored.told(r.q, agg.scan, p.Analyze))
+			if told := agg.stored.told(r.q, agg.scan, agg.byCounts, agg.counted, p.Analyze); told != "" {
+				lines = append(lines, indent+"    "+told)
+			}
 		}
 		if scan, ok := op.(*scanOp); ok && scan.scan != nil {
 			for _, l := range scanned(scan, p.Analyze) {

@@ -22,8 +22,9 @@ type storedGroups struct {
 	filter []expr
 	keys   []expr
 	aggs   []storedAgg
-	// taken counts the units that gave groups.
-	taken atomic.Int64
+	// taken counts the units that gave groups, counted those that gave counts of values
+	// instead.
+	taken, counted atomic.Int64
 }
 
 type storedAgg struct {
@@ -179,16 +180,21 @@ func (g *groups) takeStates(w *worker, f *frame) error {
 }
 
 // told says for EXPLAIN what the units of a scan give.
-func (s *storedGroups) told(q *query, scan *scanOp, ran bool) string {
+// They may give counts of the values of column slot, with byCounts.
+func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran bool) string {
 	name := s.node.View.Name
 	p := scan.pruned()
 	if p.Segments == 0 && len(scan.units) > 0 && p.MemtableRows == 0 {
 		// A scan that does not tell of its segments.
 		return "from view " + name + ": where a segment has its groups"
 	}
-	n := int(s.taken.Load())
+	n, counted := int(s.taken.Load()), int(s.counted.Load())
 	if !ran {
 		for _, unit := range scan.units {
+			if byCounts && s.counts(q, unit, slot) {
+				counted++
+				continue
+			}
 			u, ok := s.has(q, unit)
 			if !ok {
 				continue
@@ -206,7 +212,23 @@ func (s *storedGroups) told(q *query, scan *scanOp, ran bool) string {
 			}
 		}
 	}
-	return fmt.Sprintf("from view %s: %d segments from partials, %d scanned", name, n, p.Segments-p.SegmentsByTime-p.SegmentsByFilter-n)
+	rest := p.Segments - p.SegmentsByTime - p.SegmentsByFilter - n
+	if counted == 0 {
+		return fmt.Sprintf("from view %s: %d segments from partials, %d scanned", name, n, rest)
+	}
+	if counted = min(counted, rest); n == 0 {
+		return "" // as if there were no view
+	}
+	return fmt.Sprintf("from view %s: %d segments from partials, %d from stored counts, %d scanned", name, n, counted, rest-counted)
+}
+
+// counts reports whether a unit gives counts of the values of one column, or of its rows.
+func (s *storedGroups) counts(q *query, unit plan.Unit, slot int) bool {
+	if slot < 0 {
+		return true
+	}
+	_, _, ok, err := unit.Counts(q.ctx, slot)
+	return ok && err == nil
 }
 
 // inTime returns the groups of a batch that are within all ranges of time, nil for all

@@ -34,6 +34,9 @@ func (o *optimizer) live() {
 // filters becomes terms. Without columns only the number of rows counts.
 func (o *optimizer) plan(root Node, columns bool) Node {
 	root = o.moved(root)
+	if o.on(RegroupOnce) {
+		o.regroup(root)
+	}
 	need := map[ColID]bool{}
 	if columns {
 		for _, c := range root.Cols() {

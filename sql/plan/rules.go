@@ -44,6 +44,8 @@ const (
 	StorageTerms
 	// BestRows tells windows how many rows of each partition count.
 	BestRows
+	// RegroupOnce groups rows where groups would be grouped again.
+	RegroupOnce
 	// UseViews takes groups from views where a table keeps them.
 	UseViews
 	ruleCount
@@ -52,7 +54,7 @@ const (
 var ruleNames = [ruleCount]string{
 	"fold constants", "inline WITH items", "merge windows", "sort first", "semi-joins", "lookups", "push filters", "implied filters",
 	"strengthen joins", "order joins", "empty inputs", "push limits",
-	"merge projections", "prune columns", "order filters", "storage terms", "best rows", "use views",
+	"merge projections", "prune columns", "order filters", "storage terms", "best rows", "regroup once", "use views",
 }
 
 // String returns the name of the rule.

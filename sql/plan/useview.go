@@ -38,6 +38,9 @@ type StoredGroups struct {
 	Aggs   []StoredAgg
 	// Rows is the column that counts the rows of a group.
 	Rows int
+	// Print says all that decides what comes of given groups, so that what came of them once
+	// can be taken again; "" where it cannot.
+	Print string
 }
 
 // StoredAgg says where an aggregate comes from.
@@ -68,11 +71,15 @@ func (o *optimizer) useViews(n Node) {
 	if g, ok := n.(*Aggregate); ok && !g.States && len(g.Totals) == 0 {
 		if scan, ok := g.Input.(*TableScan); ok {
 			if t, ok := scan.Table.(ViewedTable); ok {
+				var can []*StoredGroups
 				for _, v := range t.Views() {
 					o.live()
-					if g.Stored = o.storedGroups(g, scan, v); g.Stored != nil {
-						break
+					if s := o.storedGroups(g, scan, v); s != nil {
+						can = append(can, s)
 					}
+				}
+				if g.Stored = cheapest(t, can); g.Stored != nil {
+					g.Stored.Print = g.Stored.print(g)
 				}
 			}
 		}
@@ -80,6 +87,24 @@ func (o *optimizer) useViews(n Node) {
 	for _, in := range n.Inputs() {
 		o.useViews(in)
 	}
+}
+
+// cheapest returns those groups that take least to read.
+func cheapest(t ViewedTable, can []*StoredGroups) (best *StoredGroups) {
+	if len(can) == 1 {
+		return can[0]
+	}
+	least := 0.0
+	for _, s := range can {
+		work := t.ViewWork(s.View)
+		if len(s.Ranges) > 0 {
+			work *= 2 // the rows of units with a group that is cut are read, beside the groups
+		}
+		if best == nil || work < least {
+			best, least = s, work
+		}
+	}
+	return best
 }
 
 // matching is the attempt to answer an aggregate from a view.

@@ -62,9 +62,11 @@ type timeRange struct {
 // ViewedTable is a table that keeps the groups of views.
 type ViewedTable interface {
 	Table
-	// Views are the views whose groups the table has, those first whose groups take least
-	// to read.
+	// Views are the views whose groups the table has.
 	Views() []*View
+	// ViewWork says how much there is to read of a view: its groups, and the rows of units
+	// that have none.
+	ViewWork(v *View) float64
 	// TimeColumn is the column that queries narrow most often, and whose bounds are kept with
 	// groups that do not tell them: the name of a column of type timestamp, "" for none.
 	TimeColumn() string
@@ -79,6 +81,18 @@ type ViewedUnit interface {
 	// Groups returns them in batches of at most BlockRows, with columns of the types that
 	// v.Types gives. ok is false when they are not there; then the rows are read.
 	Groups(ctx context.Context, v *View) (batches []*column.Batch, ok bool, err error)
+}
+
+// GroupKeeper is a Scan that keeps, from one query to the next, what came of stored groups.
+// It may forget at any time. It is safe for concurrent use.
+type GroupKeeper interface {
+	// GroupsID identifies the groups that a unit of the scan gives; ok is false when they
+	// are this query's alone.
+	GroupsID(u Unit) (id uint64, ok bool)
+	// KeptGroups returns what was kept under a key, nil for nothing; KeepGroups keeps a value
+	// of about size bytes that does not change any more.
+	KeptGroups(key string) any
+	KeepGroups(key string, value any, size int64)
 }
 
 // QueryTable is a Table that stands for a query in Trino's dialect: it is never scanned.
