@@ -74,6 +74,9 @@ var spillQueries = []string{
 	"SELECT i, name FROM t ORDER BY few OFFSET 1000 LIMIT 6500",
 	"SELECT i, tags FROM t WHERE i % 3 = 0 ORDER BY name DESC",
 	"SELECT k, n FROM (SELECT k, name AS n FROM t ORDER BY v) ORDER BY n",
+	"SELECT i, name, k FROM t ORDER BY pair FETCH FIRST 6000 ROWS WITH TIES",
+	"SELECT i, name FROM t ORDER BY few OFFSET 1000 ROWS FETCH FIRST 2 ROWS WITH TIES",
+	"SELECT i, tags FROM t ORDER BY tags NULLS FIRST FETCH FIRST 5000 ROWS WITH TIES",
 }
 
 // collectSpilling runs a query with a small budget and temporary files.

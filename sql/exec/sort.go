@@ -24,6 +24,8 @@ type sortSpec struct {
 	// wanted is how many rows from the start of the order matter; -1 for all.
 	wanted int64
 	offset int64
+	// ties says that rows whose keys are those of the last wanted one matter, too.
+	ties bool
 	// bound is what a row must not be worse than to matter, once that is known.
 	bound atomic.Pointer[bound]
 }
@@ -46,7 +48,7 @@ type bound struct {
 // sort compiles a Sort to a top-N over positions when it has a limit and stands
 // on a scan, else to a sort of rows.
 func (c *compiler) sort(n *plan.Sort) operator {
-	spec := &sortSpec{wanted: -1, offset: n.Offset}
+	spec := &sortSpec{wanted: -1, offset: n.Offset, ties: n.Ties}
 	if n.Limit >= 0 && n.Limit <= math.MaxInt64-n.Offset {
 		spec.wanted = n.Limit + n.Offset
 	}
@@ -55,7 +57,7 @@ func (c *compiler) sort(n *plan.Sort) operator {
 	for _, k := range n.Keys {
 		spec.keys = append(spec.keys, sortKey{c.expr(k.Expr, in), k.Expr.Type(), k.Desc, k.NullsFirst})
 	}
-	if scan, ok := input.(*scanOp); ok && spec.wanted >= 0 && spec.wanted <= topRowsMax {
+	if scan, ok := input.(*scanOp); ok && spec.wanted >= 0 && spec.wanted <= topRowsMax && !spec.ties {
 		return &topScanOp{spec: spec, scan: scan}
 	}
 	op := &sortOp{spec: spec, input: input, width: len(n.Input.Cols())}
@@ -144,6 +146,7 @@ type sorter struct {
 	q      *query
 	types  []*column.Type // of the rows; nil for a top-N over a scan, which does not spill
 	runs   []*spill.Run   // what has been put aside, each run sorted
+	kept   int            // rows that the last keepFirst has left
 }
 
 func newSorter(q *query, stats *opStats, spec *sortSpec, width int) *sorter {
@@ -262,9 +265,14 @@ const slackRows = 1024
 // or now is set, and accounts for the rest.
 func (s *sorter) trim(now bool) error {
 	want := s.spec.wanted
-	if want >= 0 && (int64(len(s.ord))-slackRows > want && int64(len(s.ord))-slackRows-want > want || now && int64(len(s.ord)) > want) {
+	most := max(want, int64(s.kept)) // with ties it may be more than is wanted
+	if want >= 0 && (int64(len(s.ord))-slackRows > most && int64(len(s.ord))-slackRows-most > most || now && int64(len(s.ord)) > want) {
 		s.sort()
-		s.keepFirst(int(want))
+		n := int(want)
+		for s.spec.ties && n < len(s.order) && compareKeys(s, s.order[n-1], s, s.order[n]) == 0 {
+			n++
+		}
+		s.keepFirst(n)
 	}
 	n := s.held + int64(8*cap(s.ord)+8*cap(s.at))
 	for i := range s.keys {
@@ -289,7 +297,7 @@ func (s *sorter) keepFirst(n int) {
 	for i, p := range keep {
 		ord[i] = s.ord[p]
 	}
-	s.ord, s.order = ord, nil
+	s.ord, s.order, s.kept = ord, nil, n
 	if s.chunks != nil {
 		chunk := make([]*column.Vector, s.width)
 		s.held = 0
@@ -437,6 +445,14 @@ func (k *keyColumn) prefix(i int, as *sortKey) uint64 {
 
 // compareRows orders row a of one sorter and row b of another of the same spec.
 func compareRows(s *sorter, a int32, t *sorter, b int32) int {
+	if c := compareKeys(s, a, t, b); c != 0 {
+		return c
+	}
+	return cmp.Compare(s.ord[a], t.ord[b])
+}
+
+// compareKeys is compareRows without regard to the order of the input.
+func compareKeys(s *sorter, a int32, t *sorter, b int32) int {
 	for i := range s.keys {
 		k, x, y := &s.spec.keys[i], &s.keys[i], &t.keys[i]
 		xn, yn := x.nulls.Get(int(a)), y.nulls.Get(int(b))
@@ -467,7 +483,7 @@ func compareRows(s *sorter, a int32, t *sorter, b int32) int {
 			return c
 		}
 	}
-	return cmp.Compare(s.ord[a], t.ord[b])
+	return 0
 }
 
 // compareDoubles orders doubles with NaN after everything.

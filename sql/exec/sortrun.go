@@ -197,6 +197,9 @@ type merge struct {
 	sources []*sortedRun
 	left    int64 // rows still wanted, -1 for all
 	read    int64 // bytes of blocks that rows of the frame in the making come from
+	// With ties: the keys of the last row that is wanted in any case.
+	ties bool
+	last *sorter
 	// popped is the source of the row last handed out: it is moved on only when
 	// the next row is asked for, because its block may go then.
 	popped *sortedRun
@@ -205,7 +208,7 @@ type merge struct {
 // newMerge gets the runs of all sorters ready to be merged. If there are more
 // than can be read at once, some are merged to longer ones first.
 func newMerge(q *query, op *sortOp, sorters []*sorter) (*merge, error) {
-	m := &merge{q: q, left: op.spec.wanted}
+	m := &merge{q: q, left: op.spec.wanted, ties: op.spec.ties}
 	var runs []*spill.Run
 	for _, s := range sorters {
 		if len(s.runs) > 0 && q.mem.used.Load() > q.mem.limit/4 {
@@ -358,16 +361,34 @@ func (m *merge) down(i int) {
 // pop returns the next row, or a nil sorter at the end. The row of a run on disk
 // stays there until the next call: callers copy what they need.
 func (m *merge) pop() (*sorter, int32, error) {
-	if err := m.advance(); err != nil || m.left == 0 || len(m.sources) == 0 {
+	if err := m.advance(); err != nil || len(m.sources) == 0 {
 		return nil, 0, err
 	}
-	if m.left > 0 {
-		m.left--
-	}
 	s := m.sources[0]
+	row := s.sorter.order[s.next]
+	switch {
+	case m.left > 1 || m.left == 1 && !m.ties:
+		m.left--
+	case m.left == 1:
+		m.left, m.last = 0, s.sorter.only(row)
+	case m.left == 0 && (!m.ties || compareKeys(m.last, 0, s.sorter, row) != 0):
+		return nil, 0, nil
+	}
 	m.popped = s
 	s.next++
-	return s.sorter, s.sorter.order[s.next-1], nil
+	return s.sorter, row, nil
+}
+
+// only returns a sorter that has the keys of one row and nothing else.
+func (s *sorter) only(row int32) *sorter {
+	one := &sorter{spec: s.spec}
+	for i := range s.keys {
+		k := newKeyColumn(s.spec.keys[i].typ)
+		k.add(s.keys[i].at([]int32{row}), 1)
+		k.seal()
+		one.keys = append(one.keys, k)
+	}
+	return one
 }
 
 // advance makes the row after the one last popped ready.

@@ -99,7 +99,7 @@ func (c *converter) query(n ast.Node) *Query {
 	if t == nil {
 		return q
 	}
-	q.Pos, q.Limit, q.Offset = t.pos, t.limit, t.offset
+	q.Pos, q.Limit, q.Offset, q.Ties = t.pos, t.limit, t.offset, t.ties
 	if order != nil {
 		q.OrderBy = c.byItems(order.Items)
 	}

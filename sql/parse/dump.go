@@ -117,7 +117,11 @@ func (d *dumper) query(q *Query) {
 		})
 		d.body(q.Body)
 		d.sort("order", q.OrderBy)
-		d.maybe(q.Limit != nil, "limit", func() { d.expr(q.Limit) })
+		head = "limit"
+		if q.Ties {
+			head = "limit-ties"
+		}
+		d.maybe(q.Limit != nil, head, func() { d.expr(q.Limit) })
 		d.maybe(q.Offset != nil, "offset", func() { d.expr(q.Offset) })
 	})
 }
@@ -214,6 +218,17 @@ func (d *dumper) alias(alias *Part, columns []Part) {
 }
 
 func (d *dumper) relation(r Relation) {
+	if s := SampleOf(r); s != nil {
+		d.list("sample-"+s.Method, func() {
+			d.expr(s.Percent)
+			d.unsampled(r)
+		})
+		return
+	}
+	d.unsampled(r)
+}
+
+func (d *dumper) unsampled(r Relation) {
 	switch r := r.(type) {
 	case *TableRef:
 		if r.Alias == nil {

@@ -1,5 +1,7 @@
 package parse
 
+import "strings"
+
 // from writes the FROM clause, or one that stands for its absence.
 func (r *rewriter) from(block *selectBlock) {
 	r.emit("FROM")
@@ -175,6 +177,7 @@ func (r *rewriter) derived(first int, lateral bool) {
 	r.close(m)
 	r.emit(")")
 	node.Alias, node.Columns = r.relationAlias()
+	node.Sample = r.sample()
 	node.Pos = r.since(first)
 }
 
@@ -191,6 +194,7 @@ func (r *rewriter) unnest(first int) {
 		node.Ordinality = true
 	}
 	node.Alias, node.Columns = r.relationAlias()
+	node.Sample = r.sample()
 	node.Pos = r.since(first)
 }
 
@@ -216,6 +220,7 @@ func (r *rewriter) tableFuncIn(first, open int) {
 		r.notSupported("WITH ORDINALITY behind anything but UNNEST is")
 	}
 	node.Alias, node.Columns = r.relationAlias()
+	node.Sample = r.sample()
 	node.Pos = r.since(first)
 }
 
@@ -234,6 +239,7 @@ func (r *rewriter) table(first int) {
 	node := &TableRef{Name: r.tableName()}
 	r.emitMark(r.newMark(markTable, node, start), " ")
 	node.Alias, node.Columns = r.relationAlias()
+	node.Sample = r.sample()
 	node.Pos = r.since(first)
 }
 
@@ -308,10 +314,45 @@ func (r *rewriter) relationAlias() (*Part, []Part) {
 	return alias, columns
 }
 
+// sample reads TABLESAMPLE method (percentage), nil if none follows.
+func (r *rewriter) sample() *Sample {
+	if r.err != nil || !r.is("tablesample") {
+		return nil
+	}
+	first := r.i
+	r.next()
+	s := &Sample{Method: strings.ToLower(r.tok().text)}
+	if !inWords(sampleMethods, s.Method) {
+		r.unexpectedHint("TABLESAMPLE is followed by BERNOULLI or SYSTEM")
+		return nil
+	}
+	r.next()
+	open := r.i
+	r.expectOp("(")
+	switch t := r.tok(); t.kind {
+	case tokNumber:
+		r.next()
+		s.Percent = &Literal{Pos: t.pos(), Kind: t.num, Text: t.text}
+	case tokParam:
+		r.next()
+		s.Percent = paramNode(t)
+	default:
+		r.unexpectedHint("the percentage of rows is expected, from 0 to 100")
+		return nil
+	}
+	r.closeBracket(open)
+	if strings.EqualFold(r.tok().text, "repeatable") && r.at(1).isOp("(") {
+		r.notSupported("REPEATABLE is")
+	}
+	s.Pos = r.since(first)
+	r.refuseRelationClause()
+	return s
+}
+
+var sampleMethods = makeWords("bernoulli system")
+
 func (r *rewriter) refuseRelationClause() {
 	switch {
-	case r.is("tablesample"):
-		r.notSupported("TABLESAMPLE is").WithHint("ORDER BY random() LIMIT n takes a sample")
 	case r.is("match_recognize") && r.at(1).isOp("("):
 		r.notSupported("MATCH_RECOGNIZE is")
 	case r.is("for") && (inWords(versionWords, r.at(1).text)):

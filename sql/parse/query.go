@@ -11,6 +11,7 @@ import (
 type tail struct {
 	pos           Pos
 	limit, offset Expr
+	ties          bool
 }
 
 // withBlock is a WITH clause; its arguments are the CTEs and the body.
@@ -211,7 +212,7 @@ func (r *rewriter) tail(first int) {
 			}
 		case r.is("fetch") && !limited:
 			limited = true
-			t.limit = r.fetch()
+			t.limit, t.ties = r.fetch()
 		case r.is("for"):
 			r.failAt(r.tok().pos(), sqlerr.ReadOnly, "rows cannot be locked: stored events are immutable").WithHint("leave FOR UPDATE or FOR SHARE out")
 		default:
@@ -224,24 +225,25 @@ func (r *rewriter) tail(first int) {
 	r.emit(strconv.Itoa(m))
 }
 
-// fetch reads FETCH FIRST n ROWS ONLY.
-func (r *rewriter) fetch() Expr {
+// fetch reads FETCH FIRST n ROWS ONLY, or WITH TIES.
+func (r *rewriter) fetch() (n Expr, ties bool) {
 	r.next()
 	if !r.accept("first") {
 		r.expect("next")
 	}
-	var n Expr = &Literal{Kind: IntegerLiteral, Text: "1", Pos: r.tok().pos()}
+	n = &Literal{Kind: IntegerLiteral, Text: "1", Pos: r.tok().pos()}
 	if !r.is("row") && !r.is("rows") {
 		n = r.rowCount()
 	}
 	if !r.accept("rows") {
 		r.expect("row")
 	}
-	if r.is("with") {
-		r.notSupported("FETCH … WITH TIES is")
+	if r.accept("with") {
+		r.expect("ties")
+		return n, true
 	}
 	r.expect("only")
-	return n
+	return n, false
 }
 
 // rowCount reads the number of LIMIT, OFFSET or FETCH.

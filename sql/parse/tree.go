@@ -46,6 +46,9 @@ type Query struct {
 	OrderBy   []SortItem
 	Limit     Expr // nil for none (also LIMIT ALL); a Literal or a Param
 	Offset    Expr // nil for none
+	// Ties is set for FETCH FIRST … ROWS WITH TIES: rows that the order does not
+	// tell from the last one come, too.
+	Ties bool
 }
 
 // CTE is one WITH item.
@@ -119,6 +122,7 @@ type TableRef struct {
 	Name    Name
 	Alias   *Part
 	Columns []Part // alias column list
+	Sample  *Sample
 }
 
 // Derived is a query in FROM.
@@ -128,6 +132,7 @@ type Derived struct {
 	Query   *Query
 	Alias   *Part
 	Columns []Part
+	Sample  *Sample
 }
 
 // Unnest is UNNEST(…) [WITH ORDINALITY].
@@ -137,6 +142,7 @@ type Unnest struct {
 	Ordinality bool
 	Alias      *Part
 	Columns    []Part
+	Sample     *Sample
 }
 
 // TableFunc is a function call in FROM.
@@ -145,6 +151,29 @@ type TableFunc struct {
 	Call    *Call
 	Alias   *Part
 	Columns []Part
+	Sample  *Sample
+}
+
+// Sample is TABLESAMPLE behind a relation that is not a join.
+type Sample struct {
+	Pos     Pos
+	Method  string // "bernoulli", "system"
+	Percent Expr   // a Literal or a Param
+}
+
+// SampleOf returns the TABLESAMPLE of a relation, nil for none.
+func SampleOf(r Relation) *Sample {
+	switch r := r.(type) {
+	case *TableRef:
+		return r.Sample
+	case *Derived:
+		return r.Sample
+	case *Unnest:
+		return r.Sample
+	case *TableFunc:
+		return r.Sample
+	}
+	return nil
 }
 
 // Join joins two relations.

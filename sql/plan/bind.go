@@ -216,12 +216,20 @@ func (b *binder) query(q *parse.Query, outer *with) (Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(q.OrderBy) > 0 {
-		if n, err = b.orderOutput(n, q); err != nil {
-			return nil, err
-		}
+	if len(q.OrderBy) == 0 {
+		return b.limit(n, q)
 	}
-	return b.limit(n, q)
+	s, err := b.orderOutput(n, q)
+	if err != nil {
+		return nil, err
+	}
+	if s.Ties = q.Ties; !s.Ties {
+		return b.limit(s, q)
+	}
+	if s.Limit, s.Offset, err = b.limits(q); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // inside binds a query that sees outer of the queries around it.
@@ -402,6 +410,13 @@ func (b *binder) limits(q *parse.Query) (count, offset int64, err error) {
 	if offset, err = b.rowCount(q.Offset, "OFFSET", 0); err != nil {
 		return 0, 0, err
 	}
+	switch {
+	case q.Ties && len(q.OrderBy) == 0:
+		return 0, 0, sqlerr.New(sqlerr.SyntaxError, q.Limit.Position(), "FETCH FIRST … WITH TIES needs an ORDER BY").
+			WithHint("the order says which rows are ties; ONLY in place of WITH TIES takes any rows")
+	case q.Ties && count == 0:
+		return 0, 0, sqlerr.New("2201W", q.Limit.Position(), "FETCH FIRST … WITH TIES takes at least 1 row")
+	}
 	return count, offset, nil
 }
 
@@ -451,7 +466,7 @@ func ordinal(x parse.Expr, n int, clause string) (i int, ok bool, err error) {
 
 // orderOutput orders a node whose result alone the sort keys can name: a UNION
 // or VALUES.
-func (b *binder) orderOutput(n Node, q *parse.Query) (Node, error) {
+func (b *binder) orderOutput(n Node, q *parse.Query) (*Sort, error) {
 	rel := &relation{}
 	for _, c := range n.Cols() {
 		rel.cols = append(rel.cols, relationCol{name: c.Name, typ: c.Type, id: c.ID})

@@ -223,6 +223,9 @@ func Describe(n Node) []string {
 			if n.Offset > 0 {
 				head = fmt.Sprintf("Top %d after %d by ", n.Limit, n.Offset)
 			}
+			if n.Ties {
+				head = strings.Replace(head, " by ", " with ties by ", 1)
+			}
 		}
 		return []string{head + describeKeys(n.Keys)}
 	case *Limit:

@@ -88,10 +88,48 @@ func (b *binder) relation(r parse.Relation, names *with, lateral *scope) (Node, 
 	default:
 		err = notYet(relationPos(r), "this form of FROM is")
 	}
+	if err == nil {
+		n, err = b.sampled(n, parse.SampleOf(r))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	return n, &scope{relations: []*relation{rel}, columns: rel.all()}, nil
+}
+
+// sampled puts TABLESAMPLE on a relation: each row stays by chance. SYSTEM may
+// choose whatever storage has together; rows are all that every table has.
+func (b *binder) sampled(n Node, s *parse.Sample) (Node, error) {
+	if s == nil {
+		return n, nil
+	}
+	pos := s.Percent.Position()
+	percent, err := b.expr(s.Percent, &scope{}, "TABLESAMPLE")
+	if err == nil {
+		percent, err = b.convert(percent, column.DoubleType)
+	}
+	if err != nil {
+		return nil, err
+	}
+	percent = rewrite(percent, b.folded)
+	if c, ok := percent.(*Const); ok && !c.null() {
+		if p := c.Value.F64[0]; !(p >= 0 && p <= 100) {
+			return nil, sqlerr.New("2202H", pos, "TABLESAMPLE takes a percentage from 0 to 100")
+		}
+	}
+	chance, err := b.function("random", nil, s.Pos, s.Pos)
+	if err != nil {
+		return nil, err
+	}
+	hundred := constant(column.DoubleType, &column.Vector{Type: column.DoubleType, Len: 1, F64: []float64{100}}, pos)
+	if chance, err = b.function("*", []Expr{chance, hundred}, s.Pos, s.Pos); err != nil {
+		return nil, err
+	}
+	cond, err := b.compare(CmpLt, chance, percent, s.Pos)
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{Input: n, Conds: []Expr{cond}}, nil
 }
 
 // join binds a join of a left side, which is bound, with x.Right.

@@ -31,7 +31,9 @@ func (o *optimizer) limits(n Node) Node {
 					return p
 				}
 			}
-			x.Input = best(x.Input, x.Keys, x.Limit+x.Offset)
+			if !x.Ties {
+				x.Input = best(x.Input, x.Keys, x.Limit+x.Offset)
+			}
 		}
 	}
 	eachInput(n, o.limits)
@@ -94,7 +96,7 @@ func givesAtMost(n Node, rows int64) bool {
 	case *Filter:
 		return givesAtMost(x.Input, rows)
 	case *Sort:
-		return x.Limit >= 0 && x.Limit <= rows || givesAtMost(x.Input, rows)
+		return x.Limit >= 0 && x.Limit <= rows && !x.Ties || givesAtMost(x.Input, rows)
 	case *Limit:
 		return x.N >= 0 && x.N <= rows || givesAtMost(x.Input, rows)
 	}

@@ -355,7 +355,7 @@ func (o *optimizer) prune(n Node, need map[ColID]bool) Node {
 		for _, k := range x.Keys {
 			refs(k.Expr, need)
 		}
-		if _, ok := x.Input.(*TableScan); ok && x.Limit >= 0 {
+		if _, ok := x.Input.(*TableScan); ok && x.Limit >= 0 && !x.Ties {
 			x.Input = o.prune(x.Input, need) // a top-N reads columns for its few rows
 			return x
 		}

@@ -190,6 +190,8 @@ type Sort struct {
 	Keys   []SortKey
 	Limit  int64 // -1 for all
 	Offset int64
+	// Ties adds to Limit the rows that the keys do not tell from the last one.
+	Ties bool
 }
 
 // SortKey is one key of an order.

@@ -134,7 +134,7 @@ func (b *binder) output(sel *parse.Select, q *parse.Query, input Node, items []s
 		volatile = volatile || Volatile(it.expr)
 	}
 	if len(order) > 0 && !sel.Distinct && !volatile && small(count, offset) && b.on(SortFirst) {
-		return project(b, &Sort{Input: input, Keys: order, Limit: count, Offset: offset}, items), nil
+		return project(b, &Sort{Input: input, Keys: order, Limit: count, Offset: offset, Ties: q.Ties}, items), nil
 	}
 	p := project(b, input, items)
 	var n Node = p
@@ -147,7 +147,7 @@ func (b *binder) output(sel *parse.Select, q *parse.Query, input Node, items []s
 	// The sort stands on the projection, which makes the keys that are not in
 	// the select list besides.
 	width := len(items)
-	s := &Sort{Limit: count, Offset: offset}
+	s := &Sort{Limit: count, Offset: offset, Ties: q.Ties}
 	for _, k := range order {
 		at := -1
 		for i, it := range items {

@@ -440,7 +440,7 @@ func atMostOne(n Node) bool {
 	case *Filter:
 		return atMostOne(x.Input)
 	case *Sort:
-		return x.Limit >= 0 && x.Limit <= 1 || atMostOne(x.Input)
+		return x.Limit >= 0 && x.Limit <= 1 && !x.Ties || atMostOne(x.Input)
 	case *Limit:
 		return x.N >= 0 && x.N <= 1 || atMostOne(x.Input)
 	}

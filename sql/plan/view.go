@@ -231,8 +231,12 @@ func viewable(q *parse.Query) error {
 	case len(sel.From) != 1:
 		return viewErr(sel.Pos, "a view reads one store")
 	}
-	if _, ok := sel.From[0].(*parse.TableRef); !ok {
+	ref, ok := sel.From[0].(*parse.TableRef)
+	switch {
+	case !ok:
 		return viewErr(relationPos(sel.From[0]), "a view reads one store, without sub-queries and joins")
+	case ref.Sample != nil:
+		return viewErr(ref.Sample.Pos, "a view has no TABLESAMPLE")
 	}
 	return nil
 }

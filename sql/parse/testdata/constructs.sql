@@ -307,6 +307,26 @@ SELECT a FROM t FETCH NEXT ROW ONLY
 ----
 (query (select a (from t)) (limit 1))
 
+trino
+SELECT a FROM t ORDER BY a OFFSET 2 FETCH FIRST 5 ROWS WITH TIES
+----
+(query (select a (from t)) (order a) (limit-ties 5) (offset 2))
+
+trino
+SELECT a FROM (SELECT b FROM t ORDER BY b FETCH NEXT ROW WITH TIES) UNION ALL TABLE u ORDER BY 1 FETCH FIRST ? ROWS WITH TIES
+----
+(query (union-all (select a (from (derived (query (select b (from t)) (order b) (limit-ties 1))))) (select * (from u))) (order 1) (limit-ties $1))
+
+trino
+SELECT * FROM t TABLESAMPLE BERNOULLI (10), u AS v (a, b) tablesample system (?) JOIN (SELECT 1) w TABLESAMPLE SYSTEM (1.5) ON TRUE CROSS JOIN UNNEST(x) TABLESAMPLE BERNOULLI (1e1)
+----
+(query (select * (from (sample-bernoulli 10 t) (join-cross (join-inner (sample-system $1 (table u (as v a b))) (sample-system 1.5 (derived (query (select 1)) (as w))) (on true)) (sample-bernoulli 1e1 (unnest x))))))
+
+trino
+SELECT tablesample, bernoulli, system, ties FROM t tablesample SYSTEM (0) WHERE ties
+----
+(query (select tablesample bernoulli system ties (from (sample-system 0 t)) (where ties)))
+
 # Grouping.
 trino
 SELECT a FROM t GROUP BY a, 2, lower(b), (c, d), (e), (f) || g, ()

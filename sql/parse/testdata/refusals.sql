@@ -1335,12 +1335,42 @@ hint: a query begins with SELECT or WITH
 
 # Not supported.
 trino
-SELECT * FROM t TABLESAMPLE BERNOULLI (10)
+SELECT * FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1)
 ----
-error: TABLESAMPLE is not supported (line 1, column 17)
-  SELECT * FROM t TABLESAMPLE BERNOULLI (10)
-                  ^
-hint: ORDER BY random() LIMIT n takes a sample
+error: REPEATABLE is not supported (line 1, column 44)
+  SELECT * FROM t TABLESAMPLE BERNOULLI (10) REPEATABLE (1)
+                                             ^
+
+trino
+SELECT * FROM t TABLESAMPLE ROWS (10)
+----
+error: syntax error at or near "ROWS" (line 1, column 29)
+  SELECT * FROM t TABLESAMPLE ROWS (10)
+                              ^
+hint: TABLESAMPLE is followed by BERNOULLI or SYSTEM
+
+trino
+SELECT * FROM t TABLESAMPLE SYSTEM 10
+----
+error: syntax error at or near "10" (line 1, column 36)
+  SELECT * FROM t TABLESAMPLE SYSTEM 10
+                                     ^
+hint: is a comma or an operator missing before it?
+
+trino
+SELECT * FROM t TABLESAMPLE SYSTEM (x)
+----
+error: syntax error at or near "x" (line 1, column 37)
+  SELECT * FROM t TABLESAMPLE SYSTEM (x)
+                                      ^
+hint: the percentage of rows is expected, from 0 to 100
+
+trino
+SELECT * FROM t TABLESAMPLE SYSTEM (10) AS s
+----
+error: syntax error at or near "AS" (line 1, column 41)
+  SELECT * FROM t TABLESAMPLE SYSTEM (10) AS s
+                                          ^
 
 trino
 SELECT * FROM t MATCH_RECOGNIZE (PATTERN (A))
@@ -1379,10 +1409,17 @@ error: SIMILAR TO is not supported (line 1, column 10)
 hint: regular expressions are matched by the function regexp_like
 
 trino
-SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES
+SELECT a FROM t FETCH FIRST 5 ROWS WITH
 ----
-error: FETCH … WITH TIES is not supported (line 1, column 36)
-  SELECT a FROM t FETCH FIRST 5 ROWS WITH TIES
+error: syntax error at end of input (line 1, column 40)
+  SELECT a FROM t FETCH FIRST 5 ROWS WITH
+                                         ^
+
+trino
+SELECT a FROM t ORDER BY a LIMIT 5 WITH TIES
+----
+error: syntax error at or near "WITH" (line 1, column 36)
+  SELECT a FROM t ORDER BY a LIMIT 5 WITH TIES
                                      ^
 
 trino
