@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/cairndb/cairn/engine/archive"
 	"github.com/cairndb/cairn/engine/crypt"
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/sql"
@@ -142,6 +143,9 @@ type Options struct {
 	// OpenTopic opens a topic or queue by its URL, for trails that send to one or tell one
 	// of deliveries; without it they cannot.
 	OpenTopic func(ctx context.Context, url string) (TrailTopic, error)
+	// OpenKeeper opens a keeper for trails that encrypt what they deliver, by its URL; key
+	// files and passphrases in files can be opened without it.
+	OpenKeeper func(url string) (archive.Keeper, error)
 
 	// QueryBytes is the memory budget of one query; 256 MiB when 0. Past it, sorts
 	// and groups go to temporary files in the lake, and what cannot go there fails.

@@ -96,6 +96,22 @@ func (e trailEnv) Save(fn func(w trail.Writer)) error {
 }
 
 func (e trailEnv) Target(s *trail.Settings) (trail.Target, error) {
+	keepers, err := e.lake.openKeepers(s.Encrypt)
+	if err != nil {
+		return nil, err
+	}
+	t, err := e.plainTarget(s)
+	if err != nil || len(keepers) == 0 {
+		return t, err
+	}
+	sealed, err := SealTarget(context.Background(), t, s.Prefix, keepers)
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return sealed, nil
+}
+
+func (e trailEnv) plainTarget(s *trail.Settings) (trail.Target, error) {
 	if dir := s.Dir(); dir != "" {
 		// Outside the lake, and in the clear.
 		return trail.DirTarget(e.lake.base, dir), nil

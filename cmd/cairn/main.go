@@ -190,7 +190,7 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), OpenTarget: openTarget, OpenTopic: openTopic, Logger: p.logger(), InsightInterval: p.insightInterval})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), OpenTarget: openTarget, OpenTopic: openTopic, OpenKeeper: p.trailKeeper, Logger: p.logger(), InsightInterval: p.insightInterval})
 	if len(p.publish) > 0 && errors.Is(err, engine.ErrBadInput) {
 		return nil, usageError{fmt.Errorf("--publish: %w", err)}
 	}

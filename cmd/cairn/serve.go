@@ -183,7 +183,7 @@ func (p *program) openToServe(log *slog.Logger, auditQueries bool) (*engine.Lake
 	if err != nil {
 		return nil, err
 	}
-	return engine.Open(dir, &engine.Options{EventHistory: true, AuditQueries: auditQueries, Keeper: keeper, Publish: p.publishTargets(), RunTrails: true, OpenTarget: openTarget, OpenTopic: openTopic, Logger: log})
+	return engine.Open(dir, &engine.Options{EventHistory: true, AuditQueries: auditQueries, Keeper: keeper, Publish: p.publishTargets(), RunTrails: true, OpenTarget: openTarget, OpenTopic: openTopic, OpenKeeper: p.trailKeeper, Logger: log})
 }
 
 // serveConfig is the configuration that the settings make.

@@ -101,7 +101,7 @@ func (p *program) trailCommand() *cobra.Command {
 	cmd.AddCommand(p.createTrailCommand(), list, named("show", "Show a trail", "show", "  cairn trail show main --json"),
 		p.updateTrailCommand(), start, named("stop", "Stop logging; what has come until now is delivered yet", "stop", "  cairn trail stop main"), remove,
 		named("status", "Show how a trail does", "show", "  cairn trail status main --json"),
-		named("deliver-now", "Deliver what waits now, and digests of hours that have ended", "deliver", "  cairn trail deliver-now main"), p.trailKeysCommand())
+		named("deliver-now", "Deliver what waits now, and digests of hours that have ended", "deliver", "  cairn trail deliver-now main"), p.trailKeysCommand(), p.decryptTrailCommand())
 	return cmd
 }
 
@@ -131,6 +131,7 @@ type trailFlags struct {
 	target, bucket, prefix, kms, organization, selectors string
 	accounts, sources, insights                          []string
 	notify                                               string
+	encrypt                                              []string
 	form, pattern                                        string
 	multi, global, validation                            bool
 }
@@ -144,6 +145,7 @@ func (f *trailFlags) declare(c *cobra.Command) {
 	g.StringVar(&f.prefix, "prefix", "", "prefix of all keys, before AWSLogs")
 	g.StringVar(&f.notify, "notify", "", "tell this topic or webhook of files as they are delivered: awssns:///ARN?region=R, awssqs://HOST/ACCOUNT/QUEUE?region=R, https://WEBHOOK#SECRET")
 	g.StringVar(&f.kms, "kms-key", "", "key that the bucket is told to encrypt files with")
+	g.StringArrayVar(&f.encrypt, "encrypt", nil, "encrypt files for this keeper before they leave (see: cairn encryption); may be repeated. cairn trail decrypt reads them, AWS's tools do not")
 	g.BoolVar(&f.multi, "multi-region", true, "deliver events of all regions, not of the home region alone")
 	g.BoolVar(&f.global, "global-services", true, "deliver events of iam, sts and cloudfront, which are recorded in us-east-1")
 	g.StringVar(&f.organization, "organization", "", "ID of an organization, o-…: deliver events of all its accounts")
@@ -194,7 +196,20 @@ func (f *trailFlags) set(c *cobra.Command, s *engine.TrailSettings, all bool) er
 			*l.to = l.from
 		}
 	}
+	if given("encrypt") {
+		s.Encrypt = nil
+		for _, keeper := range f.encrypt {
+			keeper, err := absoluteKeeper(keeper)
+			if err != nil {
+				return err
+			}
+			s.Encrypt = append(s.Encrypt, keeper)
+		}
+	}
 	if given("pattern") {
+		if f.pattern != "" && !json.Valid([]byte(f.pattern)) {
+			return usagef("--pattern: the event pattern is not JSON: %s", shorten(f.pattern, 100))
+		}
 		s.Pattern = json.RawMessage(f.pattern)
 	}
 	if given("selectors") {
@@ -360,7 +375,7 @@ func (p *program) printTrail(t *engine.Trail) error {
 	rows := [][2]string{
 		{"name", t.Name}, {"arn", t.ARN()},
 		{"target", withoutQuery(t.Target)}, {"bucket name", bucketName}, {"form", t.Form}, {"pattern", string(t.Pattern)},
-		{"prefix", t.Prefix}, {"kms key", t.KMSKeyID}, {"tells", withoutQuery(t.Notify)},
+		{"prefix", t.Prefix}, {"kms key", t.KMSKeyID}, {"encrypted", strings.Join(t.Encrypt, ", ")}, {"tells", withoutQuery(t.Notify)},
 		{"events of", who + ", " + scope + ", from store " + strings.Join(t.Sources, ", ")},
 		{"selects", t.Selectors.String()}, {"insights", strings.Join(t.Insights, ", ")},
 		{"digests", onOff(t.Validation)}, {"logging", onOff(st.Logging)},
@@ -392,13 +407,13 @@ func (p *program) printTrail(t *engine.Trail) error {
 // bucketTarget is a bucket as a trail's target.
 type bucketTarget struct {
 	*bucket.Bucket
-	kms, acl string
+	kms, acl, arn string
 }
 
 // openTarget opens the bucket of a trail. S3 itself is told to let the bucket's owner have
 // the files; other stores when the URL says acl=.
 func openTarget(ctx context.Context, s *engine.TrailSettings) (engine.TrailTarget, error) {
-	t := &bucketTarget{kms: s.KMSKeyID}
+	t := &bucketTarget{kms: s.KMSKeyID, arn: s.ARN()}
 	u, err := url.Parse(s.Target)
 	if err != nil {
 		return nil, err
@@ -420,7 +435,8 @@ func openTopic(ctx context.Context, url string) (engine.TrailTopic, error) {
 
 // Put implements engine.TrailTarget.
 func (t *bucketTarget) Put(ctx context.Context, key string, body []byte, meta map[string]string) error {
-	return t.WriteObject(ctx, key, body, bucket.Object{ContentType: "application/json", ContentEncoding: "gzip", Metadata: meta, KMSKeyID: t.kms, ACL: t.acl})
+	return t.WriteObject(ctx, key, body, bucket.Object{ContentType: "application/json", ContentEncoding: "gzip", Metadata: meta, KMSKeyID: t.kms, ACL: t.acl,
+		KMSContext: map[string]string{"aws:cloudtrail:arn": t.arn}})
 }
 
 // List implements engine.TrailTarget.

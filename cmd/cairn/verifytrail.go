@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/archive"
 	"github.com/cairndb/cairn/engine/bucket"
+	"github.com/cairndb/cairn/engine/crypt/keeper"
 	"github.com/cairndb/cairn/engine/digest"
 	"github.com/cairndb/cairn/engine/trail"
 	"github.com/cairndb/cairn/server"
@@ -24,6 +27,7 @@ type deliveredFlags struct {
 	trail, keys, start, end              string
 	bucket, prefix, account, org, region string
 	strict                               bool
+	decrypt                              []string
 }
 
 func (f *deliveredFlags) declare(c *cobra.Command) {
@@ -37,6 +41,7 @@ func (f *deliveredFlags) declare(c *cobra.Command) {
 	g.StringVar(&f.account, "account-id", "", "with --trail: account whose files to verify (default: the trail's)")
 	g.StringVar(&f.org, "organization", "", "with --trail: ID of the organization whose trail it is")
 	g.StringVar(&f.region, "region", "", "with --trail: region whose files to verify (default: the trail's home)")
+	g.StringArrayVar(&f.decrypt, "decrypt", nil, "with --trail: keeper of files that the trail has encrypted (default: those of the lake's trail)")
 	g.BoolVar(&f.strict, "strict", false, "with --trail: fail for notes, too, which the AWS CLI does not make")
 }
 
@@ -68,6 +73,9 @@ func (p *program) verifyDelivered(c *cobra.Command, args []string, f *deliveredF
 		}
 		known := &a.Trails[0].Settings
 		what.ARN, s.Target, s.Bucket = known.ARN(), known.Target, known.Bucket
+		if len(f.decrypt) == 0 {
+			f.decrypt = known.Encrypt
+		}
 		if f.prefix == "" {
 			what.Prefix = known.Prefix
 		}
@@ -103,14 +111,9 @@ func (p *program) verifyDelivered(c *cobra.Command, args []string, f *deliveredF
 			return fmt.Errorf("asking the lake for public keys, as no --keys are given: %w", err)
 		}
 	}
-	var target engine.TrailTarget
-	if dir := s.Dir(); dir != "" {
-		if _, err := os.Stat(dir); err != nil {
-			return usageError{err}
-		}
-		target = trail.DirTarget(vfs.Default, dir)
-	} else if target, err = openTarget(c.Context(), s); err != nil {
-		return usageError{err}
+	target, err := p.openDelivered(c.Context(), s, what.Prefix, f.decrypt)
+	if err != nil {
+		return err
 	}
 	verdict, err := trail.Verify(c.Context(), target, what)
 	if err := errors.Join(err, target.Close()); err != nil {
@@ -128,6 +131,117 @@ func (p *program) verifyDelivered(c *cobra.Command, args []string, f *deliveredF
 		return errReported
 	}
 	return nil
+}
+
+// openDelivered opens what a trail has delivered, without its encryption if it has one.
+func (p *program) openDelivered(ctx context.Context, s *engine.TrailSettings, prefix string, decrypt []string) (target engine.TrailTarget, err error) {
+	if dir := s.Dir(); dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, usageError{err}
+		}
+		target = trail.DirTarget(vfs.Default, dir)
+	} else if target, err = openTarget(ctx, s); err != nil {
+		return nil, usageError{err}
+	}
+	keepers, err := p.bundleKeepers(decrypt, false)
+	if err == nil {
+		var plain engine.TrailTarget
+		if plain, err = engine.UnsealTarget(ctx, target, prefix, keepers); err == nil {
+			return plain, nil
+		}
+	}
+	if errors.Is(err, archive.ErrEncrypted) && len(decrypt) == 0 {
+		err = usagef("%w: give it with --decrypt", err)
+	}
+	return nil, errors.Join(err, target.Close())
+}
+
+func (p *program) decryptTrailCommand() *cobra.Command {
+	var out, prefix string
+	var keepers []string
+	cmd := &cobra.Command{
+		Use:   "decrypt TARGET",
+		Short: "Take the encryption off files that a trail has delivered",
+		Long: `Decrypt reads what a trail with --encrypt has delivered and writes it in the clear: the files
+that the trail would have delivered without it, digests with their signatures.`,
+		Example: "  cairn trail decrypt file:/srv/audit --decrypt file:/etc/cairn/key --out ./audit",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("where to? give --out DIRECTORY")
+			}
+			s := &engine.TrailSettings{Target: args[0]}
+			if !bucket.IsURL(args[0]) {
+				dir, err := filepath.Abs(strings.TrimPrefix(args[0], "file:"))
+				if err != nil {
+					return err
+				}
+				s.Target = "file:" + dir
+			}
+			dir, err := filepath.Abs(out)
+			if err != nil {
+				return err
+			}
+			if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+				return usagef("%s is not empty", out)
+			}
+			from, err := p.openDelivered(c.Context(), s, prefix, keepers)
+			if err != nil {
+				return err
+			}
+			files, err := copyDelivered(c.Context(), trail.DirTarget(vfs.Default, dir), from, prefix)
+			if err = errors.Join(err, from.Close()); err != nil {
+				return err
+			}
+			if files == 0 {
+				return fmt.Errorf("%s has no files that a trail has encrypted below the prefix %q", withoutQuery(args[0]), prefix)
+			}
+			_, err = fmt.Fprintf(p.out, "%s files written to %s\n", count(int64(files)), out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "directory for the files, empty or new")
+	cmd.Flags().StringVar(&prefix, "prefix", "", "prefix of the trail's keys, before AWSLogs")
+	cmd.Flags().StringArrayVar(&keepers, "decrypt", nil, "keeper that can read the files")
+	return cmd
+}
+
+// deliveredFileMax bounds a delivered file as it is stored.
+const deliveredFileMax = 256 << 20
+
+// copyDelivered copies what was delivered below a prefix.
+func copyDelivered(ctx context.Context, to, from engine.TrailTarget, prefix string) (files int, err error) {
+	var keys []string
+	if prefix != "" {
+		prefix += "/"
+	}
+	err = from.List(ctx, prefix+"AWSLogs/", func(key string) error {
+		keys = append(keys, key)
+		return nil
+	})
+	for _, key := range keys {
+		if err != nil {
+			return files, err
+		}
+		body, meta, e := from.Get(ctx, key, deliveredFileMax)
+		if e == nil && body == nil {
+			e = fmt.Errorf("%s does not authenticate: it was changed, cut, or is another file", key)
+		}
+		if err = e; err == nil {
+			err = to.Put(ctx, key, body, meta)
+			files++
+		}
+	}
+	return files, err
+}
+
+// trailKeeper opens a keeper of a trail: there is nobody to ask for a passphrase.
+func (p *program) trailKeeper(url string) (archive.Keeper, error) {
+	k, err := keeper.Open(url, nil)
+	if errors.Is(err, keeper.ErrUnknown) {
+		k, err = openCloudKeeper(url)
+	}
+	return k, err
 }
 
 // parseWhen reads a time in the forms that people use.

@@ -162,41 +162,119 @@ func Decrypt(ctx context.Context, from Source, keepers []Keeper) (Source, error)
 // an encrypted export was cut short its key is taken up, which one of the keepers must
 // unwrap; those that can read the bundle stay the same then.
 func Encrypt(ctx context.Context, to Target, keepers []Keeper) (Target, error) {
-	e, err := EncryptionOf(ctx, to)
+	e, key, err := lockAt(ctx, to, keepers, aboutEncryption)
 	if err != nil {
 		return nil, err
 	}
-	var key []byte
+	return &locked{unlocked{from: to, key: key}, to, e.Keepers()}, nil
+}
+
+// lockAt returns the key of a place: the one that is there, or a new one if nothing is.
+func lockAt(ctx context.Context, to Target, keepers []Keeper, about string) (e *Encryption, key []byte, err error) {
+	if e, err = EncryptionOf(ctx, to); err != nil {
+		return nil, nil, err
+	}
 	if e != nil {
-		if key, err = e.unwrap(ctx, keepers); err != nil {
-			return nil, err
-		}
-		return &locked{unlocked{from: to, key: key}, to, e.Keepers()}, nil
+		key, err = e.unwrap(ctx, keepers)
+		return e, key, err
 	}
 	if len(keepers) == 0 || len(keepers) > keepersMax {
-		return nil, fmt.Errorf("%d keepers are named, from 1 to %d can be", len(keepers), keepersMax)
+		return nil, nil, fmt.Errorf("%d keepers are named, from 1 to %d can be", len(keepers), keepersMax)
 	}
 	err = to.List(ctx, "", func(name string, _ int64) error {
 		return fmt.Errorf("%s is there, which is not encrypted: encrypt into an empty place", name)
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	key = make([]byte, keyLen)
 	rand.Read(key)
-	e = &Encryption{Version: encryptionVersion, About: aboutEncryption}
+	e = &Encryption{Version: encryptionVersion, About: about}
 	for _, k := range keepers {
 		wrapped, err := k.Wrap(ctx, key)
 		if err != nil {
-			return nil, fmt.Errorf("wrapping the bundle's key with keeper %s: %w", k.URL(), err)
+			return nil, nil, fmt.Errorf("wrapping the bundle's key with keeper %s: %w", k.URL(), err)
 		}
 		e.Keys = append(e.Keys, WrappedKey{Keeper: k.URL(), Wrapped: wrapped})
 	}
-	if err := to.Write(ctx, EncryptionFile, bytes.NewReader(format(e))); err != nil {
+	return e, key, to.Write(ctx, EncryptionFile, bytes.NewReader(format(e)))
+}
+
+const aboutLock = "Files below here that end with .enc are encrypted with AES-256-GCM, in the form of Cairn's encrypted bundles. " +
+	"cairn trail decrypt PLACE --keeper URL --out FOLDER takes the encryption off."
+
+// Lock encrypts files that are no bundle, in the same form: encryption.json beside them has
+// the key, and NAME is there as NAME.enc. It may be used from many goroutines.
+type Lock struct{ key []byte }
+
+// MakeLock returns the lock of a place for all of the keepers: the one that is there, whose
+// key one of them must unwrap, or a new one if the place is empty.
+func MakeLock(ctx context.Context, at Target, keepers []Keeper) (*Lock, error) {
+	_, key, err := lockAt(ctx, at, keepers, aboutLock)
+	if err != nil {
 		return nil, err
 	}
-	return &locked{unlocked{from: to, key: key}, to, e.Keepers()}, nil
+	return &Lock{key}, nil
 }
+
+// OpenLock returns the lock that a place has; nil when it has none.
+func OpenLock(ctx context.Context, at Source, keepers []Keeper) (*Lock, error) {
+	e, err := EncryptionOf(ctx, at)
+	if err != nil || e == nil {
+		return nil, err
+	}
+	key, err := e.unwrap(ctx, keepers)
+	if err != nil {
+		return nil, err
+	}
+	return &Lock{key}, nil
+}
+
+// EncryptedName returns what an encrypted file is called; PlainName takes that back, and
+// says whether it is the name of an encrypted file.
+func EncryptedName(name string) string { return name + encryptedSuffix }
+
+// PlainName takes EncryptedName back.
+func PlainName(name string) (string, bool) { return strings.CutSuffix(name, encryptedSuffix) }
+
+// ContentLength is the length of what is in an encrypted file of so many bytes, -1 when
+// there is none such.
+func ContentLength(size int64) int64 { return contentLength(size) }
+
+// Seal encrypts the content of the file that is to have a name.
+func (l *Lock) Seal(name string, content []byte) []byte {
+	frames := max(1, (len(content)+encryptedFrame-1)/encryptedFrame)
+	out := make([]byte, encryptedHead, encryptedHead+len(content)+frames*tagLen)
+	copy(out, encryptedMagic)
+	rand.Read(out[len(encryptedMagic):])
+	gcm := fileCipher(l.key, out[len(encryptedMagic):], name)
+	for i := range frames {
+		frame := content[i*encryptedFrame : min(len(content), (i+1)*encryptedFrame)]
+		nonce := frameNonce(uint64(i), i == frames-1)
+		out = gcm.Seal(out, nonce[:], frame, nil)
+	}
+	return out
+}
+
+// Open decrypts the file that has a name. An error is [ErrChanged] when it does not
+// authenticate.
+func (l *Lock) Open(name string, sealed []byte) ([]byte, error) {
+	one := &oneFile{sealed}
+	r, err := (&unlocked{from: one, key: l.key}).Read(context.Background(), name)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// oneFile is a file in memory as a source.
+type oneFile struct{ b []byte }
+
+func (o *oneFile) Read(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(o.b)), nil
+}
+
+func (o *oneFile) List(context.Context, string, func(string, int64) error) error { return nil }
 
 // unlocked is an encrypted bundle as it is without its encryption.
 type unlocked struct {

@@ -273,3 +273,61 @@ func FuzzEncryptedFile(f *testing.F) {
 		}
 	})
 }
+
+// TestLock encrypts files that are no bundle, as those of a bundle are.
+func TestLock(t *testing.T) {
+	ctx := context.Background()
+	keepers := keyFiles(t, 3)
+	m := &memory{files: map[string][]byte{}}
+	if l, err := OpenLock(ctx, m, keepers); l != nil || err != nil {
+		t.Fatalf("a place without a lock has %v, %v", l, err)
+	}
+	l, err := MakeLock(ctx, m, keepers[:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := MakeLock(ctx, m, keepers[1:])
+	if err != nil || !bytes.Equal(again.key, l.key) {
+		t.Errorf("the key that is there is not taken up: %v", err)
+	}
+	opened, err := OpenLock(ctx, m, keepers[1:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenLock(ctx, m, keepers[2:]); !errors.Is(err, ErrEncrypted) {
+		t.Errorf("a stranger's keeper: %v", err)
+	}
+	for _, n := range []int{0, 1, encryptedFrame - 1, encryptedFrame, encryptedFrame + 1, 2 * encryptedFrame, 3*encryptedFrame + 7} {
+		content := bytes.Repeat([]byte("audit "), n/6+1)[:n]
+		sealed := l.Seal("a/b", content)
+		if got := ContentLength(int64(len(sealed))); got != int64(n) {
+			t.Errorf("%d bytes have the length %d", n, got)
+		}
+		if got, err := opened.Open("a/b", sealed); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes come back as %d, %v", n, len(got), err)
+		}
+		// The same file, as an encrypted bundle reads it.
+		m.files[EncryptedName("a/b")] = sealed
+		r, err := (&unlocked{from: m, key: l.key}).Read(ctx, "a/b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("a bundle reads %d of %d bytes, %v", len(got), n, err)
+		}
+		for what, bad := range map[string][]byte{"cut": sealed[:len(sealed)-1], "longer": append(bytes.Clone(sealed), 0), "changed": flip(sealed, len(sealed)/2), "other salt": flip(sealed, 9), "none": nil} {
+			if _, err := l.Open("a/b", bad); !errors.Is(err, ErrChanged) {
+				t.Errorf("%d bytes, %s: %v", n, what, err)
+			}
+		}
+		if _, err := l.Open("a/c", sealed); !errors.Is(err, ErrChanged) {
+			t.Errorf("a file with another's name: %v", err)
+		}
+	}
+}
+
+func flip(b []byte, i int) []byte {
+	b = bytes.Clone(b)
+	b[i] ^= 1
+	return b
+}

@@ -15,6 +15,8 @@ package bucket
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +71,8 @@ type Object struct {
 	Metadata map[string]string
 	// KMSKeyID asks an S3 store to encrypt with a key of its own; ACL gives a canned ACL.
 	KMSKeyID, ACL string
+	// KMSContext is the encryption context that goes with KMSKeyID.
+	KMSContext map[string]string
 }
 
 // WriteObject stores an object whole or not at all.
@@ -84,6 +88,14 @@ func (b *Bucket) WriteObject(ctx context.Context, name string, body []byte, o Ob
 			}
 			if o.KMSKeyID != "" {
 				in.ServerSideEncryption, in.SSEKMSKeyID = types.ServerSideEncryptionAwsKms, &o.KMSKeyID
+				if len(o.KMSContext) > 0 {
+					text, err := json.Marshal(o.KMSContext)
+					if err != nil {
+						return err
+					}
+					encoded := base64.StdEncoding.EncodeToString(text)
+					in.SSEKMSEncryptionContext = &encoded
+				}
 			}
 			if o.ACL != "" {
 				in.ACL = types.ObjectCannedACL(o.ACL)

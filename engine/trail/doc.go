@@ -68,6 +68,9 @@
 // gzip, of at most 50 MB before compression. Directories get the metadata of digests
 // in a file NAME.attrs beside them, as gocloud.dev's fileblob has it.
 //
+// The lake may encrypt what goes into the target (Settings.Encrypt); keys, lengths, hashes
+// and digests are of what is inside.
+//
 // # Digests
 //
 // Package digest has the format. A trail with validation closes a period each hour, at a

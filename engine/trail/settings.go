@@ -24,6 +24,9 @@ const (
 	// sourcesMax bounds the stores of one trail: there are ten in a region.
 	sourcesMax = 16
 
+	// keepersMax bounds the keepers of one trail, as those of a bundle.
+	keepersMax = 64
+
 	// accountsMax bounds the member accounts of an organization's trail.
 	accountsMax = 1 << 16
 
@@ -88,6 +91,10 @@ type Settings struct {
 	Notify string `json:"notify,omitempty"`
 	// KMSKeyID is passed on to the bucket, to encrypt files with.
 	KMSKeyID string `json:"kmsKeyId,omitempty"`
+
+	// Encrypt names keepers, by their URLs: files are encrypted so that each of them can
+	// read them. Nobody else can, AWS's tools included.
+	Encrypt []string `json:"encrypt,omitempty"`
 
 	// MultiRegion delivers the events of all regions; GlobalServices those of iam, sts
 	// and cloudfront too, when it is for one region.
@@ -234,6 +241,15 @@ func (s *Settings) Validate() error {
 	}
 	if err := s.checkNotify(); err != nil {
 		return err
+	}
+	if len(s.Encrypt) > keepersMax {
+		return invalid("Encrypt", "%d keepers, at most %d are allowed", len(s.Encrypt), keepersMax)
+	}
+	if len(s.Encrypt) > 0 && IsStream(s.Target) {
+		return invalid("Encrypt", "files are encrypted, and a stream has none")
+	}
+	if len(s.Encrypt) > 0 && s.KMSKeyID != "" {
+		return invalid("Encrypt", "either the bucket encrypts files with a key of its own, or the trail does")
 	}
 	if s.MultiRegion {
 		s.GlobalServices = true
