@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sort"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -20,7 +21,7 @@ type FileKey struct {
 }
 
 // Files lists all files below the root in order of their paths, skipping those
-// for which skip returns true, and tells their keys.
+// for which skip returns true and those removed meanwhile, and tells their keys.
 func (fs *FS) Files(skip func(path string) bool) ([]FileKey, error) {
 	var out []FileKey
 	var walk func(dir string) error
@@ -36,11 +37,14 @@ func (fs *FS) Files(skip func(path string) bool) ([]FileKey, error) {
 				continue
 			}
 			info, err := fs.FS.Stat(path)
+			if errors.Is(err, os.ErrNotExist) {
+				continue // the database has removed it meanwhile
+			}
 			if err != nil {
 				return err
 			}
 			if info.IsDir() {
-				if err := walk(path); err != nil {
+				if err := walk(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 					return err
 				}
 				continue
@@ -50,6 +54,9 @@ func (fs *FS) Files(skip func(path string) bool) ([]FileKey, error) {
 				var s slot
 				if s, _, k.Err = fs.head(path); k.Err == nil {
 					k.Key = s.key
+				}
+				if errors.Is(k.Err, os.ErrNotExist) {
+					continue
 				}
 			}
 			out = append(out, k)

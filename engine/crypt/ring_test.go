@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -327,4 +328,31 @@ func FuzzFile(f *testing.F) {
 			t.Errorf("%d other bytes were read (%v)", len(b), err)
 		}
 	})
+}
+
+// TestFilesVanish has files and a directory removed between being listed and being looked at.
+func TestFilesVanish(t *testing.T) {
+	base := vfs.NewMem()
+	fs := testFS(t, base)
+	for _, name := range []string{"lake/a", "lake/gone", "lake/z"} {
+		write(t, fs, name, "", []byte("x"))
+	}
+	if err := base.MkdirAll("lake/left", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	list, err := fs.Files(func(path string) bool {
+		if path == "lake/gone" || path == "lake/left" {
+			if err := base.RemoveAll(path); err != nil {
+				t.Error(err)
+			}
+		}
+		return path == "lake/KEYS"
+	})
+	for _, f := range list {
+		got = append(got, f.Path)
+	}
+	if err != nil || !slices.Equal(got, []string{"lake/a", "lake/z"}) {
+		t.Errorf("files %v, %v", got, err)
+	}
 }
