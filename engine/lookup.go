@@ -310,16 +310,15 @@ func (e *LookupEvent) fill(store string, seq uint64, rec []byte) error {
 	}
 	e.EventTime = time.UnixMicro(ev.Time).UTC()
 	e.EventID = string(ev.ID)
-	e.EventName, e.EventSource = event.TextOf(rec, event.NamePlaces), event.TextOf(rec, event.SourcePlaces)
+	facts := event.FactsOf(e.Record)
+	e.EventName, e.EventSource, e.AccessKeyID = facts.Name, facts.Source, facts.AccessKeyID
+	e.Username, e.Resources = facts.Username, facts.Resources
 	switch ev.ReadOnly {
 	case event.True:
 		e.ReadOnly = "true"
 	case event.False:
 		e.ReadOnly = "false"
 	}
-	e.AccessKeyID = event.TextOf(rec, event.AccessKeyPlaces)
-	e.Username = event.UsernameOf(rec)
-	e.Resources = event.ResourcesOf(rec, nil)
 	return nil
 }
 

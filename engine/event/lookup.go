@@ -76,13 +76,139 @@ func Username(kind, userName, arn, invokedBy, principal string) string {
 	return principal
 }
 
+// Facts are what lookups ask of an event.
+type Facts struct {
+	Name, Source, AccessKeyID, Username string
+	Resources                           []Resource
+}
+
+// FactsOf returns the facts of a record that Parse has accepted. It walks over the record once,
+// where TextOf walks once for each place.
+func FactsOf(record []byte) Facts {
+	t := topOf(record)
+	who := t.identity()
+	return Facts{
+		Name: t.text(NamePlaces), Source: t.text(SourcePlaces), AccessKeyID: rawText(who[identityAccessKey]),
+		Username: t.username(&who), Resources: t.resources(nil),
+	}
+}
+
 // UsernameOf is Username of a record that Parse has accepted.
 func UsernameOf(record []byte) string {
-	var t [len(UserPlaces)]string
-	for i := range UserPlaces {
-		t[i] = TextOf(record, UserPlaces[i])
+	t := topOf(record)
+	who := t.identity()
+	return t.username(&who)
+}
+
+// topValues are the raw values of the members at the top of a record below which something is
+// looked for, by topNumbers.
+type topValues [topMax][]byte
+
+// topMax is room for all of topNumbers: a test holds them against it.
+const topMax = 16
+
+// topNumbers are the first keys of all places of this file.
+var topNumbers = func() map[string]int {
+	out := map[string]int{"resources": 0}
+	number := func(places ...[]string) {
+		for _, path := range places {
+			if _, ok := out[path[0]]; !ok {
+				out[path[0]] = len(out)
+			}
+		}
 	}
-	return Username(t[0], t[1], t[2], t[3], t[4])
+	for _, places := range [][][]string{NamePlaces, SourcePlaces, AccessKeyPlaces} {
+		number(places...)
+	}
+	for _, places := range UserPlaces {
+		number(places...)
+	}
+	for _, p := range resourcePlaces {
+		number(p.Path)
+	}
+	return out
+}()
+
+// topOf walks over a record; of equal members the last counts.
+func topOf(record []byte) (t topValues) {
+	if len(record) == 0 || record[0] != '{' {
+		return t
+	}
+	w := enter(record)
+	for {
+		name, v, ok := w.member()
+		if !ok {
+			return t
+		}
+		if i, ok := numberOf(topNumbers, name); ok {
+			t[i] = v
+		}
+	}
+}
+
+// numberOf looks up a member's name as it is spelled.
+func numberOf(numbers map[string]int, name []byte) (int, bool) {
+	i, ok := numbers[string(name)]
+	if !ok && bytes.IndexByte(name, '\\') >= 0 {
+		i, ok = numbers[string(AppendUnescaped(nil, name))]
+	}
+	return i, ok
+}
+
+// text is TextOf for places whose first keys are in topNumbers.
+func (t *topValues) text(places [][]string) string {
+	for _, path := range places {
+		if v := Lookup(t[topNumbers[path[0]]], path[1:]...); len(v) > 0 && v[0] != 'n' {
+			return scalarText(v)
+		}
+	}
+	return ""
+}
+
+// Members of userIdentity that tell who called: those of UserPlaces that are there, in their order, and that of
+// AccessKeyPlaces.
+const (
+	identityType = iota
+	identityUserName
+	identityARN
+	identityInvokedBy
+	identityAccessKey
+	identityMax
+)
+
+var identityNumbers = map[string]int{
+	"type": identityType, "userName": identityUserName, "arn": identityARN, "invokedBy": identityInvokedBy, "accessKeyId": identityAccessKey,
+}
+
+// identity returns their raw values.
+func (t *topValues) identity() (who [identityMax][]byte) {
+	object := t[topNumbers["userIdentity"]]
+	if len(object) == 0 || object[0] != '{' {
+		return who
+	}
+	w := enter(object)
+	for {
+		name, v, ok := w.member()
+		if !ok {
+			return who
+		}
+		if i, ok := numberOf(identityNumbers, name); ok {
+			who[i] = v
+		}
+	}
+}
+
+// rawText is the text of a raw value, "" where there is none.
+func rawText(v []byte) string {
+	if len(v) == 0 {
+		return ""
+	}
+	return scalarText(v)
+}
+
+func (t *topValues) username(who *[identityMax][]byte) string {
+	return Username(rawText(who[identityType]), rawText(who[identityUserName]), rawText(who[identityARN]), rawText(who[identityInvokedBy]),
+		t.text(UserPlaces[len(UserPlaces)-1]))
 }
 
 // Resource is something that an event is about.
@@ -98,35 +224,23 @@ const ResourcesMax = 64
 // ResourcesOf returns what an event is about, from a record that Parse has accepted: the resources that it
 // lists, then those that its parameters name and the list does not have. Added to dst.
 func ResourcesOf(record []byte, dst []Resource) []Resource {
-	if len(record) == 0 || record[0] != '{' {
-		return dst
-	}
-	// One walk over the record finds the raw values at all places.
+	t := topOf(record)
+	return t.resources(dst)
+}
+
+func (t *topValues) resources(dst []Resource) []Resource {
+	// One walk over each object finds the raw values at all places below it.
 	var values [resourcePlacesMax][]byte
-	var listed []byte
 	some := false
-	w := enter(record)
-	for {
-		name, v, ok := w.member()
-		if !ok {
-			break
-		}
-		if nameIs(name, "resources") {
-			listed = v
-			continue
-		}
-		for top, keys := range resourceKeys {
-			if nameIs(name, top) {
-				some = noteBelow(&values, keys, v) || some
-			}
-		}
+	for top, keys := range resourceKeys {
+		some = noteBelow(&values, keys, t[topNumbers[top]]) || some
 	}
 	from := len(dst)
-	dst = ListedResources(listed, dst)
+	dst = ListedResources(t[topNumbers["resources"]], dst)
 	if !some {
 		return dst
 	}
-	source := TextOf(record, SourcePlaces)
+	source := t.text(SourcePlaces)
 	if source == "" {
 		return dst
 	}
@@ -138,11 +252,6 @@ func ResourcesOf(record []byte, dst []Resource) []Resource {
 
 // noteBelow notes the values of places below a top member; of equal members the last counts.
 func noteBelow(values *[resourcePlacesMax][]byte, keys map[string][]int, object []byte) (some bool) {
-	for _, places := range keys {
-		for _, i := range places {
-			values[i] = nil
-		}
-	}
 	if len(object) == 0 || object[0] != '{' {
 		return false
 	}
@@ -270,8 +379,11 @@ func (p *ResourcePlace) TypeFor(source string) string {
 // Named adds what a raw value at the place names in an event of a source to those of
 // dst that begin at from.
 func (p *ResourcePlace) Named(dst []Resource, from int, source string, raw []byte) []Resource {
+	if len(raw) == 0 {
+		return dst // nearly always
+	}
 	kind := p.TypeFor(source)
-	if kind == "" || len(raw) == 0 {
+	if kind == "" {
 		return dst
 	}
 	switch raw[0] {

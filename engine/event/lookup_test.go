@@ -87,6 +87,49 @@ func TestShortNames(t *testing.T) {
 	}
 }
 
+// checkFacts compares what one walk over a record finds with a walk for each place.
+func checkFacts(t *testing.T, rec []byte) {
+	t.Helper()
+	var who [len(UserPlaces)]string
+	for i := range UserPlaces {
+		who[i] = TextOf(rec, UserPlaces[i])
+	}
+	want := Facts{
+		Name: TextOf(rec, NamePlaces), Source: TextOf(rec, SourcePlaces), AccessKeyID: TextOf(rec, AccessKeyPlaces),
+		Username: Username(who[0], who[1], who[2], who[3], who[4]),
+	}
+	want.Resources = ListedResources(Lookup(rec, "resources"), nil)
+	for i := range resourcePlaces {
+		want.Resources = resourcePlaces[i].Named(want.Resources, 0, want.Source, Lookup(rec, resourcePlaces[i].Path...))
+	}
+	if want.Source == "" {
+		want.Resources = ListedResources(Lookup(rec, "resources"), nil)
+	}
+	if got := FactsOf(rec); !reflect.DeepEqual(got, want) {
+		t.Fatalf("%s:\n%+v, place by place\n%+v", rec, got, want)
+	}
+	if got := UsernameOf(rec); got != want.Username {
+		t.Fatalf("%s: %q, place by place %q", rec, got, want.Username)
+	}
+}
+
+func TestFacts(t *testing.T) {
+	if len(topNumbers) > topMax {
+		t.Fatalf("%d members at the top, room for %d", len(topNumbers), topMax)
+	}
+	for _, rec := range []string{
+		`{}`, `[]`, ``,
+		`{"eventName":"A","eventSource":"s3.amazonaws.com","userIdentity":{"type":"IAMUser","userName":"a","accessKeyId":"AKIA"},"requestParameters":{"bucketName":"b"}}`,
+		`{"eventName":null,"insightDetails":{"eventName":"B","eventSource":"ec2.amazonaws.com"}}`,
+		`{"eventData":{"eventName":"C","eventSource":7,"userIdentity":{"principalId":"p"}}}`,
+		`{"eventName":"A","event\u004eame":"B","userIdentity":{"type":"x"},"userIdentity":{"t\u0079pe":"AssumedRole","arn":"arn:aws:sts::1:assumed-role\/r\/s"}}`,
+		`{"eventSource":"s3.amazonaws.com","requestParameters":{"bucketName":"a"},"requestParameters":7,"resources":[{"ARN":"arn:aws:s3:::b"}]}`,
+		`{"eventSource":"sts.amazonaws.com","responseElements":{"assumedRoleUser":{"arn":"x"},"assumedRoleUser":{"arn":"y"}},"userIdentity":"text"}`,
+	} {
+		checkFacts(t, []byte(rec))
+	}
+}
+
 // What lookups read of a record must be harmless on any record.
 func FuzzLookupFields(f *testing.F) {
 	f.Add([]byte(`{"eventVersion":"1","eventTime":"2026-01-01T00:00:00Z","eventSource":"ec2.amazonaws.com","eventName":"x","requestParameters":{"instancesSet":{"items":[{"instanceId":"i-1"}]}},"resources":[{"ARN":"arn:aws:s3:::b"}]}`))
@@ -96,7 +139,7 @@ func FuzzLookupFields(f *testing.F) {
 		if Parse(rec, &ev) != nil {
 			return
 		}
-		UsernameOf(rec)
+		checkFacts(t, rec)
 		for _, r := range ResourcesOf(rec, nil) {
 			if r == (Resource{}) {
 				t.Fatalf("an empty resource of %q", rec)
