@@ -520,4 +520,4 @@ func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *eq
 }
 
 var _ plan.Table = (*table)(nil)
-var _ plan.Unit = (*unit)(nil)
+var _ plan.TimedUnit = (*unit)(nil)

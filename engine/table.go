@@ -490,6 +490,27 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	return v, true
 }
 
+// BlockTimes implements plan.TimedUnit. They are those of all rows of a block, of which not all may be seen.
+func (u *unit) BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool) {
+	src := u.scan.sources[path]
+	if src.kind != timeSource {
+		return 0, 0, false
+	}
+	r, err := u.open(ctx)
+	if err != nil {
+		return 0, 0, false // reading will tell
+	}
+	p, ok, _ := u.place(ctx, r, src)
+	if !ok {
+		return 0, 0, false
+	}
+	times, ok, err := r.BlockTimes(ctx, p)
+	if err != nil || !ok || block >= len(times) {
+		return 0, 0, false
+	}
+	return times[block].Min, times[block].Max, true
+}
+
 // Counts implements plan.Unit.
 func (u *unit) Counts(ctx context.Context, path int) (*column.Vector, []int64, bool, error) {
 	src := u.scan.sources[path]

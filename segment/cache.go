@@ -38,6 +38,7 @@ const (
 	cachedCodes      // page number: codes that were read one by one
 	cachedFrame      // page number, and number of the text frame: the same for values
 	cachedPassed     // number of the row block
+	cachedBlockTimes // node number
 	cachedOwned      // of an Owner
 )
 

@@ -126,6 +126,23 @@ func TestRecordsAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			// Rows far apart, for which counts of passed values are used in the middle of a block.
+			scattered := make([]uint32, 0, len(rows))
+			for _, row := range rows {
+				scattered = append(scattered, uint32(row))
+			}
+			slices.Sort(scattered)
+			next := 0
+			err = r.Records(ctx, List(scattered), func(row int, rec []byte) error {
+				if row != int(scattered[next]) || !bytes.Equal(rec, records[row]) {
+					return fmt.Errorf("record %d of scattered ones came back as row %d: %s", scattered[next], row, rec)
+				}
+				next++
+				return nil
+			})
+			if err != nil || next != len(scattered) {
+				t.Fatal(next, err)
+			}
 		}
 	}
 }

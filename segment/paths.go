@@ -169,9 +169,9 @@ func (r *Reader) eachValue(ctx context.Context, p PathID, members bool, sel Sele
 			if err := sc.enter(row / BlockRows); err != nil {
 				return err
 			}
-			if n <= fewRows {
-				sc.approach(row % BlockRows)
-			}
+		}
+		if !sc.dense {
+			sc.approach(row % BlockRows)
 		}
 		sc.pass(pl, row%BlockRows)
 		s := sc.shapes[sc.row]

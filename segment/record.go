@@ -82,7 +82,8 @@ func (r *Reader) Record(ctx context.Context, row int, dst []byte) ([]byte, error
 	if err := sc.enter(row / BlockRows); err != nil {
 		return dst, err
 	}
-	sc.seek(row % BlockRows)
+	sc.approach(row % BlockRows)
+	sc.skipTo(row % BlockRows)
 	return sc.record(dst)
 }
 
@@ -155,12 +156,12 @@ func (r *Reader) Records(ctx context.Context, sel Selection, fn func(row int, re
 			if err := sc.enter(row / BlockRows); err != nil {
 				return err
 			}
-			if !sc.dense {
-				sc.seek(row % BlockRows)
-			}
 		}
-		if row%BlockRows != sc.row {
-			sc.skipTo(row % BlockRows)
+		if at := row % BlockRows; at != sc.row {
+			if !sc.dense {
+				sc.approach(at)
+			}
+			sc.skipTo(at)
 		}
 		if rec, err = sc.record(rec[:0]); err != nil {
 			return err

@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/cairndb/cairn/segment/column"
 )
@@ -202,6 +203,33 @@ func (r *Reader) TimeBounds(ctx context.Context, p PathID) (min, max int64, ok b
 	}
 	det := d.detail(c)
 	return det.from * 1e6, det.to * 1e6, true, nil
+}
+
+// TimeRange are two timestamps in microseconds since 1970; Min is above Max where there is no time at all.
+type TimeRange struct{ Min, Max int64 }
+
+// BlockTimes returns the smallest and largest timestamp at p of every [BlockRows] rows; ok is false
+// when not all values are canonical times in pages of their own. The pages are read when this is
+// first asked; what they say is kept in the cache. It must not be changed.
+func (r *Reader) BlockTimes(ctx context.Context, p PathID) (times []TimeRange, ok bool, err error) {
+	k := r.key(cachedBlockTimes, uint32(p))
+	if times, ok = r.cache.get(k).([]TimeRange); ok {
+		return times, true, nil
+	}
+	for from := 0; from < r.rows; from += BlockRows {
+		v, err := r.storedTimes(ctx, p, Range(from, min(from+BlockRows, r.rows)))
+		if v == nil || err != nil {
+			return nil, false, err
+		}
+		t := TimeRange{Min: math.MaxInt64, Max: math.MinInt64}
+		for i, micros := range v.I64 {
+			if !v.Nulls.Get(i) {
+				t.Min, t.Max = min(t.Min, micros), max(t.Max, micros)
+			}
+		}
+		times = append(times, t)
+	}
+	return r.cache.put(k, times, int64(16*len(times))).([]TimeRange), true, nil
 }
 
 // Bools returns the booleans at p. The strings true and false count as well;

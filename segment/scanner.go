@@ -186,16 +186,10 @@ func (sc *scanner) countPassed() *passedCounts {
 	}
 }
 
-// seek goes to a row of the block that was just entered.
-func (sc *scanner) seek(row int) {
-	sc.approach(row)
-	sc.skipTo(row)
-}
-
-// approach goes to the last checkpoint before a row of the block that was just
-// entered, if there are checkpoints or the block was asked for before.
+// approach goes on to the last checkpoint before a row of the present block that is far ahead,
+// if there are checkpoints or the block was asked for before.
 func (sc *scanner) approach(row int) {
-	if row < 2*passedEvery {
+	if row-sc.row < 2*passedEvery {
 		return
 	}
 	k := sc.r.key(cachedPassed, uint32(sc.block))

@@ -510,6 +510,10 @@ type classSection struct {
 	n    int
 	next int // for reading in order
 
+	// The values of the class before index seen of the page are ranked: single values are
+	// mostly read in order, and need not be counted from the start.
+	seen, ranked int
+
 	frames []textFrame // text
 	frame  int         // which one vals holds, −1 none
 	vals   texts
@@ -924,13 +928,19 @@ func (p *valuesPage) at(dst []byte, i int) ([]byte, error) {
 	if len(p.classes) == 1 {
 		return p.classes[0].append(dst, i)
 	}
-	class, rank := p.codes[i], 0
-	for _, c := range p.codes[:i] {
-		if c == class {
+	class := p.codes[i]
+	c := &p.classes[class]
+	if i < c.seen {
+		c.seen, c.ranked = 0, 0
+	}
+	rank := c.ranked
+	for _, k := range p.codes[c.seen:i] {
+		if k == class {
 			rank++
 		}
 	}
-	return p.classes[class].append(dst, rank)
+	c.seen, c.ranked = i, rank
+	return c.append(dst, rank)
 }
 
 // all appends the values [from, to) to t, from any point on.

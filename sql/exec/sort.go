@@ -3,6 +3,7 @@ package exec
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -267,8 +268,11 @@ func (s *sorter) trim(now bool) error {
 	want := s.spec.wanted
 	most := max(want, int64(s.kept)) // with ties it may be more than is wanted
 	if want >= 0 && (int64(len(s.ord))-slackRows > most && int64(len(s.ord))-slackRows-most > most || now && int64(len(s.ord)) > want) {
-		s.sort()
-		n := int(want)
+		n, ordered := int(want), int(want)
+		if s.spec.ties {
+			ordered = len(s.ord)
+		}
+		s.sort(ordered)
 		for s.spec.ties && n < len(s.order) && compareKeys(s, s.order[n-1], s, s.order[n]) == 0 {
 			n++
 		}
@@ -368,11 +372,12 @@ func (s *sorter) finish(*worker) error {
 	if err := s.trim(true); err != nil {
 		return err
 	}
-	s.sort()
+	s.sort(len(s.ord))
 	return nil
 }
 
-func (s *sorter) sort() {
+// sort puts the first rows of the order in order; the others follow anyhow.
+func (s *sorter) sort(first int) {
 	for i := range s.keys {
 		s.keys[i].seal()
 	}
@@ -390,16 +395,60 @@ func (s *sorter) sort() {
 		}
 	}
 	pulse := pulse{q: s.q}
-	slices.SortFunc(list, func(a, b entry) int {
+	compare := func(a, b entry) int {
 		pulse.beat()
 		if a.first != b.first {
 			return cmp.Compare(a.first, b.first)
 		}
 		return compareRows(s, a.row, s, b.row)
-	})
+	}
+	bringFirst(list, first, compare)
+	slices.SortFunc(list[:first], compare)
 	s.order = make([]int32, len(list))
 	for i := range list {
 		s.order[i] = list[i].row
+	}
+}
+
+// bringFirst moves the n smallest of a list to its front, in any order. No two are equal.
+func bringFirst[T any](list []T, n int, compare func(a, b T) int) {
+	const few = 24                          // sorting that many costs no more
+	rounds := 2 * bits.Len(uint(len(list))) // for lists that defeat the choice of pivots
+	for ; len(list) > few && n > 0 && n < len(list) && rounds > 0; rounds-- {
+		last := len(list) - 1
+		// The middle one of three becomes the pivot.
+		for _, p := range [...][2]int{{0, last / 2}, {last / 2, last}, {0, last / 2}} {
+			if compare(list[p[1]], list[p[0]]) < 0 {
+				list[p[0]], list[p[1]] = list[p[1]], list[p[0]]
+			}
+		}
+		pivot := list[last/2]
+		i, j := 0, last
+		for i <= j {
+			for compare(list[i], pivot) < 0 {
+				i++
+			}
+			for compare(pivot, list[j]) < 0 {
+				j--
+			}
+			if i <= j {
+				list[i], list[j] = list[j], list[i]
+				i++
+				j--
+			}
+		}
+		// Up to j all are at most the pivot, from i on at least, and what is between is the pivot.
+		switch {
+		case n <= j:
+			list = list[:j+1]
+		case n >= i:
+			list, n = list[i:], n-i
+		default:
+			return
+		}
+	}
+	if n > 0 && n < len(list) {
+		slices.SortFunc(list, compare)
 	}
 }
 

@@ -37,7 +37,7 @@ func (s *sorter) putAside() error {
 	if len(s.ord) == 0 {
 		return nil
 	}
-	s.sort()
+	s.sort(len(s.ord))
 	w := s.q.space.NewWriter(s.runTypes())
 	rows := 0
 	for from := 0; from < len(s.order); from += rows {

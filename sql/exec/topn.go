@@ -180,6 +180,9 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 		if slot < 0 {
 			return f, nil
 		}
+		if s.op.outdone(w, u.unit(), slot, f) {
+			return nil, nil
+		}
 		at, all, err := s.promising(w, f)
 		switch {
 		case err != nil || all:
@@ -201,6 +204,30 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 		}
 		return s.trim(false)
 	})
+}
+
+// outdone reports whether no row of a block can beat the worst row that is still wanted, by what the unit
+// knows of the times of its blocks.
+func (op *topScanOp) outdone(w *worker, u plan.Unit, slot int, f *frame) bool {
+	k := &op.spec.keys[0]
+	b := op.spec.bound.Load()
+	src, ok := f.src.(*blockLoader)
+	if !ok || b == nil || b.null || k.nullsFirst || k.typ.Payload() != column.PayloadI64 {
+		return false
+	}
+	timed, ok := u.(plan.TimedUnit)
+	if !ok {
+		return false
+	}
+	best := bound{}
+	earliest, latest, ok := timed.BlockTimes(w.q.ctx, slot, src.from/plan.BlockRows)
+	if !ok {
+		return false
+	}
+	if best.i64 = earliest; k.desc {
+		best.i64 = latest
+	}
+	return compareBounds(&best, b, k) > 0
 }
 
 // fetch reads columns of rows scattered over the units of a scan.

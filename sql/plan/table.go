@@ -178,3 +178,12 @@ type Unit interface {
 	// Stored returns how many bytes of stored pages have been read so far.
 	Stored() int64
 }
+
+// TimedUnit is a Unit that may know the times of its blocks without reading them.
+type TimedUnit interface {
+	Unit
+	// BlockTimes returns times, in microseconds, that none of a path of timestamps in the
+	// given block of BlockRows rows lies outside of; min is above max where there are only
+	// NULLs. ok is false when they are not known.
+	BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool)
+}
