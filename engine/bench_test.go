@@ -343,9 +343,13 @@ func BenchmarkNewest(b *testing.B) {
 // BenchmarkOpen opens and closes a lake of sealed events.
 func BenchmarkOpen(b *testing.B) {
 	benchLake(b).Close()
-	dir := filepath.Join(benchDir.dir, "lake")
+	var o Options
+	dir := os.Getenv("CAIRN_BENCH_LAKE")
+	if o.ReadOnly = dir != ""; dir == "" {
+		dir = filepath.Join(benchDir.dir, "lake")
+	}
 	for b.Loop() {
-		l, err := Open(dir, nil)
+		l, err := Open(dir, &o)
 		if err != nil {
 			b.Fatal(err)
 		}

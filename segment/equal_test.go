@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 // TestEqual compares the search in stored values with the texts.
@@ -144,5 +146,50 @@ func TestRecordsAgain(t *testing.T) {
 				t.Fatal(next, err)
 			}
 		}
+	}
+}
+
+// TestBlockTimes compares what is told of blocks with the times themselves.
+func TestBlockTimes(t *testing.T) {
+	ctx := context.Background()
+	var records [][]byte
+	for i := range 3*BlockRows + 77 {
+		rec := fmt.Sprintf(`{"n":%d,"at":"%s"}`, i, time.Unix(1.7e9+int64(i*7919%100_000), 0).UTC().Format(time.RFC3339))
+		if i%3 == 0 || i/BlockRows == 1 { // the second block has none
+			rec = fmt.Sprintf(`{"n":%d,"other":"text"}`, i)
+		}
+		records = append(records, []byte(rec))
+	}
+	r := seal(t, Options{}, records)
+	p, ok, err := r.Lookup(ctx, []string{"at"})
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	for range 2 { // the second time from the cache
+		times, ok, err := r.BlockTimes(ctx, p)
+		if err != nil || !ok || len(times) != 4 {
+			t.Fatal(times, ok, err)
+		}
+		for b, have := range times {
+			v, err := r.Timestamps(ctx, p, Range(b*BlockRows, min((b+1)*BlockRows, len(records))), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := TimeRange{Min: math.MaxInt64, Max: math.MinInt64}
+			for i := range v.Len {
+				if !v.IsNull(i) {
+					want.Min, want.Max = min(want.Min, v.I64[i]), max(want.Max, v.I64[i])
+				}
+			}
+			if have != want {
+				t.Errorf("block %d: %v, want %v", b, have, want)
+			}
+		}
+	}
+	if p, _, err = r.Lookup(ctx, []string{"n"}); err != nil {
+		t.Fatal(err)
+	}
+	if times, ok, err := r.BlockTimes(ctx, p); ok || err != nil {
+		t.Errorf("numbers have times: %v, %v", times, err)
 	}
 }

@@ -301,6 +301,12 @@ func (r *Reader) Present(ctx context.Context, p PathID) (column.Bits, error) {
 	return r.cache.put(k, bits, int64(len(bits))*8).(column.Bits), nil
 }
 
+// expected is about how many bytes n records have, with some room for those that are longer than most.
+func (r *Reader) expected(n int) int {
+	each := r.rawBytes / int64(max(1, r.rows))
+	return int(min(int64(n)*(each+each/4), r.rawBytes, 1<<20))
+}
+
 // textBuilder collects varchar or json values.
 type textBuilder struct {
 	data  []byte
@@ -442,6 +448,7 @@ func (sc *scanner) appendRaw(dst []byte, v *variant) (out []byte, ok bool, err e
 func (r *Reader) Raw(ctx context.Context, p PathID, sel Selection) (*column.Vector, error) {
 	t := newTextBuilder(sel.Len())
 	if p == Root {
+		t.data = make([]byte, 0, r.expected(sel.Len()))
 		err := r.Records(ctx, sel, func(_ int, rec []byte) error {
 			t.data = append(t.data, rec...)
 			t.end()

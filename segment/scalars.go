@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/cairndb/cairn/segment/column"
 )
@@ -82,8 +83,8 @@ func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*col
 		return nil, err
 	}
 	out := column.New(column.TimestampType, sel.Len())
-	var t blockTimes
-	defer t.close()
+	t := blockTimesPool.Get().(*blockTimes)
+	defer t.done()
 	block := -1
 	var shapes []uint16
 	var row int
@@ -167,6 +168,15 @@ func (t *blockTimes) read(ctx context.Context, r *Reader, d *directory, c *dirCo
 		out, at = out[n:], at+uint32(n)
 	}
 	return nil
+}
+
+var blockTimesPool = sync.Pool{New: func() any { return new(blockTimes) }}
+
+// done closes the page and gives the memory back.
+func (t *blockTimes) done() {
+	t.close()
+	*t = blockTimes{sec: t.sec[:0]}
+	blockTimesPool.Put(t)
 }
 
 func (t *blockTimes) close() {

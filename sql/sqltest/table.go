@@ -15,6 +15,7 @@ package sqltest
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -455,6 +456,25 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	v = column.Gather(v, []int32{int32(low), int32(high)})
 	u.s.t.made.Store(key, v)
 	return v, true
+}
+
+// BlockTimes implements plan.TimedUnit.
+func (u *unit) BlockTimes(_ context.Context, path, block int) (earliest, latest int64, ok bool) {
+	if !u.s.t.layout.Stats {
+		return 0, 0, false
+	}
+	v := column.Flatten(u.path(path))
+	if v.Type.Kind != column.Timestamp {
+		return 0, 0, false
+	}
+	earliest, latest = math.MaxInt64, math.MinInt64
+	for i := block * plan.BlockRows; i < min(v.Len, (block+1)*plan.BlockRows); i++ {
+		if !v.IsNull(i) {
+			leaf, j := v.Leaf(i)
+			earliest, latest = min(earliest, leaf.I64[j]), max(latest, leaf.I64[j])
+		}
+	}
+	return earliest, latest, true
 }
 
 func (u *unit) Counts(_ context.Context, path int) (*column.Vector, []int64, bool, error) {
