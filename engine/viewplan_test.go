@@ -127,6 +127,9 @@ func TestKeptAnswers(t *testing.T) {
 		if n := reads(q); n != 0 && strings.Contains(explainText(t, l, q), " 0 scanned") {
 			t.Errorf("%s\nreads %d bytes of groups again", q, n)
 		}
+		if text := strings.Join(queryTest(t, l, "EXPLAIN ANALYZE "+q), "\n"); !strings.Contains(text, "as kept since an earlier query") {
+			t.Errorf("%s\n%s", q, text)
+		}
 		sameAnswers(t, l, q)
 	}
 	for _, change := range []func() error{
@@ -178,6 +181,23 @@ func TestGroupsOfGroups(t *testing.T) {
 		if want := rowsOf(t, l, q.query, plan.RulesOf(plan.RegroupOnce, plan.UseViews)); !slices.Equal(got, want) {
 			t.Errorf("%s\ngot  %v\nwant %v", q.query, got, want)
 		}
+	}
+}
+
+// TestNewestOfView asks for the newest part of a view, by its own newest bucket: storage
+// leaves out the segments before it.
+func TestNewestOfView(t *testing.T) {
+	l, _ := viewLake(t, 1500, Options{})
+	fillTest(t, l)
+	for _, q := range []string{
+		"SELECT * FROM calls_per_minute WHERE minute >= (SELECT max(minute) FROM calls_per_minute) - INTERVAL '1' HOUR",
+		"SELECT count(*) FROM events WHERE date(eventTime) = (SELECT max(date(eventTime)) FROM events)",
+		"SELECT count(*) FROM events WHERE CAST(eventTime AS date) < (SELECT max(date(eventTime)) FROM events)",
+	} {
+		if text := strings.Join(queryTest(t, l, "EXPLAIN ANALYZE "+q), "\n"); !strings.Contains(text, "to storage, from a sub-query: eventtime ") {
+			t.Errorf("%s\n%s", q, text)
+		}
+		sameAnswers(t, l, q)
 	}
 }
 

@@ -18,13 +18,16 @@ import (
 
 // storedGroups is the compiled form of plan.StoredGroups.
 type storedGroups struct {
-	node   *plan.StoredGroups
-	filter []expr
-	keys   []expr
-	aggs   []storedAgg
+	node *plan.StoredGroups
+	// columns is how many columns are read where rows are.
+	columns int
+	filter  []expr
+	keys    []expr
+	aggs    []storedAgg
 	// taken counts the units that gave groups, counted those that gave counts of values
-	// instead.
+	// instead; kept says that what came of them was kept since an earlier query.
 	taken, counted atomic.Int64
+	kept           atomic.Bool
 }
 
 type storedAgg struct {
@@ -33,9 +36,9 @@ type storedAgg struct {
 	filter expr
 }
 
-func (c *compiler) storedGroups(n *plan.StoredGroups) *storedGroups {
+func (c *compiler) storedGroups(n *plan.StoredGroups, columns int) *storedGroups {
 	in := slotsOf(n.Columns)
-	s := &storedGroups{node: n, filter: c.exprs(n.Filter, in), keys: c.exprs(n.Keys, in)}
+	s := &storedGroups{node: n, columns: columns, filter: c.exprs(n.Filter, in), keys: c.exprs(n.Keys, in)}
 	for _, a := range n.Aggs {
 		g := storedAgg{state: a.State, args: c.exprs(a.Args, in)}
 		if a.Filter != nil {
@@ -46,10 +49,19 @@ func (c *compiler) storedGroups(n *plan.StoredGroups) *storedGroups {
 	return s
 }
 
-// groupsWorth is how many rows, roughly, are read in the time that a stored group takes
-// at most: rows come column by column with their dictionaries, groups are as wide and
-// come decompressed. Only when the rows to be read are fewer still are they read.
-const groupsWorth = 1
+// What a group or a row costs, in the same unit: grouping it costs so much for each column
+// that the query reads, and a group is decompressed before, with all columns of its view
+// (go test ./engine -run '^$' -bench BenchmarkViewRead: "cold" against "rows").
+const (
+	costGrouped = 5
+	costStored  = 2
+)
+
+// worth reports whether n stored groups are less work than so many rows.
+func (s *storedGroups) worth(n, rows int64) bool {
+	read := int64(costGrouped * max(s.columns, 1))
+	return n*(read+int64(costStored*len(s.node.Columns))) <= rows*read
+}
 
 // has reports whether a unit gives its groups, and whether that is less work than its
 // rows.
@@ -62,10 +74,18 @@ func (s *storedGroups) has(q *query, unit plan.Unit) (plan.ViewedUnit, bool) {
 	if !ok {
 		return nil, false
 	}
-	if rows := int64(unit.Rows()); n <= rows/8 {
+	rows := int64(unit.Rows())
+	if n <= rows/8 {
 		return u, true
 	}
-	if c := unit.Candidates(); c != nil && n > groupsWorth*int64(c.GetCardinality()) {
+	if c := unit.Candidates(); c != nil {
+		rows = int64(c.GetCardinality())
+		if n > rows {
+			return nil, false
+		}
+	}
+	// Of few rows both come at once.
+	if rows > plan.BlockRows && !s.worth(n, rows) {
 		return nil, false
 	}
 	return u, true
@@ -213,6 +233,15 @@ func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran
 		}
 	}
 	rest := p.Segments - p.SegmentsByTime - p.SegmentsByFilter - n
+	if s.kept.Load() {
+		if n == 0 {
+			return "as kept since an earlier query"
+		}
+		return fmt.Sprintf("from view %s: %d segments from partials, as kept since an earlier query, %d scanned", name, n, rest-min(counted, rest))
+	}
+	if n == 0 && counted == 0 && s.dear(q, scan) {
+		return "" // as if there were no view
+	}
 	if counted == 0 {
 		return fmt.Sprintf("from view %s: %d segments from partials, %d scanned", name, n, rest)
 	}
@@ -220,6 +249,20 @@ func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran
 		return "" // as if there were no view
 	}
 	return fmt.Sprintf("from view %s: %d segments from partials, %d from stored counts, %d scanned", name, n, counted, rest-counted)
+}
+
+// dear reports whether there are groups of the view, and the rows are less work.
+func (s *storedGroups) dear(q *query, scan *scanOp) bool {
+	for _, unit := range scan.units {
+		if u, ok := unit.(plan.ViewedUnit); ok {
+			if _, ok := u.HasGroups(q.ctx, s.node.View); ok {
+				if _, taken := s.has(q, unit); !taken {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // counts reports whether a unit gives counts of the values of one column, or of its rows.

@@ -7,10 +7,11 @@ import (
 	"github.com/cairndb/cairn/sql/plan"
 )
 
-// What came of the groups that units keep is kept itself, by the scan's table, for the next
-// query that makes the same of the same units: sealed units do not change, so only those
-// that came since, and rows that are in none yet, are new. Then a view is read without
-// looking at one of its groups.
+// What came of units that a view can stand for is kept itself, by the scan's table, for the
+// next query that makes the same of the same units: sealed units do not change, so only
+// those that came since, and rows that are in none yet, are new. Then a view is read without
+// looking at one of its groups. Whether they gave groups, counts or rows does not matter:
+// the same comes of all.
 
 // keptGroups are groups that were made of some units. They do not change.
 type keptGroups struct {
@@ -21,8 +22,7 @@ type keptGroups struct {
 	taken, counted  int64
 }
 
-// keeping says which tasks are units that give their groups, and under which key what
-// comes of them is kept.
+// keeping says which tasks are units of which what comes is kept, and under which key.
 type keeping struct {
 	op         *aggregateOp
 	in         plan.GroupKeeper
@@ -58,7 +58,7 @@ func (op *aggregateOp) keeping(tasks []task) *keeping {
 	return k
 }
 
-// take groups the units that give their groups. It returns the groups, and the tasks that
+// take groups the units of which what comes is kept. It returns the groups, and the tasks that
 // are left, or, when there are none, the tasks that hand out the result.
 func (k *keeping) take(q *query) (states []*groups, ready, rest []task, err error) {
 	op := k.op
@@ -70,8 +70,8 @@ func (k *keeping) take(q *query) (states []*groups, ready, rest []task, err erro
 			return nil, nil, nil, err
 		}
 		taken, counted = op.stored.taken.Load()-taken, op.stored.counted.Load()-counted
-		if op.crowded(q, states) || taken+counted != int64(len(k.from)) {
-			return states, nil, k.rest, nil // too much, or rows of some were read
+		if op.crowded(q, states) {
+			return states, nil, k.rest, nil // too much
 		}
 		first := states[0]
 		for _, s := range states[1:] {
@@ -86,6 +86,7 @@ func (k *keeping) take(q *query) (states []*groups, ready, rest []task, err erro
 		k.in.KeepGroups(k.key, found, found.bytes())
 		first.mem.release()
 	} else {
+		op.stored.kept.Store(true)
 		op.stored.taken.Add(found.taken)
 		op.stored.counted.Add(found.counted)
 	}

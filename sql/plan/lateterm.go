@@ -38,7 +38,7 @@ func (n *TableScan) late(c Expr) (LateTerm, bool) {
 	switch x := c.(type) {
 	case *Compare:
 		for _, side := range []Expr{x.L, x.R} {
-			if _, ok := n.path(side); ok {
+			if n.cut(side) {
 				continue
 			}
 			if !settled(side) {
@@ -55,6 +55,24 @@ func (n *TableScan) late(c Expr) (LateTerm, bool) {
 		return l, ok && scalar(p.Type)
 	}
 	return l, false
+}
+
+// cut reports whether e is a path, or one cut to days, hours … that truncated understands.
+func (n *TableScan) cut(e Expr) bool {
+	switch x := e.(type) {
+	case *Call:
+		if _, of := truncation(x); of != nil {
+			e = of
+		} else if x.Name == "date" && len(x.Args) == 1 {
+			e = x.Args[0]
+		}
+	case *Cast:
+		if x.T.Kind == column.Date {
+			e = x.X
+		}
+	}
+	_, ok := n.path(e)
+	return ok
 }
 
 // guarded returns the condition that guard was given.

@@ -83,11 +83,12 @@ type ViewedUnit interface {
 	Groups(ctx context.Context, v *View) (batches []*column.Batch, ok bool, err error)
 }
 
-// GroupKeeper is a Scan that keeps, from one query to the next, what came of stored groups.
+// GroupKeeper is a Scan that keeps, from one query to the next, what came of its units where
+// groups of a view can stand for them.
 // It may forget at any time. It is safe for concurrent use.
 type GroupKeeper interface {
-	// GroupsID identifies the groups that a unit of the scan gives; ok is false when they
-	// are this query's alone.
+	// GroupsID identifies the rows of a unit, all of which are to be seen; ok is false when
+	// they may become others, or are seen by some only.
 	GroupsID(u Unit) (id uint64, ok bool)
 	// KeptGroups returns what was kept under a key, nil for nothing; KeepGroups keeps a value
 	// of about size bytes that does not change any more.
