@@ -35,6 +35,10 @@ var (
 	ErrNoSpace = errors.New("no space left")
 )
 
+// ErrNotWritable is an [ErrUnavailable]: the directory of the lake can be read and not written
+// to. With Options.ReadOnly it can be opened.
+var ErrNotWritable = errors.New("the directory of the lake cannot be written to")
+
 // CorruptionError says which stored bytes are damaged. Fields that do not
 // apply are zero.
 type CorruptionError struct {

@@ -34,15 +34,19 @@ const FormatVersion = 1
 // dirLock is the lock on a lake directory.
 type dirLock struct{ c io.Closer }
 
-// lockDir locks a lake directory for this process.
-func lockDir(fs vfs.FS, dir string) (*dirLock, error) {
+// lockDir locks a lake directory for this process. Who only reads, and may not write there,
+// shares the lock with others who do.
+func lockDir(fs vfs.FS, dir string, readOnly bool) (*dirLock, error) {
 	path := fs.PathJoin(dir, lockFile)
 	c, err := fs.Lock(path)
+	if cannotWrite(err) {
+		if !readOnly {
+			return nil, failf(ErrUnavailable, "%w, which all but reading needs: %w", ErrNotWritable, err)
+		}
+		c, err = lockShared(path)
+	}
 	if err == nil {
 		return &dirLock{c}, nil
-	}
-	if errors.Is(err, os.ErrPermission) && !lockTaken(err) {
-		return nil, failf(ErrUnavailable, "locking %s: %w", path, err)
 	}
 	holder := "another process"
 	if pid := lockHolder(fs, path); pid != 0 {
@@ -52,6 +56,13 @@ func lockDir(fs vfs.FS, dir string) (*dirLock, error) {
 		}
 	}
 	return nil, failf(ErrUnavailable, "directory %s is in use by %s, which has to close it first (%w)", dir, holder, err)
+}
+
+// cannotWrite reports whether locking failed before there was a lock to ask for: the file
+// can be neither opened for writing nor made. (Its directory is not missing: that was seen to.)
+func cannotWrite(err error) bool {
+	var path *os.PathError
+	return errors.As(err, &path) && !errors.Is(err, os.ErrNotExist)
 }
 
 // Close releases the lock.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,10 +13,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// lockTaken reports whether locking failed because somebody has the lock; the
-// system says so with the error that is otherwise a lack of permission.
-func lockTaken(err error) bool {
-	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EAGAIN)
+// lockShared locks a file that can only be read, together with others who only read. Where
+// there is no such file, on a copy that nobody has opened yet, nobody can be asked.
+func lockShared(path string) (io.Closer, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_RDLCK}); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // lockHolder returns the process that has a lock on path, 0 when that is not

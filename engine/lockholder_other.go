@@ -2,10 +2,14 @@
 
 package engine
 
-import "github.com/cockroachdb/pebble/v2/vfs"
+import (
+	"io"
 
-// lockTaken cannot tell on this system; the message then speaks of the lock.
-func lockTaken(error) bool { return true }
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// lockShared cannot be had on this system: who opens a lake must be able to write there.
+func lockShared(string) (io.Closer, error) { return nil, ErrNotWritable }
 
 // lockHolder does not know on this system.
 func lockHolder(vfs.FS, string) int { return 0 }

@@ -90,7 +90,7 @@ type Options struct {
 	// ReadOnly opens an existing lake for reading only. Nothing of it is written:
 	// the log is read into memory, and damage that would make opening fail is left
 	// to Check where the rest can be read. Other processes are kept out all the
-	// same.
+	// same, but for those that may only read, as this one may.
 	ReadOnly bool
 	// MustExist makes Open fail with ErrNotFound instead of making a new lake.
 	MustExist bool

@@ -33,7 +33,7 @@ func (l *Lake) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if l.lock, err = lockDir(l.opts.FS, l.dir); err != nil {
+	if l.lock, err = lockDir(l.opts.FS, l.dir, l.opts.ReadOnly); err != nil {
 		return err
 	}
 	defer func() {

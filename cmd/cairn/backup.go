@@ -110,7 +110,7 @@ func (p *program) backup(ctx context.Context, target string, to engine.Bucket, o
 		return r, err
 	}
 	lake, err := p.open(true)
-	if errors.Is(err, engine.ErrUnavailable) {
+	if errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrNotWritable) {
 		return nil, fmt.Errorf("%w\na lake that is in use is backed up by \"cairn serve\", or by the program that has it open", err)
 	}
 	if err != nil {

@@ -102,7 +102,7 @@ func (p *program) digestListCommand() *cobra.Command {
   cairn digest list --store events --from 700 --json > digests`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ Its public side is to be given to whoever is to verify what the lake says.`,
 		Example: "  cairn key list",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return p.withLake(func(lake *engine.Lake) error {
+			return p.readLake(func(lake *engine.Lake) error {
 				keys, err := lake.Keys()
 				if err != nil {
 					return err
@@ -167,10 +167,21 @@ signed stays valid, and it can sign nothing any more.`,
 }
 
 // withLake opens the lake for the time of a call.
-func (p *program) withLake(f func(*engine.Lake) error) (err error) {
+func (p *program) withLake(f func(*engine.Lake) error) error {
 	lake, err := p.open(true)
-	if err != nil {
-		return err
+	return during(lake, err, f)
+}
+
+// readLake opens the lake for the time of a call that only reads.
+func (p *program) readLake(f func(*engine.Lake) error) error {
+	lake, err := p.openToRead()
+	return during(lake, err, f)
+}
+
+// during calls f with a lake, which is closed after that.
+func during(lake *engine.Lake, opening error, f func(*engine.Lake) error) (err error) {
+	if opening != nil {
+		return opening
 	}
 	defer func() {
 		if e := lake.Close(); err == nil {
@@ -220,7 +231,7 @@ store, as signed notes name keys (for witnesses).`,
 			if format != "ring" && format != "pem" && format != "note" {
 				return usagef("--format %q: must be ring, pem or note", format)
 			}
-			return p.withLake(func(lake *engine.Lake) error {
+			return p.readLake(func(lake *engine.Lake) error {
 				ring := lake.PublicKeys()
 				if len(ring.Keys) == 0 {
 					return fmt.Errorf("there is no key yet: the first digest makes it (cairn digest)")

@@ -190,7 +190,7 @@ func (p *program) runExport(ctx context.Context, out string, opts engine.ExportO
 	if err != nil {
 		return nil, err
 	}
-	lake, err := p.open(true)
+	lake, err := p.openToRead()
 	if err != nil {
 		return nil, errors.Join(err, closer.Close())
 	}

@@ -262,7 +262,7 @@ func (p *program) lookupSource(ctx context.Context, o *lookupFlags) (*lookupSour
 	if o.follow {
 		return p.ownFollow(dir, o), func() {}, nil
 	}
-	lake, err := p.open(true)
+	lake, err := p.openToRead()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -276,7 +276,7 @@ func (p *program) lookupSource(ctx context.Context, o *lookupFlags) (*lookupSour
 func (p *program) ownFollow(dir string, o *lookupFlags) *lookupSource {
 	return &lookupSource{
 		page: func(ctx context.Context, req engine.LookupRequest) (*engine.LookupResult, error) {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return nil, err
 			}
@@ -310,7 +310,7 @@ func (p *program) ownFollow(dir string, o *lookupFlags) *lookupSource {
 }
 
 func (p *program) newInOwn(ctx context.Context, o *lookupFlags, since engine.LookupCursor) (*engine.NewEvents, error) {
-	lake, err := p.open(true)
+	lake, err := p.openToRead()
 	if err != nil {
 		return nil, err
 	}

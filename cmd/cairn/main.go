@@ -214,6 +214,16 @@ func (p *program) openDamaged() (*engine.Lake, error) {
 	return engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
 }
 
+// openToRead opens the lake for a command that only reads: in a directory that cannot be written
+// to, as of a mounted backup, for reading only.
+func (p *program) openToRead() (*engine.Lake, error) {
+	lake, err := p.open(true)
+	if errors.Is(err, engine.ErrNotWritable) {
+		return p.openDamaged()
+	}
+	return lake, err
+}
+
 // onTerminal reports whether w is a terminal a person looks at.
 func onTerminal(w any) bool {
 	f, ok := w.(*os.File)

@@ -47,7 +47,7 @@ Events that retention has removed do not hinder that, if OLD was ever signed.`,
 			if (len(args) == 1) == (seq >= 0) {
 				return usagef("name the event by its ID or by --seq")
 			}
-			return p.withLake(func(lake *engine.Lake) error {
+			return p.readLake(func(lake *engine.Lake) error {
 				s, err := lake.Store(store)
 				if err != nil {
 					return err
@@ -103,7 +103,7 @@ func (p *program) proveConsistency(c *cobra.Command, store string, args []string
 			return usagef("%q is not a number of events", a)
 		}
 	}
-	return p.withLake(func(lake *engine.Lake) error {
+	return p.readLake(func(lake *engine.Lake) error {
 		s, err := lake.Store(store)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ TABLES, DESCRIBE events and SHOW FUNCTIONS tell what there is.`,
 			if err != nil {
 				return err
 			}
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}

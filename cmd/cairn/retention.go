@@ -298,7 +298,7 @@ func (p *program) listHoldsCommand() *cobra.Command {
 		Example: "  cairn hold list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}

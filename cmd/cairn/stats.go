@@ -18,7 +18,7 @@ func (p *program) statsCommand() *cobra.Command {
 		Example: "  cairn stats\n  cairn stats --columns 100\n  cairn stats --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}

@@ -28,7 +28,7 @@ func (p *program) storeCommand() *cobra.Command {
 		Example: "  cairn store list --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ func (p *program) storeCommand() *cobra.Command {
 		Example: "  cairn store show events",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			lake, err := p.open(true)
+			lake, err := p.openToRead()
 			if err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -185,7 +186,12 @@ func open(dir string, o Options) (*DB, error) {
 		}
 	}
 	var err error
-	if d.lock, err = o.FS.Lock(o.FS.PathJoin(dir, "LOCK")); err != nil {
+	d.lock, err = o.FS.Lock(o.FS.PathJoin(dir, "LOCK"))
+	if path := (*os.PathError)(nil); o.ReadOnly && errors.As(err, &path) {
+		// Who may not write here cannot take the lock; the caller's keeps writers out.
+		d.lock, err = unlocked{}, nil
+	}
+	if err != nil {
 		return nil, fmt.Errorf("locking database %s: %w", dir, err)
 	}
 	d.disk = &diskFS{FS: o.FS, halt: d.halt, opening: true}
