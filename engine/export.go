@@ -144,6 +144,10 @@ type export struct {
 }
 
 func (x *export) run() (*ExportReport, error) {
+	// What is written is worth nothing without the manifest, which wants signing at the end.
+	if err := x.lake.checkSecret(); err != nil {
+		return nil, err
+	}
 	if err := x.start(); err != nil {
 		return nil, err
 	}

@@ -100,8 +100,17 @@ func (l *Lake) signingKey() (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.digests.keys[n-1].Private(w)
+	private, err := l.digests.keys[n-1].Private(w)
+	if err != nil && l.opts.KeyWrapper == nil {
+		err = fmt.Errorf("%s is not the secret that the lake's signing key is wrapped with: %w: %s", l.opts.FS.PathJoin(l.dir, secretFile), err, secretAdvice)
+	}
+	return private, err
 }
+
+// secretAdvice says what the loss of the secret means, and what to do. What was signed stays
+// signed; only its holder could sign in its place.
+const secretAdvice = "put back the SECRET that this lake had, which never changes: every backup of it has the file (restore one elsewhere, and copy it); " +
+	"until then events are taken and found, and what a digest covers is verified and proved as ever, but no digest is made, and nothing is exported or proved that needs one"
 
 // addKey makes a key, endorsed by the old one unless it is the first. The caller
 // holds digests.
@@ -160,7 +169,7 @@ func (l *Lake) keyWrapper(first bool) (digest.Wrapper, error) {
 	f, err := fs.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		if !first {
-			return nil, failf(ErrNotFound, "the secret that the signing key is wrapped with, %s, is missing: bring it back from a backup; events are taken meanwhile, digests are not made", path)
+			return nil, failf(ErrNotFound, "the secret that the signing key is wrapped with, %s, is missing: %s", path, secretAdvice)
 		}
 		return l.makeSecret(path)
 	}
@@ -174,13 +183,26 @@ func (l *Lake) keyWrapper(first bool) (digest.Wrapper, error) {
 	digits, ok := strings.CutPrefix(string(text), secretHead)
 	b, err := hex.DecodeString(strings.TrimSuffix(digits, "\n"))
 	if !ok || err != nil || len(b) != digest.SecretBytes {
-		return nil, &CorruptionError{Place: path, Err: errors.New("it is not a secret")}
+		return nil, &CorruptionError{Place: path, Err: errors.New("it is not a secret: " + secretAdvice)}
 	}
 	return digest.SecretWrapper([digest.SecretBytes]byte(b)), nil
 }
 
+// CanSign returns nil when the lake can sign its next digest, or has no signing key yet; else an
+// error that says what is lost and what to do. Only a secret in the lake's own directory is
+// looked into: a KeyWrapper may be far away.
+func (l *Lake) CanSign() error {
+	done, err := l.begin()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return l.checkSecret()
+}
+
 // checkSecret says what is wrong with the file that has the secret, if the lake has one:
-// nothing else notices before the next digest is due.
+// nothing else notices before the next digest is due. That this user may not read it is
+// nothing wrong.
 func (l *Lake) checkSecret() error {
 	if l.opts.KeyWrapper != nil {
 		return nil // a keeper's matter, who may be far away
@@ -190,7 +212,7 @@ func (l *Lake) checkSecret() error {
 	if len(l.digests.keys) == 0 {
 		return nil
 	}
-	if _, err := l.signingKey(); err != nil {
+	if _, err := l.signingKey(); err != nil && !(l.opts.ReadOnly && errors.Is(err, os.ErrPermission)) {
 		return fmt.Errorf("the signing key in use cannot be unwrapped: %w", err)
 	}
 	return nil

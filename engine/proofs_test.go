@@ -647,11 +647,21 @@ func TestSecretMissing(t *testing.T) {
 	if _, err := l.RotateKey(ctx); err == nil {
 		t.Error("the key is rotated without the secret")
 	}
+	to := DirBucket(vfs.NewMem(), "bundle")
+	if _, err := l.Export(ctx, to, ExportOptions{Store: s.Name()}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("export without secret: %v", err)
+	}
+	if n := 0; to.List(ctx, "", func(string, int64) error { n++; return nil }) == nil && n > 0 {
+		t.Errorf("an export that cannot be signed has written %d files", n)
+	}
 	named := func(what string) {
 		t.Helper()
 		r, err := l.Check(ctx, CheckOptions{})
 		if err != nil || len(r.Problems) != 1 || r.Problems[0].Place != "SECRET" {
 			t.Errorf("%s: check finds %v, %v", what, r.Problems, err)
+		}
+		if err := l.CanSign(); err == nil || !strings.Contains(err.Error(), "put back the SECRET") || !strings.Contains(err.Error(), "no digest is made") {
+			t.Errorf("%s: it can sign, or does not say what is lost and what to do: %v", what, err)
 		}
 	}
 	named("no secret")

@@ -209,6 +209,39 @@ func (p *program) verifyBackup(ctx context.Context, from engine.Bucket, id strin
 	return err
 }
 
+// restoredInfo is what is said of a restored lake.
+type restoredInfo struct {
+	backupInfo
+	Lost string `json:"lost,omitempty"` // what the backup cannot bring back
+}
+
+// restoredWhole tries what no hash of a backup tells: that the lake can be opened, and can
+// sign. An encrypted one is tried only when its keeper is given.
+func (p *program) restoredWhole(b *engine.Backup) error {
+	keeper, err := p.keeper(false)
+	if err != nil {
+		return err
+	}
+	if b.Keeper != "" && keeper == nil {
+		fmt.Fprintf(p.err, "note: the lake is encrypted; only with its keeper, %s, can it be opened and read: cairn check --dir %s --keeper URL tries it\n", printable(b.Keeper), p.dir)
+		return nil
+	}
+	if b.Keeper == "" {
+		keeper = nil
+	}
+	lake, err := engine.Open(p.dir, &engine.Options{MustExist: true, ReadOnly: true, Keeper: keeper, Logger: p.logger()})
+	if err != nil && b.Keeper != "" {
+		return fmt.Errorf("every file was restored, but this keeper does not open the lake: %w: nothing of it can be read without the keeper that it was encrypted for, %s", err, b.Keeper)
+	}
+	if err != nil {
+		return fmt.Errorf("every file was restored, but the lake cannot be opened: %w", err)
+	}
+	if err := lake.CanSign(); err != nil {
+		return errors.Join(fmt.Errorf("every file was restored, but %w", err), lake.Close())
+	}
+	return lake.Close()
+}
+
 func (p *program) restoreCommand() *cobra.Command {
 	var id, at string
 	cmd := &cobra.Command{
@@ -219,7 +252,9 @@ the newest one that is not younger than --at, or of the one that --backup names.
 from ` + bucketHelp + `.
 
 Every file is compared with its hash. Cut short, it is run again and goes on. An encrypted
-lake is restored as it is: its keeper is needed to open it, not to restore it.`,
+lake is restored as it is: its keeper is needed to open it, not to restore it. With --keeper
+it is tried. Exit status 1 with a restored lake means that it cannot be opened by that keeper,
+or cannot sign digests any more, as when its file SECRET was lost before the backup was made.`,
 		Example: `  cairn restore /mnt/backups/lake --dir ./restored
   cairn restore /mnt/backups/lake --dir ./restored --at 2026-03-01T12:00:00Z
   cairn restore /mnt/backups/lake --dir ./restored --at yesterday
@@ -256,12 +291,17 @@ lake is restored as it is: its keeper is needed to open it, not to restore it.`,
 			if err != nil {
 				return err
 			}
+			lost := p.restoredWhole(b)
 			if p.json {
-				return p.printJSON(describeBackup(b))
+				info := restoredInfo{backupInfo: describeBackup(b)}
+				if lost != nil {
+					info.Lost = lost.Error()
+				}
+				return errors.Join(p.printJSON(info), lost)
 			}
 			fmt.Fprintf(p.out, "restored backup %s, from %s, into %s: %s events, %s files, %s\n", b.ID, b.Created.Format(time.DateTime), p.dir,
 				count(int64(b.Events())), count(int64(len(b.Files))), size(b.Bytes()))
-			return nil
+			return lost
 		},
 	}
 	cmd.Flags().StringVar(&id, "backup", "", "ID of the backup; see: cairn backup --list")

@@ -51,6 +51,42 @@ func TestBackupRestore(t *testing.T) {
 	if _, _, status := cairn(t, "", "restore", backups, "--dir", filepath.Join(dir, "early"), "--at", "2001-01-01T00:00:00Z"); status != exitFailed {
 		t.Errorf("a time before all backups: status %d", status)
 	}
+	// Without its secret a lake is restored, and says that it will sign no more, and what to do.
+	secret := filepath.Join(lake, "SECRET")
+	kept, err := os.ReadFile(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := sampleLake(t, "5")
+	other, err := os.ReadFile(filepath.Join(foreign, "SECRET"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, content := range [][]byte{nil, other, kept} {
+		if err := os.Remove(secret); err != nil && i != 1 {
+			t.Fatal(err)
+		}
+		if content != nil {
+			if err := os.WriteFile(secret, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(t, "backup", backups, "--dir", lake)
+		again := filepath.Join(dir, fmt.Sprint("secret", i))
+		out, errOut, status := cairn(t, "", "restore", backups, "--dir", again)
+		if want := map[bool]int{true: 0, false: exitFailed}[i == 2]; status != want || !strings.Contains(out, "restored backup") || (i < 2) != strings.Contains(errOut, "put back the SECRET") {
+			t.Errorf("secret %d: status %d: %s%s", i, status, out, errOut)
+		}
+		if i < 2 {
+			must(t, "query", q, "--dir", again)
+			must(t, "verify", "--full", "--dir", again)
+			refused(t, exitFailed, "no digest is made", "digest", "--dir", again)
+			if err := os.WriteFile(filepath.Join(again, "SECRET"), kept, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			must(t, "digest", "--dir", again)
+		}
+	}
 	objects, err := filepath.Glob(filepath.Join(backups, "objects", "*", "*"))
 	if err != nil || len(objects) == 0 {
 		t.Fatal(objects, err)
