@@ -2,15 +2,17 @@ package engine_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/event/generate"
 )
 
 // TestTrailReimport imports what a trail has delivered into a fresh lake: the same events.
@@ -71,8 +73,8 @@ func TestTrailReimport(t *testing.T) {
 	}
 }
 
-// BenchmarkTrail delivers events that lie in segments and memtables to a directory of the
-// real file system.
+// BenchmarkTrail delivers generated events of eight accounts that lie in segments and
+// memtables to a directory of the real file system, and tells the processor's time too.
 func BenchmarkTrail(b *testing.B) {
 	ctx := context.Background()
 	c := newClock()
@@ -87,27 +89,40 @@ func BenchmarkTrail(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	pad := strings.Repeat("the quick brown fox jumps over the lazy dog and ", 15)
+	g, err := generate.New(generate.Options{Events: events})
+	if err != nil {
+		b.Fatal(err)
+	}
 	bytes := 0
-	for n := 0; n < events; {
-		var batch [][]byte
-		for range 10_000 {
-			r := trailRecord(n, trailAccount, []string{"eu-west-1", "us-west-2"}[n%2], "Management", "ec2.amazonaws.com")
-			r = append(r[:len(r)-1], fmt.Sprintf(`,"requestParameters":{"n":%d,"text":%q}}`, n, pad[n%100:])...)
-			batch = append(batch, r)
-			bytes += len(r)
-			n++
-		}
+	var batch [][]byte
+	flush := func() {
 		if _, err := store.Append(ctx, batch); err != nil {
 			b.Fatal(err)
 		}
+		batch = batch[:0]
 	}
+	err = g.Each(func(raw []byte, _ int64) error {
+		bytes += len(raw)
+		if batch = append(batch, slices.Clone(raw)); len(batch) == 10_000 {
+			flush()
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	flush()
 	s := trailSettings()
+	s.Organization = "o-exampleorgid"
 	s.Target, s.Bucket = "file:"+dir+"/out", "out-bucket"
+	s.Selectors = event.Selectors{Basic: []event.BasicSelector{{DataResources: []event.DataResource{{Type: "AWS::S3::Object", Values: []string{"arn:aws:s3"}},
+		{Type: "AWS::Lambda::Function", Values: []string{"arn:aws:lambda"}}, {Type: "AWS::DynamoDB::Table", Values: []string{"arn:aws:dynamodb"}}}}}}
 	if _, err := l.CreateTrail(ctx, s); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(bytes))
+	var files, delivered uint64
+	before := ownCPU(b)
 	for b.Loop() {
 		if err := l.StopTrail(ctx, "main"); err != nil {
 			b.Fatal(err)
@@ -116,9 +131,24 @@ func BenchmarkTrail(b *testing.B) {
 			b.Fatal(err)
 		}
 		c.add(time.Minute)
-		if info, err := l.DeliverTrail(ctx, "main"); err != nil || info.Status.Waiting != 0 {
+		info, err := l.DeliverTrail(ctx, "main")
+		if err != nil || info.Status.Waiting != 0 {
 			b.Fatal(err, info.Status)
 		}
+		files, delivered = info.Status.Files, info.Status.Events
 	}
+	cpu := ownCPU(b) - before
 	b.ReportMetric(float64(events*b.N)/b.Elapsed().Seconds(), "events/s")
+	b.ReportMetric(float64(cpu.Microseconds())/float64(events*b.N), "cpu-µs/event")
+	b.ReportMetric(float64(files)/float64(b.N), "files/op")
+	b.ReportMetric(float64(delivered)/float64(b.N)/events, "delivered")
+}
+
+// ownCPU is the processor's time that this process has taken.
+func ownCPU(tb testing.TB) time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

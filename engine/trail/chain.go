@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/cairndb/cairn/engine/digest"
@@ -355,12 +357,18 @@ func (t *Trail) restore(ctx context.Context, files []*file) error {
 			continue
 		}
 		// All files of the plan that are lost are built in one go.
-		err := t.write(ctx, &t.settings, &plan{Stamp: f.Stamp, Ranges: f.Ranges}, func(again *file, body []byte) error {
+		var mu sync.Mutex // lost
+		_, err := t.write(ctx, &t.settings, &plan{Stamp: f.Stamp, Ranges: f.Ranges}, !strings.HasPrefix(f.Hash, quickHash), func(ctx context.Context, again *file, body []byte) error {
+			mu.Lock()
 			l := lost[again.Key]
-			if l == nil || l.Hash != again.Hash {
+			found := l != nil && l.Hash == again.Hash
+			if found {
+				delete(lost, again.Key)
+			}
+			mu.Unlock()
+			if !found {
 				return nil
 			}
-			delete(lost, again.Key)
 			t.set.env.Logger().Warn("a trail's target has lost a file that it had accepted; it was delivered again", "trail", t.settings.Name, "key", again.Key)
 			return put(ctx, target, again.Key, body, nil)
 		})

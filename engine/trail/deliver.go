@@ -196,9 +196,7 @@ func (t *Trail) carryOut(ctx context.Context, s *Settings, p *plan) ([]*file, er
 	if err != nil {
 		return nil, err
 	}
-	var files []*file
-	err = t.write(ctx, s, p, func(f *file, body []byte) error {
-		files = append(files, f)
+	files, err := t.write(ctx, s, p, s.Validation, func(ctx context.Context, f *file, body []byte) error {
 		return put(ctx, target, f.Key, body, nil)
 	})
 	if err != nil {

@@ -98,5 +98,6 @@
 // # Concurrency
 //
 // A Set may be used from many goroutines. Each trail has one goroutine that delivers;
-// nothing else waits for targets but Deliver.
+// nothing else waits for targets but Deliver. While it builds files, others read and parse
+// events, and compress and put files, up to workersMax of each (files.go).
 package trail

@@ -131,7 +131,7 @@ type file struct {
 	Account string `json:"account"`
 	Region  string `json:"region"`
 	Key     string `json:"key"`
-	Hash    string `json:"hash"` // hex SHA-256 of the content before compression
+	Hash    string `json:"hash"` // of the content before compression: hex SHA-256, or quickHash and hex xxhash64
 	Bytes   int64  `json:"bytes"`
 	Stored  int64  `json:"stored"` // bytes in the target
 	Events  int    `json:"events"`
