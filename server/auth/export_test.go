@@ -9,7 +9,7 @@ import (
 )
 
 // VerifierOf computes a verifier.
-func VerifierOf(t *testing.T, password string, salt []byte, rounds int) engine.Verifier {
+func VerifierOf(t testing.TB, password string, salt []byte, rounds int) engine.Verifier {
 	t.Helper()
 	v, err := verifierOf(password, salt, rounds)
 	if err != nil {

@@ -1,7 +1,11 @@
 package pg
 
 import (
+	"bytes"
 	"context"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"net"
 	"testing"
@@ -103,6 +107,49 @@ func FuzzCopyRows(f *testing.F) {
 			if a[i] != b[i] {
 				t.Fatalf("record %d: %q and %q", i, a[i], b[i])
 			}
+		}
+	})
+}
+
+// Whatever the messages of an exchange are, only the proof of the password ends it well.
+func FuzzScram(f *testing.F) {
+	f.Add([]byte(rfc7677.clientFirst), []byte(rfc7677.clientFinal), false, false)
+	f.Add([]byte("p=tls-server-end-point,,n=,r=abc"), []byte("c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsYmluZGluZw==,r=abc"+rfc7677.nonce+",p=AAAA"), true, true)
+	f.Add([]byte("y,,n=user,r=x"), []byte("c=eSws,r=x,p="), false, true)
+	f.Add([]byte("n,a=other,n=user,r=x,ext=1"), []byte(",p=,p="), false, false)
+	f.Add([]byte{0}, []byte{0}, true, false)
+	salt, err := base64.StdEncoding.DecodeString("W22ZaJ0SNY7soEsUEjb6gQ==")
+	if err != nil {
+		f.Fatal(err)
+	}
+	salted, err := pbkdf2.Key(sha256.New, "pencil", salt, 4096, sha256.Size)
+	if err != nil {
+		f.Fatal(err)
+	}
+	cred := credentialOf(f, "pencil", salt, 4096)
+	f.Fuzz(func(t *testing.T, first, final []byte, plus, offered bool) {
+		s := &scram{plus: plus, offered: offered, binding: []byte("binding")}
+		answer, err := s.first(first, cred, func() (string, error) { return rfc7677.nonce, nil })
+		if err != nil {
+			return
+		}
+		if !bytes.Contains(answer, []byte(rfc7677.nonce)) {
+			t.Fatalf("%q was answered with %q, which has not the server's nonce", first, answer)
+		}
+		if _, err := s.final(final); err != nil {
+			return
+		}
+		// The client's side of RFC 5802, section 3.
+		cut := bytes.LastIndex(final, []byte(",p="))
+		without, proof := final[:cut], final[cut+3:]
+		message := s.clientFirst + "," + s.serverFirst + "," + string(without)
+		key := mac(salted, []byte("Client Key"))
+		stored := sha256.Sum256(key)
+		for i, x := range mac(stored[:], []byte(message)) {
+			key[i] ^= x
+		}
+		if string(proof) != base64.StdEncoding.EncodeToString(key) {
+			t.Fatalf("%q after %q was taken for a proof", final, first)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 )
 
@@ -43,17 +42,11 @@ func (Driver) OpenConnector(name string) (driver.Connector, error) {
 	case ok && scheme == "file":
 		return newDirectoryURL(name)
 	case strings.Contains(name, "://"):
-		return nil, fmt.Errorf("cairn: the scheme of %q is not one of cairn, postgres, postgresql, file", redacted(name))
+		// The rest of the name may have a password.
+		scheme, _, _ := strings.Cut(name, "://")
+		return nil, fmt.Errorf("cairn: the scheme %q of the source's name is not one of cairn, postgres, postgresql, file", scheme)
 	}
 	return &directory{path: name}, nil
-}
-
-// redacted takes the password out of the name of a server.
-func redacted(name string) string {
-	if u, err := url.Parse(name); err == nil && u.User != nil {
-		return u.Redacted()
-	}
-	return name
 }
 
 // State returns the SQLSTATE of an error of a query, from a lake or a server; "" when it
