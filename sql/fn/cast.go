@@ -89,10 +89,12 @@ func castEach[A, R payload](to *column.Type, convert func(c *Context, a A) (R, b
 		in, _ := data[A](v)
 		out, values := made[R](to, n)
 		nulls := v.Nulls
+		pace := pacer{c: c}
 		for i := range values {
 			if nulls != nil && nulls.Get(i) {
 				continue
 			}
+			pace.tick(rowWork)
 			r, ok, err := convert(c, in[i])
 			if err != nil {
 				if err = f.at(i, n, err); err != nil {
@@ -112,12 +114,19 @@ func castEach[A, R payload](to *column.Type, convert func(c *Context, a A) (R, b
 
 // castText converts through the text of the value.
 func castText(to *column.Type, text func(dst []byte, v *column.Vector, i int) []byte) caster {
-	return func(_ *Context, v *column.Vector, n int, _ *failures) (*column.Vector, error) {
+	return castPaced(to, func(_ *pacer, dst []byte, v *column.Vector, i int) []byte { return text(dst, v, i) })
+}
+
+// castPaced is castText for texts that may be long.
+func castPaced(to *column.Type, text func(p *pacer, dst []byte, v *column.Vector, i int) []byte) caster {
+	return func(c *Context, v *column.Vector, n int, _ *failures) (*column.Vector, error) {
 		out, values := made[string](to, n)
 		b := newTextBatch(n)
+		pace := &pacer{c: c}
 		for i := range values {
 			if !v.Nulls.Get(i) {
-				b.buf = text(b.buf, v, i)
+				pace.tick(rowWork)
+				b.buf = text(pace, b.buf, v, i)
 			}
 			b.end()
 		}
@@ -371,11 +380,73 @@ func parseDoubleText(s string) (float64, bool) {
 			return 0, false
 		}
 	}
+	if len(s) > longNumber {
+		s = shortened(s)
+	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil && !math.IsInf(f, 0) {
 		return 0, false
 	}
 	return f, true
+}
+
+// longNumber is how long a number is, in bytes, that is shortened before it is read:
+// strconv keeps 800 digits and takes those of a longer number without a point for all
+// that there are. numberDigits are more than can decide which double is the nearest, 768.
+const (
+	longNumber   = 800
+	numberDigits = 799
+)
+
+// shortened returns a short number with the nearest double of s, or s.
+func shortened(s string) string {
+	out := make([]byte, 0, numberDigits+32)
+	i := 0
+	if s[0] == '+' || s[0] == '-' {
+		out, i = append(out, s[0]), 1
+	}
+	digits, exponent, known, point, more := 0, 0, false, false, false
+	for ; i < len(s); i++ {
+		c := s[i]
+		if c == '.' && !point {
+			point = true
+			continue
+		}
+		if c < '0' || c > '9' {
+			break
+		}
+		known = true
+		switch {
+		case digits == 0 && c == '0':
+		case digits < numberDigits:
+			out = append(out, c)
+			digits++
+		default:
+			more = more || c != '0'
+			exponent++
+		}
+		if point {
+			exponent--
+		}
+	}
+	if digits == 0 {
+		out = append(out, '0')
+	}
+	if more {
+		out = append(out, '1') // whatever follows, it is more than nothing
+		exponent--
+	}
+	if i < len(s) {
+		e, err := strconv.Atoi(s[i+1:])
+		if err != nil || s[i] != 'e' && s[i] != 'E' {
+			return s
+		}
+		exponent += e
+	}
+	if !known {
+		return s
+	}
+	return string(strconv.AppendInt(append(out, 'e'), int64(exponent), 10))
 }
 
 func parseInteger(s string, t *column.Type) (int64, bool) {
@@ -487,13 +558,15 @@ func isHexDigit(c byte) bool {
 
 // fromText converts text value by value.
 func fromText[R payload](to *column.Type, parse func(s string) (R, bool)) caster {
-	return func(_ *Context, v *column.Vector, n int, f *failures) (*column.Vector, error) {
+	return func(c *Context, v *column.Vector, n int, f *failures) (*column.Vector, error) {
 		out, values := made[R](to, n)
 		nulls := v.Nulls
+		pace := pacer{c: c}
 		for i, s := range v.Str[:n] {
 			if nulls != nil && nulls.Get(i) {
 				continue
 			}
+			pace.tick(rowWork)
 			r, ok := parse(s)
 			if !ok {
 				var err error
@@ -818,7 +891,7 @@ func castToJSON(from *column.Type) caster {
 	if !ok(from) {
 		return nil
 	}
-	return castText(column.JSONType, AppendJSON)
+	return castPaced(column.JSONType, appendJSON)
 }
 
 // castFromJSON converts structurally from JSON text.

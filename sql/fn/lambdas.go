@@ -659,18 +659,20 @@ func addMapLambdas(l *library, family string) {
 		})
 }
 
-func mapZipWith(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
+func mapZipWith(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
 	a, b := open(args[0], n), open(args[1], n)
 	nulls := unionNulls([]*column.Vector{{Nulls: a.nulls}, {Nulls: b.nulls}})
 	out := &column.Vector{Type: t, Len: n, Nulls: nulls, Offsets: make([]int32, n+1)}
 	keys, left, right := newBuilder(t.Key, 8), newBuilder(a.children[1].Type, 8), newBuilder(b.children[1].Type, 8)
 	var outer []int32
+	pace := &pacer{c: c}
 	for i := range n {
 		if !nulls.Get(i) {
+			inA, inB := a.keySet(pace, i), b.keySet(pace, i)
 			for e := a.offsets[i]; e < a.offsets[i+1]; e++ {
 				push(keys, a.children[0], int(e))
 				push(left, a.children[1], int(e))
-				if f := findIn(b, i, a.children[0], int(e)); f >= 0 {
+				if f := inB.find(a.children[0], int(e)); f >= 0 {
 					push(right, b.children[1], f)
 				} else {
 					pushNull(right)
@@ -678,7 +680,7 @@ func mapZipWith(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaF
 				outer = append(outer, int32(i))
 			}
 			for e := b.offsets[i]; e < b.offsets[i+1]; e++ {
-				if findIn(a, i, b.children[0], int(e)) < 0 {
+				if !inA.has(b.children[0], int(e)) {
 					push(keys, b.children[0], int(e))
 					pushNull(left)
 					push(right, b.children[1], int(e))
@@ -699,12 +701,11 @@ func mapZipWith(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaF
 	return out, nil
 }
 
-// findIn returns the position of a key among those of map i, or -1.
-func findIn(o opened, i int, keys *column.Vector, e int) int {
-	for k := int(o.offsets[i]); k < int(o.offsets[i+1]); k++ {
-		if EqualAt(o.children[0], k, keys, e) {
-			return k
-		}
+// keySet returns the keys of map i.
+func (o *opened) keySet(p *pacer, i int) *distinctSet {
+	d := &distinctSet{pace: p, v: o.children[0]}
+	for e := o.offsets[i]; e < o.offsets[i+1]; e++ {
+		d.add(int(e))
 	}
-	return -1
+	return d
 }

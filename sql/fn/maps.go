@@ -35,18 +35,20 @@ var mapOfArrays = emit(func(c *Context, out *column.Vector, args []*column.Vecto
 	if kto-kfrom != vto-vfrom {
 		return fault(sqlerr.InvalidArgument, "a map of %d keys and %d values", kto-kfrom, vto-vfrom)
 	}
-	from := out.Children[0].Len
+	from, pace := out.Children[0].Len, &pacer{c: c}
 	for k := range kto - kfrom {
+		pace.tick(rowWork)
 		push(out.Children[0], args[0].Children[0], kfrom+k)
 		push(out.Children[1], args[1].Children[0], vfrom+k)
 	}
-	return closeMap(&pacer{c: c}, out, from)
+	return closeMap(pace, out, from)
 })
 
 var mapFromEntries = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
-	from := out.Children[0].Len
+	from, pace := out.Children[0].Len, &pacer{c: c}
 	first, last := span(args[0], i)
 	for e := first; e < last; e++ {
+		pace.tick(rowWork)
 		if args[0].Children[0].IsNull(e) {
 			return fault(sqlerr.InvalidArgument, "a map entry cannot be NULL")
 		}
@@ -54,7 +56,7 @@ var mapFromEntries = emit(func(c *Context, out *column.Vector, args []*column.Ve
 		push(out.Children[0], row.Children[0], j)
 		push(out.Children[1], row.Children[1], j)
 	}
-	return closeMap(&pacer{c: c}, out, from)
+	return closeMap(pace, out, from)
 })
 
 // keyOrder lists the distinct keys in order of their first coming, and for
@@ -87,8 +89,10 @@ var multimapFromEntries = emit(func(c *Context, out *column.Vector, args []*colu
 		order.add(e)
 	}
 	for _, e := range order.set.at {
+		order.set.pace.tick(setWork)
 		push(out.Children[0], rows.Children[0], e)
 		for _, v := range order.values[e] {
+			order.set.pace.tick(rowWork)
 			push(out.Children[1].Children[0], rows.Children[1], v)
 		}
 		pushEnd(out.Children[1])
@@ -100,18 +104,21 @@ var multimapFromEntries = emit(func(c *Context, out *column.Vector, args []*colu
 // mapConcat joins maps; of equal keys the last wins, in the place of the first.
 var mapConcat = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	keys, values := newBuilder(args[0].Type.Key, 8), newBuilder(args[0].Type.Elem, 8)
+	pace := &pacer{c: c}
 	for _, m := range args {
 		from, to := span(m, i)
 		for e := from; e < to; e++ {
+			pace.tick(rowWork)
 			push(keys, m.Children[0], e)
 			push(values, m.Children[1], e)
 		}
 	}
-	order := keyOrder{set: distinctSet{pace: &pacer{c: c}, v: keys}}
+	order := keyOrder{set: distinctSet{pace: pace, v: keys}}
 	for e := range keys.Len {
 		order.add(e)
 	}
 	for _, e := range order.set.at {
+		pace.tick(setWork)
 		same := order.values[e]
 		push(out.Children[0], keys, e)
 		push(out.Children[1], values, same[len(same)-1])

@@ -265,13 +265,21 @@ func (r *regex) each(c *Context, s string, f func(loc []int) bool) error {
 		}
 		return nil
 	}
-	runes := []rune(s)
 	// The engine counts runes: offsets tells where in s each begins.
-	offsets := make([]int, 0, len(runes)+1)
-	for i := range s {
-		offsets = append(offsets, i)
+	pace, n := &pacer{c: c}, utf8.RuneCountInString(s)
+	if err := pace.keep(8 * n); err != nil {
+		return err
 	}
-	offsets = append(offsets, len(s))
+	runes, offsets := make([]rune, 0, n), make([]int32, 0, n+1)
+	for i, r := range s {
+		if i%tickBytes == 0 {
+			if err := c.live(); err != nil {
+				return err
+			}
+		}
+		runes, offsets = append(runes, r), append(offsets, int32(i))
+	}
+	offsets = append(offsets, int32(len(s)))
 	next := func(after *regexp2.Match) (*regexp2.Match, error) {
 		if err := c.live(); err != nil {
 			return nil, err
@@ -291,7 +299,7 @@ func (r *regex) each(c *Context, s string, f func(loc []int) bool) error {
 		}
 		for n := 0; n <= r.groups; n++ {
 			if g := m.GroupByNumber(n); g != nil && len(g.Captures) > 0 {
-				loc[2*n], loc[2*n+1] = offsets[g.Index], offsets[g.Index+g.Length]
+				loc[2*n], loc[2*n+1] = int(offsets[g.Index]), int(offsets[g.Index+g.Length])
 			}
 		}
 		if !f(loc) {

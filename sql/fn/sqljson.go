@@ -360,7 +360,7 @@ func (c *JSONMembers) appendRow(pace *pacer, buf []byte, args []*column.Vector, 
 			buf = append(buf, compact(text)...)
 			continue
 		}
-		buf = AppendJSON(buf, value, i)
+		buf = appendJSON(pace, buf, value, i)
 	}
 	return append(buf, open+2), nil // ] and } stand two behind [ and {
 }

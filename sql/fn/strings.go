@@ -470,12 +470,18 @@ func foldCase(lo, hi byte, general func(string) string) kernel {
 		pace := pacer{c: c}
 		for i := range out {
 			s := in[i&mask]
-			pace.tick(rowWork + len(s)/plainWork)
 			change, high := false, byte(0)
-			for k := range len(s) {
-				c := s[k]
-				high |= c
-				change = change || c-lo <= hi-lo
+			for rest := s; ; rest = rest[tickBytes:] {
+				piece := rest[:min(len(rest), tickBytes)]
+				pace.tick(rowWork + len(piece)/plainWork)
+				for k := range len(piece) {
+					c := piece[k]
+					high |= c
+					change = change || c-lo <= hi-lo
+				}
+				if len(rest) <= tickBytes {
+					break
+				}
 			}
 			switch {
 			case high >= utf8.RuneSelf:

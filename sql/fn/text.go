@@ -304,7 +304,9 @@ func addressText(raw string) string {
 // AppendJSON appends value i of v, in any layout, as JSON: numbers, booleans
 // and JSON as they are, arrays as arrays, maps and rows as objects, everything
 // else as a string of its text; bytes in base64; NULL as null.
-func AppendJSON(dst []byte, v *column.Vector, i int) []byte {
+func AppendJSON(dst []byte, v *column.Vector, i int) []byte { return appendJSON(nil, dst, v, i) }
+
+func appendJSON(p *pacer, dst []byte, v *column.Vector, i int) []byte {
 	if v.IsNull(i) {
 		return append(dst, "null"...)
 	}
@@ -313,7 +315,7 @@ func AppendJSON(dst []byte, v *column.Vector, i int) []byte {
 	case column.JSON:
 		return append(dst, v.Str[i]...)
 	case column.Varchar:
-		return appendJSONString(dst, v.Str[i])
+		return appendJSONPaced(p, dst, v.Str[i])
 	case column.Varbinary:
 		dst = append(dst, '"')
 		dst = base64.StdEncoding.AppendEncode(dst, []byte(v.Str[i]))
@@ -333,21 +335,23 @@ func AppendJSON(dst []byte, v *column.Vector, i int) []byte {
 	case column.Array:
 		dst = append(dst, '[')
 		for e := v.Offsets[i]; e < v.Offsets[i+1]; e++ {
+			p.tick(rowWork)
 			if e > v.Offsets[i] {
 				dst = append(dst, ',')
 			}
-			dst = AppendJSON(dst, v.Children[0], int(e))
+			dst = appendJSON(p, dst, v.Children[0], int(e))
 		}
 		return append(dst, ']')
 	case column.Map:
 		dst = append(dst, '{')
 		for e := v.Offsets[i]; e < v.Offsets[i+1]; e++ {
+			p.tick(rowWork)
 			if e > v.Offsets[i] {
 				dst = append(dst, ',')
 			}
 			dst = appendJSONKey(dst, v.Children[0], int(e))
 			dst = append(dst, ':')
-			dst = AppendJSON(dst, v.Children[1], int(e))
+			dst = appendJSON(p, dst, v.Children[1], int(e))
 		}
 		return append(dst, '}')
 	case column.Row:
@@ -358,12 +362,23 @@ func AppendJSON(dst []byte, v *column.Vector, i int) []byte {
 			}
 			dst = appendJSONString(dst, fieldName(f, k))
 			dst = append(dst, ':')
-			dst = AppendJSON(dst, v.Children[k], i)
+			dst = appendJSON(p, dst, v.Children[k], i)
 		}
 		return append(dst, '}')
 	}
 	dst = append(dst, '"')
 	dst = appendScalarText(dst, v, i)
+	return append(dst, '"')
+}
+
+// appendJSONPaced is appendJSONString for texts that may be long.
+func appendJSONPaced(p *pacer, dst []byte, s string) []byte {
+	if len(s) <= tickBytes {
+		p.tick(len(s))
+		return appendJSONString(dst, s)
+	}
+	dst = append(dst, '"')
+	p.pieces(s, func(piece string) { dst = appendJSONInside(dst, piece) })
 	return append(dst, '"')
 }
 
@@ -381,7 +396,11 @@ const hexDigits = "0123456789abcdef"
 // appendJSONString appends s as a JSON string. Bytes that are not UTF-8 become
 // U+FFFD, for JSON text must be UTF-8.
 func appendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
+	return append(appendJSONInside(append(dst, '"'), s), '"')
+}
+
+// appendJSONInside appends what stands between the quotes.
+func appendJSONInside(dst []byte, s string) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -419,6 +438,5 @@ func appendJSONString(dst []byte, s string) []byte {
 		i++
 		start = i
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, s[start:]...)
 }

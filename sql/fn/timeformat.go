@@ -70,7 +70,21 @@ var mysqlFields = map[byte][]timeItem{
 		{field: fieldSecond, width: 2}, {text: " "}, {field: fieldHalf}},
 }
 
+// timeFormatMax is how long a date format can be, in bytes: one of that length is
+// compiled, and kept, as some 100 KB.
+const timeFormatMax = 4096
+
+func checkTimeFormat(s string) error {
+	if len(s) > timeFormatMax {
+		return fault(sqlerr.InvalidArgument, "a date format of %d bytes; the longest has %d", len(s), timeFormatMax)
+	}
+	return nil
+}
+
 func compileMySQLFormat(s string) (timeLayout, error) {
+	if err := checkTimeFormat(s); err != nil {
+		return nil, err
+	}
 	var out timeLayout
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' || i+1 == len(s) {
@@ -91,6 +105,9 @@ func compileMySQLFormat(s string) (timeLayout, error) {
 }
 
 func compileJodaFormat(s string) (timeLayout, error) {
+	if err := checkTimeFormat(s); err != nil {
+		return nil, err
+	}
 	var out timeLayout
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -464,13 +481,14 @@ var (
 
 // formatKernel formats times: the arguments are a time and a format.
 func formatKernel(cache *boundedCache[string, timeLayout], compile func(string) (timeLayout, error)) kernel {
-	return func(_ *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
+	return func(c *Context, t *column.Type, args []*column.Vector, n int) (*column.Vector, error) {
 		v, out := made[string](t, n)
 		a := args[0]
 		formats, mf := data[string](args[1])
 		skip := unionNulls(args)
 		var last memo[timeLayout]
 		b := newTextBatch(n)
+		pace := &pacer{c: c}
 		for i := range out {
 			if skip.Get(i) {
 				b.end()
@@ -484,6 +502,7 @@ func formatKernel(cache *boundedCache[string, timeLayout], compile func(string) 
 			if a.Type.Kind == column.Date {
 				x *= microsPerDay
 			}
+			pace.tick(rowWork + len(layout))
 			b.buf = layout.append(b.buf, x, zoneAt(a, i))
 			b.end()
 		}
@@ -501,6 +520,7 @@ func parseKernel(cache *boundedCache[string, timeLayout], compile func(string) (
 		formats, mf := data[string](args[1])
 		skip := unionNulls(args)
 		var last memo[timeLayout]
+		pace := &pacer{c: c}
 		for i := range n {
 			if skip.Get(i) {
 				continue
@@ -509,6 +529,7 @@ func parseKernel(cache *boundedCache[string, timeLayout], compile func(string) (
 			if err != nil {
 				return nil, err
 			}
+			pace.tick(rowWork + len(layout))
 			p, ok := layout.parse(texts[i&mt])
 			var local int64
 			if ok {

@@ -2,6 +2,7 @@ package fn
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,11 +41,11 @@ func parameter(_ *Context, s, name string) (string, bool, error) {
 }
 
 // encodeURL escapes everything but letters, digits and -_.*; a blank is +.
-func encodeURL(s string) string {
+func appendURL(out, piece []byte) []byte {
 	const upper = "0123456789ABCDEF"
-	out := make([]byte, 0, len(s)+8)
-	for i := range len(s) {
-		switch c := s[i]; {
+	out = slices.Grow(out, len(piece))
+	for _, c := range piece {
+		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte("-_.*", c) >= 0:
 			out = append(out, c)
 		case c == ' ':
@@ -53,7 +54,7 @@ func encodeURL(s string) string {
 			out = append(out, '%', upper[c>>4], upper[c&15])
 		}
 	}
-	return string(out)
+	return out
 }
 
 func addURLs(l *library) {
@@ -90,7 +91,7 @@ func addURLs(l *library) {
 		Summary: "Gives the first value of a query parameter.", Example: "url_extract_parameter(" + example + ", 'y')", Result: "two words"},
 		over("varchar, varchar", "varchar", try2(parameter)))
 	l.scalar(Doc{Name: "url_encode", Family: family, Signature: "url_encode(string) → varchar", Summary: "Escapes text for use in a URL.",
-		Example: "url_encode('a b/c')", Result: "a+b%2Fc"}, over("varchar", "varchar", map1(encodeURL)))
+		Example: "url_encode('a b/c')", Result: "a+b%2Fc"}, over("varchar", "varchar", encoded(appendURL)))
 	l.scalar(Doc{Name: "url_decode", Family: family, Signature: "url_decode(string) → varchar", Summary: "Turns URL escapes back into text.",
 		Example: "url_decode('a+b%2Fc')", Result: "a b/c"},
 		over("varchar", "varchar", try1(func(_ *Context, s string) (string, bool, error) {
