@@ -218,7 +218,7 @@ func TestCancelAnywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			took, late, work := lateness(t, cat, q, sql.Options{Workers: 1, Now: now}, *cancelMoments)
 			t.Logf("LATE %4d ms, CPU %4d ms, of %d ms: %.150s", late.Milliseconds(), work.Milliseconds(), took.Milliseconds(), q)
-			if late > *cancelBound || work > cancelWork {
+			if late > *cancelBound || work > *cancelWork {
 				t.Errorf("%.200s\nended %v after it was canceled, having taken %v of the processors", q, late, work)
 			}
 		})

@@ -164,10 +164,7 @@ type Statement struct {
 // Prepare parses and binds a statement.
 func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Statement, err error) {
 	defer guard(&err)
-	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText, Done: ctx.Done()})
-	if err == parse.ErrEnded {
-		return nil, exec.Canceled(ctx.Err())
-	}
+	tree, count, err := opt.read(ctx, text)
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +181,15 @@ func Prepare(ctx context.Context, cat Catalog, text string, opt Options) (s *Sta
 		s.columns = exec.ExplainColumns()
 	}
 	return s, nil
+}
+
+// read gets the tree of a text, or the error of a context that has ended meanwhile.
+func (o *Options) read(ctx context.Context, text string) (tree parse.Statement, params int, err error) {
+	tree, params, err = o.Texts.parse(text, parse.Options{Dialect: o.Dialect, MaxText: o.MaxText, Done: ctx.Done()})
+	if err == parse.ErrEnded {
+		err = exec.Canceled(ctx.Err())
+	}
+	return tree, params, err
 }
 
 // guard turns a panic of the front end into the error of one query.
@@ -276,7 +282,7 @@ func (s *Statement) bind(ctx context.Context, values []*column.Vector) (p *plan.
 func Query(ctx context.Context, cat Catalog, text string, args []any, opt Options) (rows *Rows, err error) {
 	defer guard(&err)
 	turn := opt.Turns.Enter()
-	tree, count, err := opt.Texts.parse(text, parse.Options{Dialect: opt.Dialect, MaxText: opt.MaxText})
+	tree, count, err := opt.read(ctx, text)
 	if err != nil {
 		turn.Leave()
 		return nil, err

@@ -46,10 +46,10 @@ func isNaNAt(v *column.Vector, i int) bool {
 }
 
 // formatJava writes arguments as Java's String.format does: %s, %d, %x, %f, %e,
-// %c, %b with flags, width and precision, %n and %%.
+// %c, %b and the parts of times (%tY) with flags, width and precision, %n and %%.
 func formatJava(pattern string, args []*column.Vector, row int) (string, error) {
 	var out []byte
-	next := 0
+	next, last := 0, -1
 	bad := func(what string) error {
 		return fault(sqlerr.InvalidArgument, "the format %s %s", shown(pattern), what)
 	}
@@ -64,7 +64,7 @@ func formatJava(pattern string, args []*column.Vector, row int) (string, error) 
 			spec.index = int(v)
 			rest = rest[n+1:]
 		}
-		for rest != "" && strings.IndexByte("-+ 0,(#", rest[0]) >= 0 {
+		for rest != "" && strings.IndexByte("-+ 0,(#<", rest[0]) >= 0 {
 			spec.flags += rest[:1]
 			rest = rest[1:]
 		}
@@ -81,6 +81,12 @@ func formatJava(pattern string, args []*column.Vector, row int) (string, error) 
 			return "", bad("ends inside a %")
 		}
 		spec.verb = rest[0]
+		if spec.verb|0x20 == 't' {
+			if rest = rest[1:]; rest == "" {
+				return "", bad("ends inside a %")
+			}
+			spec.part = rest[0]
+		}
 		i = len(pattern) - len(rest)
 		switch spec.verb {
 		case '%':
@@ -91,10 +97,14 @@ func formatJava(pattern string, args []*column.Vector, row int) (string, error) 
 			continue
 		}
 		at := spec.index - 1
-		if spec.index == 0 {
+		switch {
+		case spec.has('<'): // the same argument again
+			at = last
+		case spec.index == 0:
 			at = next
 			next++
 		}
+		last = at
 		if at < 0 || at >= len(args) {
 			return "", bad("needs more arguments")
 		}
@@ -111,6 +121,7 @@ type formatSpec struct {
 	index, width, precision int
 	flags                   string
 	verb                    byte
+	part                    byte // of a time, behind %t
 }
 
 func (f formatSpec) has(flag byte) bool { return strings.IndexByte(f.flags, flag) >= 0 }
@@ -179,6 +190,9 @@ func (f formatSpec) value(v *column.Vector, row int) (string, error) {
 	}
 	leaf, i := v.Leaf(row)
 	switch f.verb | 0x20 {
+	case 't':
+		text, err := f.time(leaf, i)
+		return f.pad(cased(text)), err
 	case 's':
 		text := Format(leaf, i)
 		if r := []rune(text); f.precision >= 0 && len(r) > f.precision {
@@ -333,7 +347,7 @@ func addConversions(l *library) {
 			name := args[0].String()
 			return nil, now(func(_ *Context, out *column.Vector) { out.Str[0] = name }), nil
 		}).nulls())
-	l.scalar(Doc{Name: "format", Family: family, Signature: "format(format, x, ...) → varchar", Summary: "Writes values by a format as in Java: %s, %d, %5.2f, %,d, %x ….",
+	l.scalar(Doc{Name: "format", Family: family, Signature: "format(format, x, ...) → varchar", Summary: "Writes values by a format as in Java: %s, %d, %5.2f, %,d, %x, and the parts of times: %tY, %1$tB ….",
 		Example: "format('%s has %,d events, %.1f%%', 'iam', 12345, 7.25)", Result: "iam has 12,345 events, 7.2%"},
 		over("varchar, any...", "varchar", formatKernelJava).nulls(), over("varchar", "varchar", formatKernelJava).nulls())
 	l.scalar(Doc{Name: "format_number", Family: family, Signature: "format_number(x) → varchar", Summary: "Writes a number shortly, with a letter for thousands, millions ….",

@@ -659,7 +659,8 @@ func addMapLambdas(l *library, family string) {
 		})
 }
 
-func mapZipWith(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
+func mapZipWith(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (_ *column.Vector, err error) {
+	defer rescue(&err) // no guard stands around functions with lambdas
 	a, b := open(args[0], n), open(args[1], n)
 	nulls := unionNulls([]*column.Vector{{Nulls: a.nulls}, {Nulls: b.nulls}})
 	out := &column.Vector{Type: t, Len: n, Nulls: nulls, Offsets: make([]int32, n+1)}
@@ -692,7 +693,6 @@ func mapZipWith(c *Context, t *column.Type, args []*column.Vector, fns []LambdaF
 	}
 	var v *column.Vector
 	if len(outer) > 0 {
-		var err error
 		if v, err = fns[2]([]*column.Vector{keys, left, right}, outer, len(outer)); err != nil {
 			return nil, err
 		}

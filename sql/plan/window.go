@@ -105,8 +105,18 @@ func (f *Frame) whole(order int) bool {
 	return first && last && f.Exclude == ExcludeNothing
 }
 
-// Cols implements Node.
-func (n *Window) Cols() []Col { return append(slices.Clip(n.Input.Cols()), n.Columns...) }
+// Cols implements Node. Windows stand on one another by the hundred.
+func (n *Window) Cols() []Col {
+	chain, below := []*Window{n}, n.Input
+	for w, ok := below.(*Window); ok; w, ok = below.(*Window) {
+		chain, below = append(chain, w), w.Input
+	}
+	cols := slices.Clone(below.Cols())
+	for _, w := range slices.Backward(chain) {
+		cols = append(cols, w.Columns...)
+	}
+	return cols
+}
 
 // Inputs implements Node.
 func (n *Window) Inputs() []Node { return []Node{n.Input} }
