@@ -198,17 +198,26 @@ func (s *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// As AWS spells it; net/http would write X-Amzn-Requestid.
 	w.Header()["x-amzn-RequestId"] = []string{c.requestID}
 	out, err := s.serveSafely(ctx, c, w)
+	var again *repeated
+	if errors.As(err, &again) {
+		s.write(w, c, http.StatusOK, again.answer)
+		return
+	}
 	if c.op != nil && c.who != nil {
 		s.recorder.record(c, out, err)
 	}
 	if err != nil {
-		if c.taken != nil {
-			s.replays.forget(*c.taken) // it has changed nothing
+		if c.call != nil {
+			s.replays.forget(c.call) // it has changed nothing
 		}
 		s.sayError(w, c, err)
 		return
 	}
-	s.say(w, c, http.StatusOK, out)
+	status, answer := s.format(c, out)
+	if c.call != nil {
+		s.replays.settle(c.call, answer)
+	}
+	s.write(w, c, status, answer)
 }
 
 // serveSafely is serve; a fault of an operation is that of its request alone.
@@ -349,55 +358,11 @@ func (s *API) admit(ctx context.Context, c *call, w http.ResponseWriter) ([]byte
 		return nil, err
 	}
 	if !c.op.readOnly && !c.op.data {
-		if err := s.replays.check(signed.Signature, signed.Expires(), c.now); err != nil {
+		if c.call, err = s.replays.begin(ctx, signed.Signature, signed.Expires(), c.now, c.from); err != nil {
 			return nil, err
 		}
-		c.taken = &signed.Signature
 	}
 	return body, nil
-}
-
-// replays remembers the signatures of calls that have changed something for as long as they
-// would be taken, so that a call that somebody has listened to is not made again. The clients
-// sign anew when they try again; but signatures tell seconds apart only, and some clients make the same
-// one of the same call twice in a second: the second of two that succeed is refused then. Calls of the data service are left out: their events have IDs,
-// by which one that comes again is found. It is forgotten when the server ends.
-type replays struct {
-	mu   sync.Mutex
-	seen map[[32]byte]time.Time
-}
-
-// replaysMax bounds the signatures that are remembered: 100 calls a second that change
-// something, for ten minutes, are more than a lake takes.
-const replaysMax = 60_000
-
-func (p *replays) check(signature [32]byte, until, now time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.seen == nil {
-		p.seen = map[[32]byte]time.Time{}
-	}
-	if t, ok := p.seen[signature]; ok && now.Before(t) {
-		return &Error{auth.SigInvalid, fmt.Sprintf("The request has been received before, with the same signature: sign it again (server time %s)", now.UTC().Format("20060102T150405Z"))}
-	}
-	if len(p.seen) >= replaysMax {
-		for k, t := range p.seen {
-			if !now.Before(t) {
-				delete(p.seen, k)
-			}
-		}
-		if len(p.seen) >= replaysMax {
-			return fail("Throttling", "too many changes in a short time; try again in some minutes")
-		}
-	}
-	p.seen[signature] = until
-	return nil
-}
-
-func (p *replays) forget(signature [32]byte) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.seen, signature)
 }
 
 // peerOf is the address of the other end.
@@ -416,16 +381,21 @@ func (s *API) contentType(c *call) string {
 	return "application/x-amz-json-1.1"
 }
 
-// say answers with a JSON object.
-func (s *API) say(w http.ResponseWriter, c *call, status int, out any) {
+// format makes the JSON text of an answer.
+func (s *API) format(c *call, out any) (status int, text []byte) {
 	if out == nil {
 		out = struct{}{}
 	}
 	b, err := json.Marshal(out)
 	if err != nil {
 		s.log.Error("an answer could not be written", "operation", c.op.name, "error", err)
-		status, b = http.StatusInternalServerError, []byte(`{"__type":"InternalFailure","message":"the answer could not be written"}`)
+		return http.StatusInternalServerError, []byte(`{"__type":"InternalFailure","message":"the answer could not be written"}`)
 	}
+	return http.StatusOK, b
+}
+
+// write answers with a JSON text.
+func (s *API) write(w http.ResponseWriter, c *call, status int, b []byte) {
 	w.Header().Set("Content-Type", s.contentType(c))
 	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 	w.Header().Set("Cache-Control", "no-store")
@@ -448,5 +418,6 @@ func (s *API) sayError(w http.ResponseWriter, c *call, err error) {
 	if status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 	}
-	s.say(w, c, status, map[string]string{"__type": e.Code, "message": e.Message})
+	_, text := s.format(c, map[string]string{"__type": e.Code, "message": e.Message})
+	s.write(w, c, status, text)
 }

@@ -86,7 +86,7 @@ type call struct {
 	account   string
 	region    string
 	in        object
-	taken     *[32]byte // the signature, of a call that must not come again
+	call      *onceCall // of a call that must not be made again
 }
 
 // text returns a text of the request; "" when it is not there.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cairndb/cairn/server/api"
 	"github.com/cairndb/cairn/server/auth"
@@ -62,23 +64,65 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestSignedRequests(t *testing.T) {
-	f := newFixture(t, func(c *api.Config) { c.Regions = []string{region, "us-east-1"} })
-	// A request that has changed something is not taken again; one that failed may come again.
-	again := func(op, body string) (first, second object) {
+	var ahead atomic.Int64 // seconds of the server's clock
+	f := newFixture(t, func(c *api.Config) {
+		c.Regions = []string{region, "us-east-1"}
+		c.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load()) * time.Second) }
+	})
+	// A request that has changed something is not made again. The same bytes at once, which
+	// clients send that do the same twice in a second, are answered as the first were; later,
+	// or after another change, they are refused. One that failed may come again.
+	again := func(op, body string, between func()) (first, second object) {
 		r := f.request(f.key, op, body)
 		copied := r.Clone(r.Context())
 		copied.Body, _ = r.GetBody()
 		_, _, first = f.send(r)
+		between()
 		_, _, second = f.send(copied)
 		return first, second
 	}
-	if _, second := again("CreateEventDataStore", `{"Name":"once"}`); second["__type"] != "InvalidSignatureException" || !strings.Contains(fmt.Sprint(second["message"]), "received before") {
-		t.Errorf("again: %v", second)
+	atOnce := func() {}
+	first, second := again("CreateEventDataStore", `{"Name":"once"}`, atOnce)
+	if first["EventDataStoreArn"] == nil || fmt.Sprint(first) != fmt.Sprint(second) {
+		t.Errorf("again at once: %v, then %v", first, second)
 	}
-	if _, second := again("CreateEventDataStore", `{"Name":"once"}`); second["__type"] != "EventDataStoreAlreadyExistsException" {
+	if n := len(f.call("ListEventDataStores", object{})["EventDataStores"].([]any)); n != 1 {
+		t.Errorf("there are %d stores", n)
+	}
+	for what, between := range map[string]func(){
+		"later": func() { ahead.Add(6) },
+		"after another change": func() {
+			f.call("UpdateEventDataStore", object{"EventDataStore": first["EventDataStoreArn"], "Name": "once"})
+		},
+	} {
+		body := fmt.Sprintf(`{"Name":"again-%d"}`, len(what))
+		if _, second := again("CreateEventDataStore", body, between); second["__type"] != "InvalidSignatureException" || !strings.Contains(fmt.Sprint(second["message"]), "received before") {
+			t.Errorf("%s: %v", what, second)
+		}
+	}
+	if _, second := again("CreateEventDataStore", `{"Name":"once"}`, atOnce); second["__type"] != "EventDataStoreAlreadyExistsException" {
 		t.Errorf("again after a failure: %v", second)
 	}
-	if _, second := again("ListChannels", `{}`); second["__type"] != nil {
+	// Many at the same time make one.
+	r := f.request(f.key, "CreateEventDataStore", `{"Name":"together"}`)
+	answers := make(chan object, 8)
+	for range cap(answers) {
+		copied := r.Clone(r.Context())
+		copied.Body, _ = r.GetBody()
+		go func() {
+			_, _, out := f.send(copied)
+			answers <- out
+		}()
+	}
+	arns := map[any]bool{}
+	for range cap(answers) {
+		out := <-answers
+		arns[out["EventDataStoreArn"]] = true
+	}
+	if len(arns) != 1 || arns[nil] {
+		t.Errorf("eight at once: %v", arns)
+	}
+	if _, second := again("ListChannels", `{}`, atOnce); second["__type"] != nil {
 		t.Errorf("reading again: %v", second)
 	}
 	for name, c := range map[string]struct {
@@ -118,7 +162,7 @@ func TestSignedRequests(t *testing.T) {
 		t.Errorf("a long body: %d %v", status, out)
 	}
 	// Both spellings of the target.
-	r := f.request(f.key, "ListChannels", `{}`)
+	r = f.request(f.key, "ListChannels", `{}`)
 	r.Header.Set("X-Amz-Target", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListChannels")
 	resign(f, r, `{}`)
 	if status, _, out := f.send(r); status != http.StatusOK {
