@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/event"
 )
 
 // PutAuditEvents takes up to 100 events from outside AWS. Each is answered for itself: one
@@ -307,8 +308,8 @@ func idFromHash(hash [32]byte) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// auditText are the texts of an event's data and the most bytes that they may have.
-var auditTexts = []struct {
+// auditTexts are the texts of an event's data and the most bytes that they may have.
+var auditTexts = [...]struct {
 	name     string
 	required bool
 	most     int
@@ -317,114 +318,171 @@ var auditTexts = []struct {
 	{"UID", true, 1024}, {"errorCode", false, 256}, {"errorMessage", false, 256}, {"sourceIPAddress", false, 64}, {"recipientAccountId", true, 64},
 }
 
+// The places in auditTexts of those that are looked at.
+const (
+	auditSource    = 2
+	auditTimeText  = 4
+	auditAddress   = 8
+	auditRecipient = 9
+)
+
 // auditObjects are its objects.
-var auditObjects = []struct {
+var auditObjects = [...]struct {
 	name string
 	most int
 }{{"requestParameters", parametersMax}, {"responseElements", parametersMax}, {"additionalEventData", additionalMax}}
 
+// auditMembers are the raw values of the data's members that mean something, nil for those
+// that are missing. Of several with one name the last counts.
+type auditMembers struct {
+	texts    [len(auditTexts)][]byte
+	objects  [len(auditObjects)][]byte
+	identity []byte
+}
+
+// auditPlaces has where the member with a name goes: into texts, objects (from
+// auditObjectPlace on), or identity.
+var auditPlaces = func() map[string]int {
+	places := map[string]int{"userIdentity": auditIdentityPlace}
+	for i, f := range auditTexts {
+		places[f.name] = i
+	}
+	for i, f := range auditObjects {
+		places[f.name] = auditObjectPlace + i
+	}
+	return places
+}()
+
+const (
+	auditObjectPlace   = 100
+	auditIdentityPlace = 200
+)
+
+// plainText returns a text that is spelled with escapes or without.
+func plainText(spelled []byte) []byte {
+	if bytes.IndexByte(spelled, '\\') < 0 {
+		return spelled
+	}
+	return event.AppendUnescaped(nil, spelled)
+}
+
+func (m *auditMembers) read(data []byte) {
+	for name, v := range event.Members(data) {
+		place, ok := auditPlaces[string(plainText(name))]
+		switch {
+		case !ok:
+		case place < auditObjectPlace:
+			m.texts[place] = v
+		case place < auditIdentityPlace:
+			m.objects[place-auditObjectPlace] = v
+		default:
+			m.identity = v
+		}
+	}
+}
+
 // auditRecord checks the data of an event and makes the record that is stored: the data
-// stands in it as it came.
+// stands in it as it came, without spaces. The data is read twice: for its grammar, and for
+// its members.
 func (c *call) auditRecord(ch *resolvedChannel, it *auditItem, eventID, now string) ([]byte, error) {
-	raw := []byte(*it.Data)
+	raw := event.Trim([]byte(*it.Data))
 	if it.Checksum != nil {
-		sum := sha256.Sum256(raw)
+		sum := sha256.Sum256([]byte(*it.Data))
 		if *it.Checksum != base64.StdEncoding.EncodeToString(sum[:]) {
 			return nil, refuse("InvalidChecksum", "eventDataChecksum is not the base64 of the SHA-256 of eventData")
 		}
 	}
-	var data map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &data); err != nil || data == nil {
+	if n, err := event.ScanValue(raw); err != nil {
+		return nil, refuse("InvalidData", "eventData is not a JSON object: %v", err)
+	} else if n != len(raw) || raw[0] != '{' {
 		return nil, refuse("InvalidData", "eventData is not a JSON object")
 	}
-	values := make(map[string]string, len(auditTexts))
-	for _, f := range auditTexts {
-		text, err := textMember(data, "", f.name, f.required, f.most)
-		if err != nil {
+	var m auditMembers
+	m.read(raw)
+	var values [len(auditTexts)][]byte
+	for i, f := range auditTexts {
+		var err error
+		if values[i], err = textMember(m.texts[i], "", f.name, f.required, f.most); err != nil {
 			return nil, err
 		}
-		values[f.name] = text
 	}
-	identity, ok := data["userIdentity"]
-	if !ok || isNull(identity) {
-		return nil, refuse("FieldNotFound", "userIdentity is missing")
-	}
-	var user map[string]json.RawMessage
-	if err := json.Unmarshal(identity, &user); err != nil || user == nil {
-		return nil, refuse("InvalidData", "userIdentity is not an object")
-	}
-	if _, err := textMember(user, "userIdentity.", "type", true, 128); err != nil {
+	if err := checkIdentity(m.identity); err != nil {
 		return nil, err
 	}
-	if _, err := textMember(user, "userIdentity.", "principalId", true, 1024); err != nil {
-		return nil, err
-	}
-	if d, ok := user["details"]; ok && !isObject(d) {
-		return nil, refuse("InvalidData", "userIdentity.details is not an object")
-	}
-	for _, f := range auditObjects {
-		v, ok := data[f.name]
+	for i, f := range auditObjects {
+		v := m.objects[i]
 		switch {
-		case !ok || isNull(v):
+		case v == nil || isNull(v):
 		case !isObject(v):
 			return nil, refuse("InvalidData", "%s is not an object", f.name)
 		case len(v) > f.most:
 			return nil, refuse("FieldTooLong", "%s has %d bytes, at most %d are taken", f.name, len(v), f.most)
 		}
 	}
-	at, err := auditTime(values["eventTime"])
+	at, err := auditTime(string(values[auditTimeText]))
 	if err != nil {
 		return nil, err
 	}
-	if strings.IndexFunc(values["eventSource"], func(r rune) bool { return r < 0x20 || r == 0x7f }) >= 0 {
+	if bytes.IndexFunc(values[auditSource], func(r rune) bool { return r < 0x20 || r == 0x7f }) >= 0 {
 		return nil, refuse("InvalidEventSource", "eventSource has control characters")
 	}
-	if ip := values["sourceIPAddress"]; ip != "" {
-		if _, err := netip.ParseAddr(ip); err != nil {
-			return nil, refuse("InvalidData", "sourceIPAddress %q is neither an IPv4 nor an IPv6 address", shorten(ip))
+	if ip := values[auditAddress]; len(ip) > 0 {
+		if _, err := netip.ParseAddr(string(ip)); err != nil {
+			return nil, refuse("InvalidData", "sourceIPAddress %q is neither an IPv4 nor an IPv6 address", shorten(string(ip)))
 		}
 	}
-	if values["recipientAccountId"] != ch.Account {
+	if string(values[auditRecipient]) != ch.Account {
 		return nil, refuse("InvalidRecipient", "recipientAccountId must be the account of the channel, %s", ch.Account)
 	}
-	var b bytes.Buffer
-	b.Grow(len(raw) + 512)
-	fmt.Fprintf(&b, `{"eventVersion":"1.0","eventCategory":"ActivityAuditLog","eventType":"ActivityLog","eventID":"%s","eventTime":"%s","awsRegion":"%s","recipientAccountId":"%s","metadata":{"ingestionTime":"%s","channelARN":"%s"},"eventData":`,
-		eventID, at, ch.Region, ch.Account, now, ch.arn)
-	if err := json.Compact(&b, raw); err != nil {
-		return nil, refuse("InvalidData", "eventData is not a JSON object")
+	b := make([]byte, 0, len(raw)+512)
+	for _, part := range [...]string{`{"eventVersion":"1.0","eventCategory":"ActivityAuditLog","eventType":"ActivityLog","eventID":"`, eventID, `","eventTime":"`, at, `","awsRegion":"`, ch.Region,
+		`","recipientAccountId":"`, ch.Account, `","metadata":{"ingestionTime":"`, now, `","channelARN":"`, ch.arn, `"},"eventData":`} {
+		b = append(b, part...)
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(event.AppendCompact(b, raw), '}'), nil
 }
 
-func isNull(v json.RawMessage) bool { return string(v) == "null" }
+// checkIdentity checks the data's userIdentity.
+func checkIdentity(v []byte) error {
+	if v == nil || isNull(v) {
+		return refuse("FieldNotFound", "userIdentity is missing")
+	}
+	if !isObject(v) {
+		return refuse("InvalidData", "userIdentity is not an object")
+	}
+	if _, err := textMember(event.Lookup(v, "type"), "userIdentity.", "type", true, 128); err != nil {
+		return err
+	}
+	if _, err := textMember(event.Lookup(v, "principalId"), "userIdentity.", "principalId", true, 1024); err != nil {
+		return err
+	}
+	if d := event.Lookup(v, "details"); d != nil && !isObject(d) {
+		return refuse("InvalidData", "userIdentity.details is not an object")
+	}
+	return nil
+}
 
-func isObject(v json.RawMessage) bool { return len(v) > 0 && v[0] == '{' }
+func isNull(v []byte) bool { return string(v) == "null" }
 
-// textMember reads a text of the data.
-func textMember(data map[string]json.RawMessage, path, name string, required bool, most int) (string, error) {
-	v, ok := data[name]
-	if !ok || isNull(v) {
+func isObject(v []byte) bool { return len(v) > 0 && v[0] == '{' }
+
+// textMember reads a text of the data, of which v is the raw value, nil when it is missing.
+func textMember(v []byte, path, name string, required bool, most int) ([]byte, error) {
+	if v == nil || isNull(v) {
 		if required {
-			return "", refuse("FieldNotFound", "%s%s is missing", path, name)
+			return nil, refuse("FieldNotFound", "%s%s is missing", path, name)
 		}
-		return "", nil
+		return nil, nil
 	}
 	if v[0] != '"' {
-		return "", refuse("InvalidData", "%s%s is not a string", path, name)
+		return nil, refuse("InvalidData", "%s%s is not a string", path, name)
 	}
-	var text string
-	if plain := v[1 : len(v)-1]; bytes.IndexByte(plain, '\\') < 0 {
-		text = string(plain)
-	} else if err := json.Unmarshal(v, &text); err != nil {
-		return "", refuse("InvalidData", "%s%s is not a string", path, name)
-	}
+	text := plainText(v[1 : len(v)-1])
 	switch {
-	case required && text == "":
-		return "", refuse("FieldNotFound", "%s%s is empty", path, name)
+	case required && len(text) == 0:
+		return nil, refuse("FieldNotFound", "%s%s is empty", path, name)
 	case len(text) > most:
-		return "", refuse("FieldTooLong", "%s%s has %d bytes, at most %d are taken", path, name, len(text), most)
+		return nil, refuse("FieldTooLong", "%s%s has %d bytes, at most %d are taken", path, name, len(text), most)
 	}
 	return text, nil
 }

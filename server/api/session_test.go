@@ -344,6 +344,12 @@ func TestPutAuditEvents(t *testing.T) {
 		{"id": "nojson", "eventData": "{"},
 		{"id": "nouser", "eventData": auditData(func(o object) { o["userIdentity"] = object{"type": "x"} })},
 		{"id": "badtime", "eventData": auditData(func(o object) { o["eventTime"] = "yesterday" })},
+		{"id": "empty", "eventData": ""},
+		{"id": "list", "eventData": " []"},
+		{"id": "two", "eventData": auditData(nil) + "{}"},
+		{"id": "half", "eventData": auditData(nil)[:40]},
+		{"id": "escaped", "eventData": strings.Replace(auditData(func(o object) { o["UID"] = "escaped" }), `"eventName"`, `"event\u004eame"`, 1)},
+		{"id": "details", "eventData": auditData(func(o object) { o["userIdentity"] = object{"type": "x", "principalId": "y", "details": 1} })},
 		{"id": "badip", "eventData": auditData(func(o object) { o["sourceIPAddress"] = "home" })},
 		{"id": "badsum", "eventData": auditData(nil), "eventDataChecksum": "AAAA"},
 		{"id": "toobig", "eventData": auditData(func(o object) { o["additionalEventData"] = object{"a": strings.Repeat("x", 28<<10)} })},
@@ -357,12 +363,12 @@ func TestPutAuditEvents(t *testing.T) {
 	for _, e := range out["failed"].([]any) {
 		codes[e.(object)["id"].(string)] = e.(object)["errorCode"].(string)
 	}
-	want := map[string]string{"noname": "FieldNotFound", "longname": "FieldTooLong", "stranger": "InvalidRecipient", "nojson": "InvalidData", "nouser": "FieldNotFound",
+	want := map[string]string{"empty": "InvalidData", "list": "InvalidData", "two": "InvalidData", "half": "InvalidData", "details": "InvalidData", "noname": "FieldNotFound", "longname": "FieldTooLong", "stranger": "InvalidRecipient", "nojson": "InvalidData", "nouser": "FieldNotFound",
 		"badtime": "InvalidData", "badip": "InvalidData", "badsum": "InvalidChecksum", "toobig": "FieldTooLong"}
 	if fmt.Sprint(codes) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", codes, want)
 	}
-	if got := out["successful"].([]any); len(got) != 2 {
+	if got := out["successful"].([]any); len(got) != 3 {
 		t.Errorf("got %v", got)
 	}
 	again, _ := f.put(f.key, channel, "", events[:1])
@@ -371,7 +377,7 @@ func TestPutAuditEvents(t *testing.T) {
 	}
 	q := f.call("StartQuery", object{"QueryStatement": "SELECT count(*) AS n, max(eventData.eventName) AS name FROM outside"})["QueryId"].(string)
 	f.wait(q)
-	if out := f.call("GetQueryResults", object{"QueryId": q}); fmt.Sprint(out["QueryResultRows"]) != "[[map[n:2] map[name:Refund]]]" {
+	if out := f.call("GetQueryResults", object{"QueryId": q}); fmt.Sprint(out["QueryResultRows"]) != "[[map[n:3] map[name:Refund]]]" {
 		t.Errorf("got %v", out)
 	}
 	if st := f.call("GetChannel", object{"Channel": channel})["IngestionStatus"].(object); st["LatestIngestionSuccessEventID"] == nil || st["LatestIngestionErrorCode"] != "FieldTooLong" {
