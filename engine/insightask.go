@@ -59,6 +59,9 @@ func (c *counts) Add(id int, m insight.Minute, calls uint64) bool {
 	return true
 }
 
+// InsightSeries is insight.Series for packages that know the engine alone.
+type InsightSeries = insight.Series
+
 // InsightChart is a series beside what is expected of it.
 type InsightChart struct {
 	Store  string         `json:"store"`

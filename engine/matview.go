@@ -414,6 +414,9 @@ func (l *Lake) RefreshView(ctx context.Context, name string) (*ViewStatus, error
 	defer done()
 	v, err := l.view(name)
 	if err == nil && v.from != "" {
+		if l.viewCalled(v.from) == nil {
+			return nil, failf(ErrBadInput, "view %s is read from the events of store %s: there is nothing to make anew", v.rec.Name, v.store.Name())
+		}
 		v, err = l.view(v.from)
 	}
 	if err != nil {
@@ -524,7 +527,7 @@ type ViewStatus struct {
 	Days    uint32
 	Created time.Time `json:",omitzero"`
 	Columns []string
-	// From is the view that it is read from, "" for one that is kept itself.
+	// From is the view, or the store, that it is read from, "" for one that is kept itself.
 	From string `json:",omitempty"`
 	// Segments is how many the store has, Filled of them have the view's groups. NotKept
 	// have none and will have none: their rows are read, for the Reason of the last of them.

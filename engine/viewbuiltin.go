@@ -23,6 +23,11 @@ import (
 //	addresses_per_hour     kept: by where from
 //	totals_per_hour        kept: by account alone
 //	calls_per_day …        read from these
+//	principals_per_minute  read from the events, as addresses_per_minute
+//
+// Who calls and from where is kept by the hour: by the minute there are nearly as many groups
+// as events, which would take more bytes than all other views together and as long to read
+// as the events.
 //
 // Those of the default store are called so; the names of others begin with that of their
 // store (payments_calls_per_day). A store or view that somebody has called so stands before them.
@@ -32,7 +37,7 @@ type builtInView struct {
 	number uint32 // 0 for one that is not kept
 	name   string
 	query  string
-	from   string // what is read for one that is not kept
+	from   string // the view that is read for one that is not kept; "" for the events
 }
 
 // activity has all that the counts of calls and errors are asked by.
@@ -62,6 +67,10 @@ var builtInViews = func() []builtInView {
 				query: bucket(unit) + "errorCode, count(*) AS errors FROM %s WHERE errorCode IS NOT NULL GROUP BY 1, 2, 3"})
 	}
 	list = append(list,
+		builtInView{name: "principals_per_minute",
+			query: bucket("minute") + "userIdentity.arn AS principal, count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2, 3"},
+		builtInView{name: "addresses_per_minute",
+			query: bucket("minute") + "sourceIPAddress AS address, count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2, 3"},
 		builtInView{name: "principals_per_day", from: "principals_per_hour",
 			query: bucket("day") + "userIdentity.arn AS principal, count(*) AS calls, count(errorCode) AS errors FROM %s GROUP BY 1, 2, 3"},
 		builtInView{name: "addresses_per_day", from: "addresses_per_hour",
@@ -122,9 +131,12 @@ func (l *Lake) addBuiltIn(s *Store) {
 		}
 		m := &matview{builtIn: true, store: s, columns: bound[i].Columns,
 			rec: catalog.View{Number: b.number, Store: s.rec.Number, Name: name, Query: fmt.Sprintf(b.query, from)}}
-		if b.from != "" {
+		switch {
+		case b.from != "":
 			m.from = prefix + b.from
-		} else {
+		case b.number == 0:
+			m.from = s.Name()
+		default:
 			named := *bound[i]
 			named.Name = name
 			m.plan = &named

@@ -282,6 +282,7 @@ func (l *Lake) fillSegment(ctx context.Context, seg *sealed) error {
 	if err := l.checkSpace(); err != nil {
 		return err
 	}
+	defer seg.forgetUnlessOpen()()
 	var headers, groups []lsm.Block
 	heads := make(map[uint32]partialHead, len(missing))
 	for _, v := range missing {
@@ -333,6 +334,24 @@ func (l *Lake) fillSegment(ctx context.Context, seg *sealed) error {
 		delete(g.heads, n)
 	}
 	return nil
+}
+
+// forgetUnlessOpen returns a function that gives up the columns which were read meanwhile, if
+// nobody had read the segment before: a segment that was just written is grouped once, and an
+// import would fill the cache with what nobody has asked for.
+func (s *sealed) forgetUnlessOpen() func() {
+	s.open.Lock()
+	defer s.open.Unlock()
+	if s.open.reader != nil {
+		return func() {}
+	}
+	return func() {
+		s.open.Lock()
+		defer s.open.Unlock()
+		if s.open.reader != nil {
+			s.open.reader.Forget()
+		}
+	}
 }
 
 func (g *segmentGroups) isBad() bool {

@@ -98,6 +98,10 @@ func Open(ctx context.Context, src BlockSource, o ReadOptions) (*Reader, error) 
 // Close removes from the cache what this reader put there. The reader must not be used any more.
 func (r *Reader) Close() { r.cache.drop(r.number) }
 
+// Forget removes from the cache what this reader put there. It can be used further, and
+// then puts there again what it reads.
+func (r *Reader) Forget() { r.cache.drop(r.number) }
+
 // Rows returns the number of records.
 func (r *Reader) Rows() int { return r.rows }
 

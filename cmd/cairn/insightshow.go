@@ -53,7 +53,7 @@ were expected because they recur, . those in the first 14 days.`,
 			if step != 0 && !slices.Contains(engine.ChartSteps(), step) {
 				return usagef("--step %d: there are %v", step, engine.ChartSteps())
 			}
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -122,7 +122,7 @@ were expected because they recur, . those in the first 14 days.`,
 }
 
 // oneInsight returns the insight whose ID begins so.
-func oneInsight(c *cobra.Command, lake *engine.Lake, id string) (*engine.Insight, error) {
+func oneInsight(c *cobra.Command, lake watchedLake, id string) (*engine.Insight, error) {
 	list, err := lake.Insights(c.Context(), engine.InsightFilter{ID: id})
 	if err != nil {
 		return nil, err
@@ -363,7 +363,7 @@ of the next call.`,
 			if q.End, err = flagTime("end", to); err != nil {
 				return err
 			}
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}

@@ -41,16 +41,11 @@ testdata/bench/insights.md of the sources, and by "cairn insight measure".`,
 			if n.Categories, err = insightCategoriesOf(categories); err != nil {
 				return err
 			}
-			lake, err := p.open(false)
+			lake, err := p.watched(c.Context(), false)
 			if err != nil {
 				return err
 			}
 			defer lake.Close()
-			if _, err := lake.Store(n.Store); err != nil && n.Store == engine.DefaultStore {
-				if _, err := lake.CreateStore(c.Context(), n.Store); err != nil {
-					return err
-				}
-			}
 			set, err := lake.EnableInsights(c.Context(), n)
 			if err != nil {
 				return err
@@ -174,7 +169,7 @@ what happened meanwhile is looked at, too.`,
 		Example: "  cairn insight disable --store payments",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -194,7 +189,7 @@ what happened meanwhile is looked at, too.`,
 }
 
 // detect looks for unusual activity, with a bar.
-func (p *program) detect(c *cobra.Command, lake *engine.Lake, store string) (*engine.InsightReport, error) {
+func (p *program) detect(c *cobra.Command, lake watchedLake, store string) (*engine.InsightReport, error) {
 	bar := newProgress(p.err, false)
 	defer bar.finish()
 	return lake.DetectInsights(c.Context(), store, func(done, of int64) {
@@ -212,7 +207,7 @@ when they end, and servers while they run; it is for after imports with --no-ins
 		Example: "  cairn import ./2025 --no-insights && cairn import ./2026 --no-insights && cairn insight detect",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -281,7 +276,7 @@ get no records. See one in detail with: cairn insight show ID`,
 				}
 				f.Type = types[0]
 			}
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -360,7 +355,7 @@ func rateText(v float64) string {
 }
 
 // printInsightState says after a list what it rests on.
-func (p *program) printInsightState(lake *engine.Lake, n int) error {
+func (p *program) printInsightState(lake watchedLake, n int) error {
 	sets := lake.InsightSettings()
 	if len(sets) == 0 {
 		_, err := fmt.Fprintln(p.out, "\nInsights are not enabled for any store: cairn insight enable")

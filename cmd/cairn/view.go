@@ -24,7 +24,11 @@ says "from view").
 
 Stores of CloudTrail events have built-in views of calls, errors, principals and source addresses
 per minute, hour and day: calls_per_hour, errors_per_day … are those of the store events, the names of
-others begin with that of their store (payments_calls_per_hour).`,
+others begin with that of their store (payments_calls_per_hour). Most are read from a few that are kept;
+principals_per_minute and addresses_per_minute are read from the events, since there are as many of their
+groups.
+
+While a server has the lake open, the server does what these commands ask for.`,
 		Example: `  cairn view create sources_hourly --query "SELECT date_trunc('hour', eventTime) AS hour, eventSource, count(*) AS calls FROM events GROUP BY 1, 2"
   cairn query "SELECT * FROM sources_hourly ORDER BY hour DESC LIMIT 10"
   cairn view list
@@ -56,7 +60,7 @@ background; the view can be read from the beginning.`,
 				return usagef("--query is missing: the SELECT that the view is of")
 			}
 			n.Name = args[0]
-			lake, err := p.open(false)
+			lake, err := p.watched(c.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -81,7 +85,7 @@ background; the view can be read from the beginning.`,
 }
 
 // fillViews keeps the views of a store for all segments. Being interrupted is no error.
-func (p *program) fillViews(ctx context.Context, lake *engine.Lake, store string) error {
+func (p *program) fillViews(ctx context.Context, lake watchedLake, store string) error {
 	bar := newProgress(p.err, false)
 	err := lake.FillViews(ctx, store, func(f engine.FillProgress) {
 		bar.set(int64(f.Done), int64(f.Segments), "%s/%s segments grouped", count(int64(f.Done)), count(int64(f.Segments)))
@@ -102,7 +106,7 @@ func (p *program) listViewsCommand() *cobra.Command {
 		Example: "  cairn view list\n  cairn view list --store events --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -156,7 +160,7 @@ func (p *program) showViewCommand() *cobra.Command {
 		Example: "  cairn view show activity_per_hour",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			lake, err := p.open(true)
+			lake, err := p.watched(c.Context(), true)
 			if err != nil {
 				return err
 			}
@@ -208,7 +212,7 @@ func (p *program) dropViewCommand() *cobra.Command {
 		Example: "  cairn view drop sources_hourly",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			lake, err := p.open(false)
+			lake, err := p.watched(c.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -241,7 +245,7 @@ that cairn check has found damaged.`,
 		Example: "  cairn view refresh activity_per_hour",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			lake, err := p.open(false)
+			lake, err := p.watched(c.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -272,7 +276,7 @@ func (p *program) builtInViewsCommand() *cobra.Command {
 			if args[0] != "on" && args[0] != "off" {
 				return usagef("on or off, not %q", args[0])
 			}
-			lake, err := p.open(false)
+			lake, err := p.watched(c.Context(), false)
 			if err != nil {
 				return err
 			}
