@@ -39,6 +39,12 @@
 // # Time
 //
 // clock.go tells which time is believed for what.
+//
+// # Guards
+//
+// Every condition here that keeps an event or a store has a test that fails without it; what
+// can be taken out unnoticed are shortcuts to the same answer (Horizon without a period,
+// Expired of a store that keeps everything, Confirm's correction of what is seen).
 package retention
 
 import (
