@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/engine/retention"
 )
@@ -554,6 +555,49 @@ func TestDropRefuses(t *testing.T) {
 	}
 	if err := d.Drop(ctx, s.rec.Number, segs[:2], early); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNothingGoesUnrecorded: what the audit store cannot tell of is neither dropped nor removed.
+func TestNothingGoesUnrecorded(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 16, MemtableRows: 4, MemtableAge: -1})
+	// A store of an older lake is in the place of the audit store.
+	r.lake.cat.Lock()
+	_, err := r.lake.makeStore(AuditStore, event.CloudTrail, nil, nil)
+	r.lake.cat.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.lake.CreateStore(r.admin, "events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch [][]byte
+	for i := range 20 {
+		batch = append(batch, at(i, retentionStart.AddDate(0, 0, -20)))
+	}
+	if _, err := s.Append(r.admin, batch); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []retention.Policy{{Days: 7}, {Days: 7, State: StorePending, Gone: 1}} {
+		s.mu.Lock()
+		s.mu.policy, s.mu.undecided = p, false
+		s.mu.Unlock()
+		if report, err := r.lake.Retain(context.Background()); !errors.Is(err, ErrConflict) || report != (retention.Report{}) {
+			t.Errorf("%+v: a pass that cannot be recorded: %+v, %v", p, report, err)
+		}
+		if got := s.Retention().Dropped; got != (DroppedStats{}) {
+			t.Errorf("%+v: dropped unrecorded: %+v", p, got)
+		}
+		if _, err := r.lake.Store("events"); err != nil {
+			t.Errorf("%+v: removed unrecorded: %v", p, err)
+		}
+	}
+	s.mu.Lock()
+	s.mu.policy = retention.Policy{}
+	s.mu.Unlock()
+	if got := r.number("SELECT count(*) FROM events"); got != 20 {
+		t.Errorf("%d of 20 events are left", got)
 	}
 }
 
