@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"errors"
+	"math"
 	"slices"
 	"sync"
 
@@ -12,14 +14,21 @@ import (
 // sharedItem is a WITH item whose rows are made once and kept until the query
 // ends.
 type sharedItem struct {
-	mu      sync.Mutex
-	run     *subrun
-	slots   slots
-	done    bool
-	err     error
-	batches []*column.Batch
-	mem     account
+	mu       sync.Mutex
+	run      *subrun
+	slots    slots
+	done     bool
+	err      error
+	batches  []*column.Batch
+	mem      account
+	optional bool // the rows need not be kept
 }
+
+// keptPart is the part of the budget that rows may take which need not be kept.
+const keptPart = 4
+
+// errUnkept is the error of rows that are not kept.
+var errUnkept = errors.New("the rows are not kept")
 
 // sharedOp is a use of a WITH item.
 type sharedOp struct {
@@ -34,6 +43,7 @@ func (c *compiler) sharedScan(n *plan.SharedScan) *sharedOp {
 	if item == nil {
 		item = &sharedItem{slots: slotsOf(n.Of.Root.Cols())}
 		item.mem = account{m: c.q.mem, what: "the WITH item " + n.Of.Name, todo: "let it give fewer rows or columns, or raise the budget"}
+		item.optional = n.Of.Kept
 		all.items[n.Of] = item
 		item.run = c.subrun(n.Of.Root)
 	}
@@ -46,10 +56,40 @@ func (c *compiler) sharedScan(n *plan.SharedScan) *sharedOp {
 
 func (op *sharedOp) open(*query) ([]task, error) {
 	batches, err := op.item.rows()
+	if err == errUnkept {
+		return []task{taskFunc(op.again)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	return batchTasks(&op.stats, batches, op.cols), nil
+}
+
+// again runs the item for this use alone.
+func (op *sharedOp) again(w *worker, emit func(*frame) error) error {
+	was := w.enter(&op.stats)
+	defer w.enter(was)
+	run := op.item.run
+	tasks, err := run.op.open(run.q)
+	if err != nil {
+		return err
+	}
+	s := newStream(run.q, tasks, run.width, -1)
+	defer s.stop()
+	for {
+		b, err := s.next()
+		if err != nil || b == nil {
+			return err
+		}
+		f := loaded(b.Len, make([]*column.Vector, len(op.cols)))
+		for i, c := range op.cols {
+			f.cols[i] = b.Cols[c]
+		}
+		op.stats.emitted(f.n)
+		if err := emit(f); err != nil {
+			return err
+		}
+	}
 }
 
 // rows runs the item unless that was done.
@@ -58,14 +98,22 @@ func (it *sharedItem) rows() ([]*column.Batch, error) {
 	defer it.mu.Unlock()
 	if !it.done {
 		it.done = true
-		it.batches, it.err = collect(it.run.q, it.run.op, it.run.width, &it.mem)
+		most := int64(math.MaxInt64)
+		if it.optional && it.mem.m.limit > 0 {
+			most = it.mem.m.limit / keptPart
+		}
+		it.batches, it.err = collect(it.run.q, it.run.op, it.run.width, &it.mem, most)
+		if e := (*sqlerr.Error)(nil); it.optional && (it.err == errUnkept || errors.As(it.err, &e) && e.Code == sqlerr.OutOfMemory) {
+			it.batches, it.err = nil, errUnkept
+			it.mem.release()
+		}
 	}
 	return it.batches, it.err
 }
 
 // collect runs an operator and keeps its rows, charging them to mem besides what
-// it has.
-func collect(q *query, op operator, width int, mem *account) ([]*column.Batch, error) {
+// it has. Rows of more than most bytes give errUnkept.
+func collect(q *query, op operator, width int, mem *account, most int64) ([]*column.Batch, error) {
 	tasks, err := op.open(q)
 	if err != nil {
 		return nil, err
@@ -80,7 +128,11 @@ func collect(q *query, op operator, width int, mem *account) ([]*column.Batch, e
 			return out, err
 		}
 		out = append(out, b)
-		if err := mem.hold(mem.held + batchBytes(b, dicts)); err != nil {
+		n := mem.held + batchBytes(b, dicts)
+		if n > most {
+			return nil, errUnkept
+		}
+		if err := mem.hold(n); err != nil {
 			return nil, err
 		}
 	}
@@ -187,7 +239,7 @@ func (op *recursiveOp) run(w *worker, q *query, emit func(*frame) error) error {
 				WithHint("give its last query a condition that ends it, or use UNION in place of UNION ALL to drop rows that come again")
 		}
 		made := mem
-		rows, err := collect(q, next, len(op.types), &made)
+		rows, err := collect(q, next, len(op.types), &made, math.MaxInt64)
 		last.release()
 		last = made
 		if err != nil {

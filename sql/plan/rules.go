@@ -48,13 +48,16 @@ const (
 	RegroupOnce
 	// UseViews takes groups from views where a table keeps them.
 	UseViews
+	// KeepInner keeps the rows of a sub-query that is run per combination, so that its
+	// tables are read once.
+	KeepInner
 	ruleCount
 )
 
 var ruleNames = [ruleCount]string{
 	"fold constants", "inline WITH items", "merge windows", "sort first", "semi-joins", "lookups", "push filters", "implied filters",
 	"strengthen joins", "order joins", "empty inputs", "push limits",
-	"merge projections", "prune columns", "order filters", "storage terms", "best rows", "regroup once", "use views",
+	"merge projections", "prune columns", "order filters", "storage terms", "best rows", "regroup once", "use views", "keep inner",
 }
 
 // String returns the name of the rule.

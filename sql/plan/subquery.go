@@ -346,6 +346,9 @@ func (o *optimizer) finish(root Node) {
 				sub.Lookup = o.lookup(sub, s.Kind)
 			}
 			sub.Root = o.plan(sub.Root, s.Kind != ExistsQuery)
+			if len(sub.Params) > 0 && !sub.Volatile && sub.Lookup == nil && o.on(KeepInner) {
+				sub.Root = o.keepInner(sub.Root)
+			}
 		})
 	})
 }

@@ -20,6 +20,9 @@ type Shared struct {
 	Name string
 	Root Node
 	Uses int
+	// Kept is set for what is no item but a part of a sub-query (see keepInner). Its rows
+	// need not be kept: where they do not fit, every use runs it.
+	Kept bool
 	need map[ColID]bool // the columns that its uses need
 }
 
@@ -366,6 +369,9 @@ func (b *binder) checkRecursion(step Node, name string) (*WorkTable, error) {
 }
 
 func (n *SharedScan) describe() string {
+	if n.Of.Kept {
+		return "Rows of " + n.Of.Name + ", kept for every combination"
+	}
 	return fmt.Sprintf("WITH item %s, run once for %d uses", n.Of.Name, n.Of.Uses)
 }
 
