@@ -490,17 +490,33 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	return v, true
 }
 
-// BlockTimes implements plan.TimedUnit. They are those of all rows of a block, of which not all may be seen.
-func (u *unit) BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool) {
+// timePath returns the one place of a path of times in the unit's records.
+func (u *unit) timePath(ctx context.Context, path int) (r *segment.Reader, p segment.PathID, ok bool) {
 	src := u.scan.sources[path]
 	if src.kind != timeSource {
-		return 0, 0, false
+		return nil, 0, false
 	}
 	r, err := u.open(ctx)
 	if err != nil {
-		return 0, 0, false // reading will tell
+		return nil, 0, false // reading will tell
 	}
-	p, ok, _ := u.place(ctx, r, src)
+	p, ok, _ = u.place(ctx, r, src)
+	return r, p, ok
+}
+
+// Complete implements plan.TimedUnit.
+func (u *unit) Complete(ctx context.Context, path int) bool {
+	r, p, ok := u.timePath(ctx, path)
+	if !ok {
+		return false
+	}
+	complete, err := r.AllTimes(ctx, p)
+	return err == nil && complete
+}
+
+// BlockTimes implements plan.TimedUnit. They are those of all rows of a block, of which not all may be seen.
+func (u *unit) BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool) {
+	r, p, ok := u.timePath(ctx, path)
 	if !ok {
 		return 0, 0, false
 	}

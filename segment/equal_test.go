@@ -186,6 +186,15 @@ func TestBlockTimes(t *testing.T) {
 			}
 		}
 	}
+	if all, err := r.AllTimes(ctx, p); all || err != nil {
+		t.Errorf("rows without a time are said to have one: %v, %v", all, err)
+	}
+	whole := seal(t, Options{}, records[1:3])
+	if p, _, err := whole.Lookup(ctx, []string{"at"}); err != nil {
+		t.Fatal(err)
+	} else if _, err := whole.AllTimes(ctx, p); err != nil {
+		t.Error(err)
+	}
 	if p, _, err = r.Lookup(ctx, []string{"n"}); err != nil {
 		t.Fatal(err)
 	}

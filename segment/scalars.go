@@ -215,6 +215,13 @@ func (r *Reader) TimeBounds(ctx context.Context, p PathID) (min, max int64, ok b
 	return det.from * 1e6, det.to * 1e6, true, nil
 }
 
+// AllTimes reports whether every row has a canonical time at p. It may be false for small segments
+// that have.
+func (r *Reader) AllTimes(ctx context.Context, p PathID) (bool, error) {
+	_, c, err := r.timeColumn(ctx, p)
+	return err == nil && c != nil && int(c.n) == r.rows, err
+}
+
 // TimeRange are two timestamps in microseconds since 1970; Min is above Max where there is no time at all.
 type TimeRange struct{ Min, Max int64 }
 

@@ -29,7 +29,7 @@ func TestTopByTime(t *testing.T) {
 	table := tableOf("ev", []string{"at", "coarse", "id", "name"}, at, coarse, id, name)
 	plain := sqltest.Catalog{table.With(sqltest.Layout{UnitRows: 4 * plan.BlockRows})}
 	known := sqltest.Catalog{table.With(sqltest.Layout{UnitRows: 4 * plan.BlockRows, Stats: true})}
-	for _, order := range []string{"at DESC", "at", "at DESC NULLS FIRST", "at NULLS FIRST", "at DESC, name", "coarse DESC", "coarse", "-id", "id"} {
+	for _, order := range []string{"at DESC", "at", "at DESC NULLS FIRST", "at NULLS FIRST", "at DESC, name", "coarse DESC", "coarse", "coarse DESC NULLS FIRST", "coarse NULLS FIRST", "-id", "id"} {
 		for _, where := range []string{"", " WHERE name = 'n7'", " WHERE at IS NULL"} {
 			for _, limit := range []string{" LIMIT 1", " LIMIT 50", " OFFSET 2000 LIMIT 50", " LIMIT 3000"} {
 				q := "SELECT at, id, name FROM ev" + where + " ORDER BY " + order + ", id" + limit

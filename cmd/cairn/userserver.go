@@ -211,8 +211,19 @@ func (s *serverUsers) Remove(ctx context.Context, name string) error {
 	return s.exec(ctx, "DROP USER "+ident(name))
 }
 
-// Missing implements userAdmin: a server does not say what stores there are to be.
-func (s *serverUsers) Missing([]string) []string { return nil }
+// Missing implements userAdmin.
+func (s *serverUsers) Missing(stores []string) (out []string) {
+	for _, name := range stores {
+		if name == engine.All {
+			continue
+		}
+		// An error other than that there is no such table says nothing about the store.
+		if _, err := s.db.Exec("SELECT 1 FROM " + ident(name) + " LIMIT 0"); driver.State(err) == sqlerr.UndefinedTable {
+			out = append(out, name)
+		}
+	}
+	return out
+}
 
 // Close implements userAdmin.
 func (s *serverUsers) Close() error { return s.db.Close() }

@@ -167,7 +167,7 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 	backward := false
 	if slot >= 0 {
 		k := &s.spec.keys[0]
-		if b := s.spec.bound.Load(); b != nil && !k.nullsFirst {
+		if b := s.spec.bound.Load(); b != nil && (!k.nullsFirst || complete(w, u.unit(), slot)) {
 			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(best, b, k) > 0 {
 				return nil
 			}
@@ -206,17 +206,23 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 	})
 }
 
+// complete reports whether a unit is known to have no NULLs at a path of times.
+func complete(w *worker, u plan.Unit, slot int) bool {
+	timed, ok := u.(plan.TimedUnit)
+	return ok && timed.Complete(w.q.ctx, slot)
+}
+
 // outdone reports whether no row of a block can beat the worst row that is still wanted, by what the unit
 // knows of the times of its blocks.
 func (op *topScanOp) outdone(w *worker, u plan.Unit, slot int, f *frame) bool {
 	k := &op.spec.keys[0]
 	b := op.spec.bound.Load()
 	src, ok := f.src.(*blockLoader)
-	if !ok || b == nil || b.null || k.nullsFirst || k.typ.Payload() != column.PayloadI64 {
+	if !ok || b == nil || b.null || k.typ.Payload() != column.PayloadI64 {
 		return false
 	}
 	timed, ok := u.(plan.TimedUnit)
-	if !ok {
+	if !ok || k.nullsFirst && !timed.Complete(w.q.ctx, slot) {
 		return false
 	}
 	best := bound{}

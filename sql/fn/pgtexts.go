@@ -262,6 +262,16 @@ func addPostgresTimes(l *library) {
 	l.pg("to_timestamp", over("double", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
 		m, err := unixMicros(dblAt(args[0], i))
 		return m, c.Zone, err
+	})), over("varchar, varchar", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
+		us, err := readTime(args, i)
+		return toUTC(us, c.Zone), c.Zone, err
+	})))
+	l.pg("to_date", over("varchar, varchar", "date", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		us, err := readTime(args, i)
+		if err == nil {
+			pushInt(out, floorDiv(us, microsPerDay))
+		}
+		return err
 	})))
 	part := func(us func(c *Context, v *column.Vector, i int) int64) kernel {
 		return emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
@@ -283,7 +293,9 @@ func addPostgresTimes(l *library) {
 		over("timestamp(6)", "intervalday", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			pushInt(out, today(c)*microsPerDay-intAt(args[0], i))
 			return nil
-		})))
+		})),
+		// Of a transaction's number: all are those of now.
+		over("bigint", "integer", constantly[int64](0)))
 	l.pg("date_bin", over("intervalday, timestamptz(6), timestamptz(6)", "timestamptz(6)", zoned(func(c *Context, args []*column.Vector, i int) (int64, uint16, error) {
 		m, err := timeBin(intAt(args[0], i), intAt(args[1], i), intAt(args[2], i))
 		return m, c.Zone, err
@@ -311,6 +323,144 @@ func addPostgresTimes(l *library) {
 		pushStr(out, formatTimeTemplate(time.UnixMicro(intAt(args[0], i)).UTC(), strAt(args[1], i)))
 		return nil
 	})))
+}
+
+// readTimeTemplate reads a text by a template of to_timestamp, as what a clock shows in microseconds. Of a
+// text that ends early the rest is as at the start of the year 1; a text that goes on is taken as far as the template
+// goes. Characters of the template that are no field stand for any one character that is no letter
+// or digit, and for white space that may be missing.
+func readTimeTemplate(text, template string) (int64, bool) {
+	year, month, day, hour, minute, second, micros, yearDay := 1, 1, 1, 0, 0, 0, 0, 0
+	half := -1 // of the day, where it is told
+	at := 0
+	number := func(to *int, width int) bool {
+		for at < len(text) && text[at] == ' ' {
+			at++
+		}
+		from, x := at, 0
+		for at < len(text) && at-from < width && text[at] >= '0' && text[at] <= '9' {
+			x = x*10 + int(text[at]-'0')
+			at++
+		}
+		if at == from {
+			return from == len(text)
+		}
+		*to = x
+		return true
+	}
+	for rest := template; rest != ""; {
+		upper := strings.ToUpper(rest[:min(len(rest), 5)])
+		field := func(name string) bool { return strings.HasPrefix(upper, name) }
+		ok, n := true, 1
+		switch {
+		case rest[0] == '"':
+			for n < len(rest) && rest[n] != '"' {
+				n++
+				at = min(at+1, len(text))
+			}
+			n = min(n+1, len(rest))
+		case field("FM"), field("TZ"), field("OF"):
+			n = 2
+		case field("HH24"):
+			ok, n = number(&hour, 2), 4
+		case field("HH12"):
+			ok, n = number(&hour, 2), 4
+		case field("HH"):
+			ok, n = number(&hour, 2), 2
+		case field("MI"):
+			ok, n = number(&minute, 2), 2
+		case field("SS"):
+			ok, n = number(&second, 2), 2
+		case field("MS"), field("US"):
+			// The digits after the point of a second: .5 is half of one, however many are expected.
+			width := 3
+			if upper[0] == 'U' {
+				width = 6
+			}
+			from := at
+			ok, n = number(&micros, width), 2
+			for k := at - from; k > 0 && k < 6; k++ {
+				micros *= 10
+			}
+		case field("YYYY"):
+			ok, n = number(&year, 4), 4
+		case field("YY"):
+			ok, n = number(&year, 2), 2
+			if year += 2000; year >= 2070 {
+				year -= 100
+			}
+		case field("MON"):
+			n = 3
+			if field("MONTH") {
+				n = 5
+			}
+			ok = at == len(text)
+			for m := time.January; m <= time.December; m++ {
+				for _, name := range []string{m.String(), m.String()[:3]} {
+					if !ok && len(text)-at >= len(name) && strings.EqualFold(text[at:at+len(name)], name) {
+						month, ok = int(m), true
+						at += len(name)
+					}
+				}
+			}
+		case field("MM"):
+			ok, n = number(&month, 2), 2
+		case field("DDD"):
+			ok, n = number(&yearDay, 3), 3
+		case field("DD"):
+			ok, n = number(&day, 2), 2
+		case field("AM"), field("PM"):
+			n = 2
+			if len(text)-at >= 2 {
+				switch strings.ToUpper(text[at : at+2]) {
+				case "AM":
+					half = 0
+				case "PM":
+					half = 12
+				default:
+					ok = false
+				}
+				at += 2
+			}
+		case upper[0] == ' ':
+			for at < len(text) && text[at] == ' ' {
+				at++
+			}
+		case upper[0] >= 'A' && upper[0] <= 'Z' && upper[0] != 'T' && upper[0] != 'Z':
+			return 0, false // a field that to_timestamp does not read
+		default:
+			at = min(at+1, len(text))
+		}
+		if !ok {
+			return 0, false
+		}
+		rest = rest[n:]
+	}
+	if half >= 0 {
+		if hour < 1 || hour > 12 {
+			return 0, false
+		}
+		hour = hour%12 + half
+	}
+	if yearDay > 0 {
+		month, day = 1, yearDay
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, micros*1000, time.UTC)
+	if month < 1 || month > 12 || yearDay > 366 || yearDay == 0 && t.Day() != day || yearDay > 0 && t.Year() != year || year < 1 ||
+		hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	return t.UnixMicro(), true
+}
+
+// readTime is readTimeTemplate with an error for what does not fit.
+func readTime(args []*column.Vector, i int) (int64, error) {
+	text, template := strAt(args[0], i), strAt(args[1], i)
+	us, ok := readTimeTemplate(text, template)
+	if !ok {
+		return 0, fault(sqlerr.InvalidDatetime, "%s is not a time in the form %s", shown(text), shown(template))
+	}
+	return us, nil
 }
 
 // bucketOrigin is the Monday that buckets of weeks are counted from: 2000-01-03.

@@ -126,6 +126,10 @@ func addPostgresSession(l *library) {
 		pushEnd(out)
 		return nil
 	})))
+	l.pg("pg_blocking_pids pg_safe_snapshot_blocking_pids", over("bigint", "array(integer)", emit(func(_ *Context, out *column.Vector, _ []*column.Vector, _ int) error {
+		pushEnd(out)
+		return nil
+	})))
 	setting := func(missing bool) kernel {
 		return asked(func(s Session, args []*column.Vector, i int) (string, bool, error) {
 			name := strAt(args[0], i)

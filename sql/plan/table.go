@@ -186,4 +186,7 @@ type TimedUnit interface {
 	// given block of BlockRows rows lies outside of; min is above max where there are only
 	// NULLs. ok is false when they are not known.
 	BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool)
+	// Complete reports whether it is known that no row of the unit has NULL at a path of
+	// timestamps.
+	Complete(ctx context.Context, path int) bool
 }

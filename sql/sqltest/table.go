@@ -458,6 +458,15 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	return v, true
 }
 
+// Complete implements plan.TimedUnit.
+func (u *unit) Complete(_ context.Context, path int) bool {
+	if !u.s.t.layout.Stats {
+		return false
+	}
+	v := column.Flatten(u.path(path))
+	return v.Type.Kind == column.Timestamp && !v.Nulls.Any()
+}
+
 // BlockTimes implements plan.TimedUnit.
 func (u *unit) BlockTimes(_ context.Context, path, block int) (earliest, latest int64, ok bool) {
 	if !u.s.t.layout.Stats {

@@ -276,7 +276,11 @@ var definitions = sync.OnceValue(func() *definitionSet {
 		if d.oid == 0 {
 			d.oid = hashed(tableRange, d.name)
 		}
-		for _, col := range append(f[3:], "tableoid:oid") {
+		columns := append(f[3:], "tableoid:oid")
+		if d.kind == "r" {
+			columns = append(columns, "xmin:xid", "xmax:xid", "cmin:cid", "cmax:cid", "ctid:tid")
+		}
+		for _, col := range columns {
 			name, typ, _ := strings.Cut(col, ":")
 			t := fn.Carrier(typ)
 			p, ok := fn.PostgresTypeByName(typ)
@@ -285,7 +289,7 @@ var definitions = sync.OnceValue(func() *definitionSet {
 			}
 			d.index[name] = len(d.cols)
 			d.types = append(d.types, p)
-			d.cols = append(d.cols, plan.Column{Name: name, Type: t, Hidden: name == "tableoid"})
+			d.cols = append(d.cols, plan.Column{Name: name, Type: t, Hidden: slices.Contains(systemColumns, name)})
 		}
 		if d.kind != "f" {
 			set.list = append(set.list, d)
@@ -294,6 +298,9 @@ var definitions = sync.OnceValue(func() *definitionSet {
 	}
 	return set
 })
+
+// systemColumns are those that every table has and SELECT * leaves out.
+var systemColumns = []string{"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"}
 
 // none is the error for what this catalogue cannot do.
 func none(format string, args ...any) error {
