@@ -24,6 +24,13 @@
 // terms that its rows must meet, and the scan gives units that are read in
 // parallel, block by block. Package sqltest has an implementation in memory.
 //
+// # Brief queries
+//
+// Dashboards and drivers ask the same short questions over and over. [Texts] keeps the
+// trees of texts that were read not long ago, so that only names and types are looked
+// up again; a query that has few rows to read runs in the goroutine that asks for
+// them, without workers of its own.
+//
 // # The parts
 //
 //	parse   text to tree

@@ -188,6 +188,7 @@ func TestUsersOfAServer(t *testing.T) {
 		}
 	}
 	must(t, "user", "remove", "anna@example.com", "--server", at)
+	must(t, "user", "remove", "ben", "--server", at)
 	list, err := lake.Principals(ctx)
 	if err != nil || len(list) != 1 || list[0].Name != auth.BootstrapName {
 		t.Errorf("%d principals are left, %v", len(list), err)
