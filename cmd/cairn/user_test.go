@@ -164,7 +164,7 @@ func TestUsersOfAServer(t *testing.T) {
 	if u := userJSON(t, "user", "revoke", "anna@example.com", "--accounts", "*", "--server", at); len(u.Accounts) != 0 {
 		t.Errorf("revoked: %+v", u)
 	}
-	if _, errOut, status := cairn(t, "", "user", "add", "ben", "--role", "reader", "--stores", "nowhere,it's", "--server", at); status != 0 || !strings.Contains(errOut, "no store called nowhere, nor it's yet") {
+	if _, errOut, status := cairn(t, "", "user", "add", "ben", "--role", "reader", "--stores", "nowhere,it's", "--server", at); status != 0 || !strings.Contains(errOut, "no store called it's, nor nowhere yet") {
 		t.Errorf("a store that there is not: status %d %s", status, errOut)
 	}
 	if u := userJSON(t, "user", "rotate", "admin", "--server", "admin@"+at); u.Password == "" || u.FirstPassword {
