@@ -125,7 +125,7 @@ func TestInsightCommands(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "insight", "metrics", "--json", "--dir", lake, "--event-source", in.EventSource, "--event-name", in.EventName, "--start", "2025-03-01", "--end", "2025-05-01")), &m); err != nil || len(m.Values) == 0 || len(m.Values) != len(m.Timestamps) {
 		t.Errorf("metrics: %+v, %v", m, err)
 	}
-	if out := must(t, "insight", "metrics", "--dir", lake, "--event-source", in.EventSource, "--event-name", in.EventName, "--start", "2025-03-01", "--end", "2025-05-01", "--max-results", "1"); !strings.Contains(out, "--start 2025-") {
+	if out := must(t, "insight", "metrics", "--dir", lake, "--event-source", in.EventSource, "--event-name", in.EventName, "--start", "2025-03-01", "--end", "2025-05-01", "--period", "60", "--max-results", "1"); !strings.Contains(out, "--start 2025-") {
 		t.Errorf("metrics:\n%s", out)
 	}
 	if out := must(t, "insight", "disable", "--dir", lake); !strings.Contains(out, "off") {

@@ -124,6 +124,10 @@ func (g *Generator) identifyExtras() {
 	slices.SortStableFunc(g.truth.Anomalies, func(a, b Anomaly) int { return a.Start.Compare(b.Start) })
 }
 
+// newCallsFrom is the number of events from which a call that was never seen comes often
+// enough to be told from its rate.
+const newCallsFrom = 10_000
+
 // scene places anomalies.
 type scene struct {
 	g *Generator
@@ -151,7 +155,13 @@ func (g *Generator) planAnomalies() {
 	s.inject(Hammering, us, p, "logs:PutRetentionPolicy", s.when(30*60), 30*60, n, "", false,
 		fmt.Sprintf("one deployment role repeats PutRetentionPolicy %d times in half an hour", n))
 	p = g.caller(first, "named-person", 0)
-	n = size(20_000, 12, 60)
+	// As many as rates can tell (40 in ten minutes), but in a sample so small that they would
+	// be a good part of it.
+	least := int64(12)
+	if g.opts.Events >= newCallsFrom {
+		least = 40
+	}
+	n = size(20_000, least, 60)
 	s.inject(NewCall, us, p, "ec2:ModifySnapshotAttribute", s.when(10*60), 10*60, n, "185.220.101.47", false,
 		fmt.Sprintf("a user shares %d snapshots with an unknown account; the call was never made before", n))
 	elsewhere := g.addStream(second, g.regions[len(g.regions)-1], 0)
