@@ -34,12 +34,12 @@ var before = map[string][]string{
 // matrixRoles are the columns of the page, each with a principal of the fixture.
 var matrixRoles = []struct{ role, name string }{{"admin", "ada"}, {"writer", "wim"}, {"reader", "rea"}, {"auditor", "aud"}}
 
-// TestPermissions runs an example of every kind of statement and of every route for every
-// role, holds what happens against the rules, and the rules against PERMISSIONS.md:
+// TestPermissions runs an example of every kind of statement, of every route and of every
+// operation for AWS clients for every role, holds what happens against the rules, and the rules against PERMISSIONS.md:
 //
 //	go test ./server -run Permissions -rewrite
 //
-// A kind of statement or a route without a rule fails here, and is answered to nobody.
+// A kind of statement, a route or an operation without a rule fails here, and is answered to nobody.
 func TestPermissions(t *testing.T) {
 	f := newFixture(t, nil)
 	ctx := context.Background()
@@ -58,9 +58,9 @@ func TestPermissions(t *testing.T) {
 	var page strings.Builder
 	page.WriteString(`# Who may do what
 
-Made by ` + "`go test ./server -run Permissions -rewrite`" + ` from the registries of statements (server/pg/rules.go) and of
-routes (server/routes.go); the test runs each example as each role against a server. "stores" stands for the stores that
-the principal was granted: others do not exist for it. A reader with accounts sees the events of those accounts only.
+Made by ` + "`go test ./server -run Permissions -rewrite`" + ` from the registries of statements (server/pg/rules.go), of
+routes (server/routes.go) and of operations for AWS clients (server/api/operations.go); the test runs each example
+as each role against a server. "stores" stands for the stores that the principal was granted: others do not exist for it. A reader with accounts sees the events of those accounts only.
 ` + "`cairn user … --server`" + ` runs the statements about users.
 
 | statement | example | admin | writer | reader | auditor |
@@ -140,6 +140,8 @@ the principal was granted: others do not exist for it. A reader with accounts se
 	if status, _ := f.get("/nothing", "ada", password); status != http.StatusNotFound {
 		t.Errorf("a route that there is not: status %d", status)
 	}
+
+	page.WriteString(apiRules(t, f, who))
 
 	page.WriteString("\n| action | admin | writer | reader | auditor |\n|---|---|---|---|---|\n")
 	for _, a := range auth.Actions() {
