@@ -23,8 +23,8 @@ import (
 )
 
 // What a program of this machine may have the server of a lake do, because only one
-// process has a lake open: backups, exports, trails, views and insights (remote.go). The server listens on a Unix socket in the
-// lake's directory (engine.ControlSocket). Whoever may write to it is the owner of the
+// process has a lake open: backups, exports, trails, views and insights (remote.go), principals
+// and their keys (remoteusers.go). The server listens on a Unix socket in the lake's directory (engine.ControlSocket). Whoever may write to it is the owner of the
 // server's process or root, that is, somebody who could read and change the lake's files as
 // well; that is its authentication, and the system tells who it is. So there is no password
 // to be kept for a nightly backup, and nothing for the network.
@@ -145,6 +145,7 @@ func (s *Server) openControl() error {
 	mux.HandleFunc("POST /follow", answer(c, c.follow))
 	mux.HandleFunc("POST /trail", c.trail)
 	c.handleLake(mux)
+	c.handleUsers(mux)
 	c.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: withPeer}
 	s.control = c
 	return nil

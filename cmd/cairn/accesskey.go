@@ -41,7 +41,7 @@ func (p *program) withKeys(c *cobra.Command, u *userFlags, do func(ctx context.C
 	return p.withUsers(c, u, func(ctx context.Context, a userAdmin) error {
 		k, ok := a.(keyAdmin)
 		if !ok {
-			return errors.New("access keys are managed in the lake's directory (--dir), while nobody has it open: stop the server first, and start it again afterwards")
+			return errors.New("access keys are managed on the machine of the lake, with --dir: their secrets do not go over the Postgres wire")
 		}
 		return do(ctx, k)
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/server"
 	"github.com/cairndb/cairn/server/auth"
 )
 
@@ -60,8 +61,9 @@ cairn_audit.
   reader    queries the stores that it was granted; with --accounts, only events of those
   auditor   queries, verifies and exports, and sees cairn_audit
 
-The commands work on a lake that nobody has open (--dir), or, with --server HOST:PORT, at a
-running server. There they sign in as admin, or as the user of --server USER@HOST:PORT; the
+The commands work on the lake in a directory of this machine (--dir), also while a server has
+it open, if they run as the server's user or root; or, with --server HOST:PORT, at a server
+anywhere. There they sign in as admin, or as the user of --server USER@HOST:PORT; the
 password is asked for, or taken from $CAIRN_PASSWORD. The server is given verifiers, and
 never sees the passwords that are set.`
 
@@ -95,9 +97,16 @@ func (p *program) users(c *cobra.Command, u *userFlags) (userAdmin, error) {
 		}
 		return p.usersAt(c, u.server)
 	}
+	dir, err := p.lakeDir()
+	if err != nil {
+		return nil, err
+	}
+	if r, err := server.DialUsers(c.Context(), dir); !errors.Is(err, server.ErrNotServed) {
+		return r, err
+	}
 	lake, err := p.open(true)
 	if errors.Is(err, engine.ErrUnavailable) {
-		return nil, fmt.Errorf("%w\nif that is cairn serve, give it as --server HOST:PORT", err)
+		return nil, fmt.Errorf("%w\nif that is a server elsewhere, or one without a socket in that directory, give it as --server HOST:PORT", err)
 	}
 	if err != nil {
 		return nil, err
@@ -161,14 +170,7 @@ func (l *lakeUsers) Remove(ctx context.Context, name string) error {
 	return l.store.Remove(ctx, l.by, l.from, name)
 }
 
-func (l *lakeUsers) Missing(stores []string) (out []string) {
-	for _, name := range stores {
-		if _, err := l.lake.Store(name); name != engine.All && errors.Is(err, engine.ErrNotFound) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
+func (l *lakeUsers) Missing(stores []string) []string { return server.MissingStores(l.lake, stores) }
 
 func (l *lakeUsers) Close() error { return l.lake.Close() }
 

@@ -127,11 +127,46 @@ func TestServedViewsAndInsights(t *testing.T) {
 	}
 	refused(t, exitFailed, "no insight", "insight", "show", "0123", "--dir", lake)
 	refused(t, exitFailed, "nothing", "insight", "enable", "--store", "nothing", "--dir", lake)
+	servedUsers(t, lake)
 	if out := must(t, "insight", "disable", "--dir", lake); !strings.Contains(out, "are off") {
 		t.Errorf("disable: %s", out)
 	}
 	stop()
 	if status := <-ended; status != 0 {
 		t.Errorf("serve ended with %d: %s", status, said.String())
+	}
+}
+
+// servedUsers runs the commands of principals and access keys on a lake that a server has open.
+func servedUsers(t *testing.T, lake string) {
+	t.Helper()
+	if out, errOut, status := cairn(t, "", "user", "add", "anna", "--role", "reader", "--stores", "events,later", "--dir", lake); status != 0 || !strings.Contains(out+errOut, "later") {
+		t.Errorf("add: %d %s %s", status, out, errOut)
+	}
+	refused(t, exitFailed, "anna", "user", "add", "anna", "--role", "reader", "--dir", lake)
+	must(t, "user", "revoke", "anna", "--accounts", "*", "--dir", lake)
+	must(t, "user", "grant", "anna", "--accounts", "111122223333", "--dir", lake)
+	must(t, "user", "revoke", "anna", "--stores", "later", "--dir", lake)
+	must(t, "user", "rotate", "anna", "--dir", lake)
+	if out := must(t, "user", "show", "anna", "--json", "--dir", lake); !strings.Contains(out, `"events"`) || strings.Contains(out, "later") || !strings.Contains(out, "111122223333") {
+		t.Errorf("show: %s", out)
+	}
+	var key struct{ AccessKeyID, SecretAccessKey, SessionToken string }
+	if err := json.Unmarshal([]byte(must(t, "user", "access-key", "anna", "--lifetime", "1h", "--json", "--dir", lake)), &key); err != nil || len(key.SecretAccessKey) != 40 || key.SessionToken == "" {
+		t.Errorf("key: %+v, %v", key, err)
+	}
+	refused(t, exitFailed, "nobody", "user", "access-key", "nobody", "--dir", lake)
+	must(t, "user", "access-key", "disable", key.AccessKeyID, "--dir", lake)
+	if out := must(t, "user", "access-key", "list", "anna", "--dir", lake); !strings.Contains(out, key.AccessKeyID) || !strings.Contains(out, "Inactive") {
+		t.Errorf("keys: %s", out)
+	}
+	must(t, "user", "access-key", "enable", key.AccessKeyID, "--dir", lake)
+	must(t, "user", "access-key", "delete", key.AccessKeyID, "--dir", lake)
+	if out := must(t, "user", "access-key", "list", "--dir", lake); strings.Contains(out, key.AccessKeyID) {
+		t.Errorf("keys: %s", out)
+	}
+	must(t, "user", "remove", "anna", "--dir", lake)
+	if out := must(t, "user", "list", "--dir", lake); strings.Contains(out, "anna") || !strings.Contains(out, "admin") {
+		t.Errorf("list: %s", out)
 	}
 }
