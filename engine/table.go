@@ -304,7 +304,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		// Pruning goes by filters and bitmaps of whole segments, and would tell of what
 		// others have in them.
 		s.quiet = true
-		s.pruning = plan.Pruning{Rows: t.RowCount(), Columns: s.pruning.Columns}
+		s.pruning = plan.Pruning{Quiet: true, Rows: t.RowCount(), Columns: s.pruning.Columns}
 	}
 	sort.SliceStable(s.parts, func(i, j int) bool { return s.parts[i].first < s.parts[j].first })
 	for _, u := range s.parts {

@@ -204,8 +204,7 @@ func (g *groups) takeStates(w *worker, f *frame) error {
 func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran bool) string {
 	name := s.node.View.Name
 	p := scan.pruned()
-	if p.Segments == 0 && len(scan.units) > 0 && p.MemtableRows == 0 {
-		// A scan that does not tell of its segments.
+	if p.Quiet {
 		return "from view " + name + ": where a segment has its groups"
 	}
 	n, counted := int(s.taken.Load()), int(s.counted.Load())

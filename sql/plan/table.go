@@ -141,6 +141,9 @@ type Scan interface {
 
 // Pruning counts what a scan need not read.
 type Pruning struct {
+	// Quiet says that what was left out, and how, is not told, for it would tell of rows that
+	// the reader may not see.
+	Quiet            bool
 	Segments         int // all that there are
 	SegmentsByTime   int // left out by time range
 	SegmentsByFilter int // left out by membership filters and dictionaries
