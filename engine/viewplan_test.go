@@ -201,6 +201,37 @@ func TestNewestOfView(t *testing.T) {
 	}
 }
 
+// TestPlansTellNothingOfOthers holds that a reader of one account sees the same plan whether an
+// account of somebody else has events or is not there at all.
+func TestPlansTellNothingOfOthers(t *testing.T) {
+	ctx := context.Background()
+	l, _ := viewLake(t, 1500, Options{NoBitmaps: true})
+	fillTest(t, l)
+	accounts := queryTest(t, l, "SELECT recipientAccountId FROM events GROUP BY 1 ORDER BY count(*) DESC LIMIT 2")
+	if len(accounts) != 2 {
+		t.Fatalf("accounts %v", accounts)
+	}
+	own, other := strings.Trim(accounts[0], "[]'"), strings.Trim(accounts[1], "[]'")
+	reader := l.As(Scope{Stores: []string{All}, Accounts: []string{own}})
+	for _, q := range []string{
+		"SELECT count(awsRegion) FROM events WHERE recipientAccountId = '%s'",
+		"SELECT hour, sum(calls) FROM calls_per_hour WHERE account = '%s' GROUP BY 1",
+		"SELECT eventName, count(*) FROM events WHERE recipientAccountId = '%s' AND eventTime > TIMESTAMP '2026-01-02' GROUP BY 1",
+	} {
+		plan := func(account string) string {
+			rows, err := reader.Query(ctx, "EXPLAIN "+fmt.Sprintf(q, account))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			return strings.ReplaceAll(strings.Join(textRows(t, q, rows.Next), "\n"), account, "…")
+		}
+		if there, not := plan(other), plan("999999999999"); there != not || !strings.Contains(there, "from view") {
+			t.Errorf("%s\nwhere the account has events\n%s\nwhere there is none\n%s", q, there, not)
+		}
+	}
+}
+
 // TestNoView lists what cannot be a view, and that the error says why.
 func TestNoView(t *testing.T) {
 	ctx := context.Background()
