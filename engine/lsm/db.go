@@ -77,6 +77,30 @@ type halt struct {
 	done  chan struct{}
 	cause error // valid once done is closed
 	tell  func(error)
+
+	mu   sync.Mutex
+	next chan struct{} // closed when a goroutine parks
+}
+
+// park does not return: Pebble's locks are held by callers above, and unwinding them is not safe.
+func (h *halt) park() {
+	h.mu.Lock()
+	if h.next != nil {
+		close(h.next)
+		h.next = nil
+	}
+	h.mu.Unlock()
+	select {}
+}
+
+// parks is closed when the next goroutine parks.
+func (h *halt) parks() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.next == nil {
+		h.next = make(chan struct{})
+	}
+	return h.next
 }
 
 func (h *halt) stop(cause error) {
@@ -120,7 +144,7 @@ func (l *logger) Fatalf(format string, args ...any) {
 	}
 	l.log.Error("database stopped: " + err.Error())
 	l.halt.stop(err)
-	select {} // Pebble's locks are held by callers above; unwinding them is not safe.
+	l.halt.park()
 }
 
 // fatalError is a formatted message that still wraps its cause.
@@ -439,7 +463,14 @@ func (d *DB) Blocks(segment uint64, from byte, fn func(kind byte, id uint32, dat
 	if err != nil {
 		return fmt.Errorf("reading segment %d: %w", segment, err)
 	}
-	for ok := it.First(); ok; ok = it.Next() {
+	for move := it.First; ; move = it.Next {
+		ok, err := d.step(move)
+		if err != nil {
+			return fmt.Errorf("reading segment %d: %w", segment, err) // the iterator is not ours any more
+		}
+		if !ok {
+			break
+		}
 		_, kind, id, err := ParseBlockKey(it.Key())
 		var v []byte
 		if err == nil {
@@ -456,6 +487,19 @@ func (d *DB) Blocks(segment uint64, from byte, fn func(kind byte, id uint32, dat
 		return fmt.Errorf("reading segment %d: %w", segment, err)
 	}
 	return nil
+}
+
+// step moves an iterator. Pebble stops for good where what it reads contradicts itself, and
+// whoever waits for one block of many must not hold up others then.
+func (d *DB) step(move func() bool) (ok bool, err error) {
+	parks, moved := d.halt.parks(), make(chan bool, 1)
+	go func() { moved <- move() }()
+	select {
+	case ok := <-moved:
+		return ok, nil
+	case <-parks: // this one, or another at the same time
+		return false, d.halt.err()
+	}
 }
 
 // Segments returns the numbers of all segments that have blocks, ascending. It

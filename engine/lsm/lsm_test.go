@@ -220,6 +220,21 @@ func TestVerifySeesEverythingFirst(t *testing.T) {
 	closeTest(t, openTest(t, fs, Options{Verify: func(d *DB) error { return nil }}))
 }
 
+// TestStepOutlivesStops has the database stop for good in the middle of reading blocks.
+func TestStepOutlivesStops(t *testing.T) {
+	d := openTest(t, vfs.NewMem(), Options{})
+	for range 2 { // a lake that has stopped is read, too
+		if ok, err := d.step(func() bool { return true }); !ok || err != nil {
+			t.Errorf("a step: %t, %v", ok, err)
+		}
+		_, err := d.step(func() bool { d.opts.Logger.Fatalf("level %d contradicts itself", 6); return true })
+		if !errors.Is(err, ErrHalted) || !strings.Contains(err.Error(), "level 6 contradicts") {
+			t.Errorf("a step that stops it: %v", err)
+		}
+	}
+	closeTest(t, d)
+}
+
 // TestHalt: a write of the log that fails ends all writing, reading goes on, and
 // the directory can be opened again by the same process.
 func TestHalt(t *testing.T) {
