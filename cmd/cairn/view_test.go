@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cairndb/cairn/engine"
 )
@@ -97,20 +94,7 @@ func TestServedViewsAndInsights(t *testing.T) {
 	lake := filepath.Join(dir, "lake")
 	must(t, "generate", "-n", "300", "--out", filepath.Join(dir, "logs"))
 	must(t, "import", filepath.Join(dir, "logs", "AWSLogs"), "--dir", lake)
-	ctx, stop := context.WithCancel(context.Background())
-	var said lockedBuffer
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"serve", "--dir", lake, "--pg", "127.0.0.1:0", "--http", "127.0.0.1:0"}, strings.NewReader(""), &said, &said)
-	}()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Lstat(filepath.Join(lake, engine.ControlSocket)); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("there is no socket: %s", said.String())
-		}
-	}
+	_, stop := runServer(t, lake)
 	viewCommands(t, lake, true)
 	if out := must(t, "insight", "enable", "--dir", lake); !strings.Contains(out, "Insights of store events are on") || !strings.Contains(out, "new unusual periods found") {
 		t.Errorf("enable: %s", out)
@@ -127,46 +111,8 @@ func TestServedViewsAndInsights(t *testing.T) {
 	}
 	refused(t, exitFailed, "no insight", "insight", "show", "0123", "--dir", lake)
 	refused(t, exitFailed, "nothing", "insight", "enable", "--store", "nothing", "--dir", lake)
-	servedUsers(t, lake)
 	if out := must(t, "insight", "disable", "--dir", lake); !strings.Contains(out, "are off") {
 		t.Errorf("disable: %s", out)
 	}
 	stop()
-	if status := <-ended; status != 0 {
-		t.Errorf("serve ended with %d: %s", status, said.String())
-	}
-}
-
-// servedUsers runs the commands of principals and access keys on a lake that a server has open.
-func servedUsers(t *testing.T, lake string) {
-	t.Helper()
-	if out, errOut, status := cairn(t, "", "user", "add", "anna", "--role", "reader", "--stores", "events,later", "--dir", lake); status != 0 || !strings.Contains(out+errOut, "later") {
-		t.Errorf("add: %d %s %s", status, out, errOut)
-	}
-	refused(t, exitFailed, "anna", "user", "add", "anna", "--role", "reader", "--dir", lake)
-	must(t, "user", "revoke", "anna", "--accounts", "*", "--dir", lake)
-	must(t, "user", "grant", "anna", "--accounts", "111122223333", "--dir", lake)
-	must(t, "user", "revoke", "anna", "--stores", "later", "--dir", lake)
-	must(t, "user", "rotate", "anna", "--dir", lake)
-	if out := must(t, "user", "show", "anna", "--json", "--dir", lake); !strings.Contains(out, `"events"`) || strings.Contains(out, "later") || !strings.Contains(out, "111122223333") {
-		t.Errorf("show: %s", out)
-	}
-	var key struct{ AccessKeyID, SecretAccessKey, SessionToken string }
-	if err := json.Unmarshal([]byte(must(t, "user", "access-key", "anna", "--lifetime", "1h", "--json", "--dir", lake)), &key); err != nil || len(key.SecretAccessKey) != 40 || key.SessionToken == "" {
-		t.Errorf("key: %+v, %v", key, err)
-	}
-	refused(t, exitFailed, "nobody", "user", "access-key", "nobody", "--dir", lake)
-	must(t, "user", "access-key", "disable", key.AccessKeyID, "--dir", lake)
-	if out := must(t, "user", "access-key", "list", "anna", "--dir", lake); !strings.Contains(out, key.AccessKeyID) || !strings.Contains(out, "Inactive") {
-		t.Errorf("keys: %s", out)
-	}
-	must(t, "user", "access-key", "enable", key.AccessKeyID, "--dir", lake)
-	must(t, "user", "access-key", "delete", key.AccessKeyID, "--dir", lake)
-	if out := must(t, "user", "access-key", "list", "--dir", lake); strings.Contains(out, key.AccessKeyID) {
-		t.Errorf("keys: %s", out)
-	}
-	must(t, "user", "remove", "anna", "--dir", lake)
-	if out := must(t, "user", "list", "--dir", lake); strings.Contains(out, "anna") || !strings.Contains(out, "admin") {
-		t.Errorf("list: %s", out)
-	}
 }

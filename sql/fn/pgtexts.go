@@ -361,9 +361,7 @@ func readTimeTemplate(text, template string) (int64, bool) {
 			n = min(n+1, len(rest))
 		case field("FM"), field("TZ"), field("OF"):
 			n = 2
-		case field("HH24"):
-			ok, n = number(&hour, 2), 4
-		case field("HH12"):
+		case field("HH24"), field("HH12"):
 			ok, n = number(&hour, 2), 4
 		case field("HH"):
 			ok, n = number(&hour, 2), 2
