@@ -14,40 +14,23 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/engine/retention"
 )
 
-// crashMem is a file system in memory of which crash clones are taken while it is in use:
-// linking in it takes a lock twice, between which a clone must not wait for it.
-type crashMem struct {
-	*vfs.MemFS
-	linking sync.Mutex
-}
-
-func newCrashMem() *crashMem { return &crashMem{MemFS: vfs.NewCrashableMem()} }
-
-// Link implements vfs.FS.
-func (m *crashMem) Link(from, to string) error {
-	m.linking.Lock()
-	defer m.linking.Unlock()
-	return m.MemFS.Link(from, to)
-}
-
 // crash returns what a power cut would leave now.
-func (m *crashMem) crash(rng *rand.Rand) *crashMem {
-	m.linking.Lock()
-	defer m.linking.Unlock()
-	return &crashMem{MemFS: m.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})}
+func crash(fs *crashmem.FS, rng *rand.Rand) *crashmem.FS {
+	return fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: rng.IntN(101), RNG: rng})
 }
 
 // crashAt returns what a power cut leaves before each operation of f that changes files.
-func crashAt(t *testing.T, fs *crashMem, active *crashing, f func()) []*crashMem {
+func crashAt(t *testing.T, fs *crashmem.FS, active *crashing, f func()) []*crashmem.FS {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(7, 7))
-	var clones []*crashMem
-	active.set(func() { clones = append(clones, fs.crash(rng)) })
+	var clones []*crashmem.FS
+	active.set(func() { clones = append(clones, crash(fs, rng)) })
 	f()
 	active.set(nil)
 	return clones
@@ -79,7 +62,7 @@ func (c *crashing) MaybeError(op errorfs.Op) error {
 // TestCrashWhileDropping cuts the power at every step of dropping segments and of removing
 // a store. Whatever is left opens, shows the same events, and ends where it would have.
 func TestCrashWhileDropping(t *testing.T) {
-	mem := newCrashMem()
+	mem := crashmem.New()
 	active := &crashing{}
 	r := newRetentionOn(t, errorfs.Wrap(mem, active), Options{SegmentRows: 16, MemtableRows: 16, MemtableAge: -1, NoMerge: true})
 	defer func() {
@@ -152,9 +135,9 @@ const day = 24 * time.Hour
 
 // dropping is a lake with a store of thirty days in which a segment has eight events of
 // one day, the oldest expiring in a day.
-func dropping(t *testing.T, o Options, events int) (*testRetention, *crashMem, *Store, [][]byte) {
+func dropping(t *testing.T, o Options, events int) (*testRetention, *crashmem.FS, *Store, [][]byte) {
 	t.Helper()
-	mem := newCrashMem()
+	mem := crashmem.New()
 	o.MemtableAge = -1
 	r := newRetentionOn(t, mem, o)
 	t.Cleanup(func() { r.lake.Close() })
@@ -425,7 +408,7 @@ func TestDroppedKeepProofs(t *testing.T) {
 }
 
 // floorAfterCrash is the floor of time of what a power cut leaves.
-func floorAfterCrash(t *testing.T, r *testRetention, mem *crashMem) RetentionTime {
+func floorAfterCrash(t *testing.T, r *testRetention, mem *crashmem.FS) RetentionTime {
 	t.Helper()
 	o := r.opts
 	o.FS = mem.CrashClone(vfs.CrashCloneCfg{})

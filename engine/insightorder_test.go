@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/engine/insight"
 	"github.com/cairndb/cairn/engine/lsm"
 )
@@ -121,7 +122,7 @@ func TestInsightsSurviveEnds(t *testing.T) {
 	})
 	slices.Sort(want)
 	for _, abandon := range []bool{false, true} {
-		mem := vfs.NewCrashableMem()
+		mem := crashmem.New()
 		var now atomic.Int64
 		now.Store(insightDay.UnixMicro())
 		clock := func() time.Time { return time.UnixMicro(now.Load()).UTC() }

@@ -20,6 +20,7 @@ import (
 	signednote "golang.org/x/mod/sumdb/note"
 
 	"github.com/cairndb/cairn/engine/digest"
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/engine/proof"
 )
 
@@ -173,7 +174,7 @@ func publishFailures(t *testing.T, seed uint64) {
 	pick := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
 	chance := func() bool { return pick(3) == 0 }
 	w.fail = func() (bool, bool) { return chance(), chance() }
-	fs := vfs.NewCrashableMem()
+	fs := crashmem.New()
 	if err := fs.MkdirAll("outside", 0o755); err != nil {
 		t.Fatal(err)
 	}

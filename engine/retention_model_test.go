@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 )
 
 var (
@@ -105,7 +107,7 @@ type machine struct {
 	*testRetention
 	m     *retentionModel
 	s     *Store
-	mem   *crashMem
+	mem   *crashmem.FS
 	rng   *rand.Rand
 	roles map[string]context.Context
 	next  int // event
@@ -128,7 +130,7 @@ func TestRetentionMachine(t *testing.T) {
 }
 
 func retentionRun(t *testing.T, seed uint64, steps int) {
-	x := &machine{rng: rand.New(rand.NewPCG(seed, 11)), mem: newCrashMem(), m: &retentionModel{acts: map[string]int64{}}}
+	x := &machine{rng: rand.New(rand.NewPCG(seed, 11)), mem: crashmem.New(), m: &retentionModel{acts: map[string]int64{}}}
 	x.testRetention = newRetentionOn(t, x.mem, Options{SegmentRows: 16, MemtableRows: 4, MemtableAge: -1})
 	defer func() { x.lake.Close() }()
 	x.roles = map[string]context.Context{"owner": x.admin}
@@ -255,7 +257,7 @@ func (x *machine) step() {
 		x.find()
 	case 11:
 		x.where += ", crash"
-		clone := x.mem.crash(rng)
+		clone := crash(x.mem, rng)
 		if err := x.lake.Close(); err != nil {
 			x.fail("%v", err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 )
 
 var (
@@ -47,14 +48,14 @@ func deliveredOnce(t testing.TB, mem vfs.FS, dir string) map[string]int {
 func TestTrailCrash(t *testing.T) {
 	ctx := context.Background()
 	type clone struct {
-		fs    *vfs.MemFS
+		fs    *crashmem.FS
 		acked int
 		at    time.Time
 		op    string
 	}
 	rng := rand.New(rand.NewPCG(*trailSeed, 2))
 	run := func(stride int) (clones []clone, ops int) {
-		mem, c := vfs.NewCrashableMem(), newClock()
+		mem, c := crashmem.New(), newClock()
 		var mu sync.Mutex
 		acked, ready := 0, false
 		injector := errorfs.InjectorFunc(func(op errorfs.Op) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cairndb/cairn/engine/crypt/keeper"
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/cairndb/cairn/wal"
@@ -327,7 +328,7 @@ func TestTornTail(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	torn := 0
 	for round := range 300 {
-		mem := vfs.NewCrashableMem()
+		mem := crashmem.New()
 		fs := testFS(t, mem)
 		f, err := fs.Create("lake/log", "wal")
 		if err != nil {
@@ -418,7 +419,7 @@ func TestFailedWrite(t *testing.T) {
 // TestPebble runs Pebble on encrypted files: load, crash, open, compare.
 func TestPebble(t *testing.T) {
 	for seed := range uint64(5) {
-		mem := vfs.NewCrashableMem()
+		mem := crashmem.New()
 		fs := testFS(t, mem)
 		opts := func(fs vfs.FS) *pebble.Options {
 			return &pebble.Options{FS: fs, MemTableSize: 64 << 10, Logger: quiet{}, FormatMajorVersion: pebble.FormatNewest}
@@ -482,7 +483,7 @@ func (quiet) Fatalf(format string, args ...any) {
 
 // TestLog runs the log on encrypted files and crashes it before every write.
 func TestLog(t *testing.T) {
-	mem := vfs.NewCrashableMem()
+	mem := crashmem.New()
 	fs := testFS(t, mem)
 	rng := rand.New(rand.NewPCG(5, 5))
 	acked := 0

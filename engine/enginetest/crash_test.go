@@ -21,6 +21,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 )
 
 var (
@@ -276,7 +277,7 @@ func testCrashAtEveryWrite(t *testing.T, o engine.Options) {
 		stride = 1
 	}
 	t.Logf("seed %d", *seed)
-	mem := vfs.NewCrashableMem()
+	mem := crashmem.New()
 	writeLogs(t, mem, firstImport, firstImport+60, 20)
 	m := &Model{}
 	type clone struct {
@@ -323,7 +324,7 @@ func TestCrashWhileRecovering(t *testing.T) {
 }
 
 func testCrashWhileRecovering(t *testing.T, o engine.Options) {
-	mem := vfs.NewCrashableMem()
+	mem := crashmem.New()
 	writeLogs(t, mem, firstImport, firstImport+60, 20)
 	m := &Model{}
 	if err := workload(mem, o, m); err != nil {
@@ -425,7 +426,7 @@ func testEveryOperationMayFail(t *testing.T, o engine.Options) {
 				from = *first
 			}
 			for k := from; ; k += stride {
-				mem := vfs.NewCrashableMem()
+				mem := crashmem.New()
 				writeLogs(t, mem, firstImport, firstImport+60, 20)
 				var mu sync.Mutex
 				var ops, injected int
