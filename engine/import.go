@@ -205,6 +205,10 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 // the background: the events are there.
 func (imp *importer) keepViews() {
 	l := imp.lake
+	// Nothing is read any more, and the chunks take more memory than all that is to come.
+	imp.mu.Lock()
+	imp.free, imp.flying = nil, nil
+	imp.mu.Unlock()
 	began := time.Now()
 	err := l.fillStore(imp.ctx, imp.store, imp.workers, false, func(f FillProgress) {
 		p := &imp.progress
