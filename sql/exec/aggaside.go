@@ -217,7 +217,7 @@ func (op *aggregateOp) putTogether(w *worker, all [][]*aside, part int, emit fun
 			return err
 		}
 		return g.charge()
-	}, func() error {
+	}, nil, func() error {
 		if len(op.keys) > 0 && (g.table.len() >= batchRows || g.mem.held > enough) {
 			return give()
 		}

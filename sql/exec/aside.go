@@ -187,8 +187,9 @@ func (r *hashReader) upTo(h int64, with bool) (cols []*column.Vector, n int) {
 
 // together reads several kinds of rows side by side. take gets the rows of
 // readers[kind]; complete is called whenever all rows of all hashes seen so far
-// have been taken.
-func together(readers []*hashReader, take func(kind int, cols []*column.Vector, n int) error, complete func() error) error {
+// have been taken. Rows of one hash that reach beyond what is at hand are taken
+// kind by kind, or by whole if there is one.
+func together(readers []*hashReader, take func(kind int, cols []*column.Vector, n int) error, whole func(hash int64) error, complete func() error) error {
 	for {
 		h, any := int64(0), false
 		for _, r := range readers {
@@ -211,8 +212,12 @@ func together(readers []*hashReader, take func(kind int, cols []*column.Vector, 
 				}
 			}
 		}
-		if !some {
-			// The rows of one hash reach beyond what is at hand.
+		switch {
+		case !some && whole != nil:
+			if err := whole(h); err != nil {
+				return err
+			}
+		case !some:
 			for kind, r := range readers {
 				for {
 					if err := r.fill(); err != nil {

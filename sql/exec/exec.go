@@ -69,8 +69,8 @@
 // of their aggregates in the order of a hash of their keys, and put together
 // when the runs are merged, so that only one group must fit in memory; of
 // count(DISTINCT x) not even that. A join whose held side is too large puts both
-// sides aside by a hash of their keys, and joins them as they are read back; the
-// held rows of one key must fit. Runs are written through package spill to the files that [Options] Files
+// sides aside by a hash of their keys, and joins them as they are read back, block
+// by block where one hash has many rows. Runs are written through package spill to the files that [Options] Files
 // gives, and removed when the query ends, however it ends. The other half is
 // for what is in flight and for operators that cannot spill; beyond the budget
 // the query fails with sqlerr.OutOfMemory. Every batch looks at the context, so

@@ -133,7 +133,11 @@ func (op *joinOp) open(q *query) ([]task, error) {
 	}
 	var spec *asideSpec
 	if q.mem.spills && op.canPutAside() {
-		spec = newAsideSpec(&op.stats, types, 1, asideRanges(q, 2), 2)
+		ranges := 1
+		if op.splits() {
+			ranges = asideRanges(q, 2)
+		}
+		spec = newAsideSpec(&op.stats, types, 1, ranges, 2)
 	}
 	parts, err := runAll(q, tasks, func() *holder {
 		h := newHolder(q, op, types, sh.heldLeft, sh.keepsHeld() || op.aware > 0)
@@ -221,12 +225,13 @@ type holder struct {
 	chunks []heldChunk
 	// spec describes rows put aside, nil when none can be; all is set when all
 	// rows are to go aside. put is how many have, and denied says that keys of some
-	// were NULL.
+	// were NULL; strewn counts those.
 	spec   *asideSpec
 	all    bool
 	aside  *aside
 	put    int
 	denied bool
+	strewn uint64
 }
 
 // heldChunk is one frame of the held side.
@@ -455,16 +460,23 @@ func joinPieces(t *column.Type, pieces []*column.Vector, n int) *column.Vector {
 func (op *joinOp) probe(w *worker, sh *shape, rows *heldRows, t task, emit func(*frame) error) error {
 	was := w.enter(&op.stats)
 	defer w.enter(was)
-	probe := op.prober(w, sh, rows, emit)
+	p := op.newProber(w, sh, rows, emit)
 	return t.run(w, func(f *frame) error {
 		was := w.enter(&op.stats)
 		defer w.enter(was)
-		return probe(f)
+		return p.probe(f)
 	})
 }
 
-// prober returns what lets rows pass by the held ones, for one goroutine.
-func (op *joinOp) prober(w *worker, sh *shape, rows *heldRows, emit func(*frame) error) func(*frame) error {
+// prober lets rows pass by held ones. It belongs to one goroutine.
+type prober struct {
+	op     *joinOp
+	m      *matcher
+	finder *finder
+	in     *membership // nil where NULLs do not matter
+}
+
+func (op *joinOp) newProber(w *worker, sh *shape, rows *heldRows, emit func(*frame) error) *prober {
 	m := &matcher{shape: sh, w: w, held: rows.cols, next: rows.table.next}
 	m.emit = func(f *frame) error {
 		op.stats.emitted(f.n)
@@ -473,24 +485,26 @@ func (op *joinOp) prober(w *worker, sh *shape, rows *heldRows, emit func(*frame)
 	if rows.hit != nil {
 		m.note = rows.note
 	}
-	find := newFinder(rows.table)
-	var in *membership
+	p := &prober{op: op, m: m, finder: newFinder(rows.table)}
 	if sh.kind == plan.MarkJoin || op.aware > 0 {
-		in = newMembership(op, rows)
+		p.in = newMembership(op, rows)
 	}
-	return func(f *frame) error {
-		keys, err := op.keysOf(w, f, !sh.heldLeft)
-		if err != nil {
-			return err
-		}
-		if err := m.match(f, find.find(keys, f.n)); err != nil {
-			return err
-		}
-		if in != nil {
-			return in.finish(m, keys)
-		}
-		return m.rest()
+	return p
+}
+
+// probe joins the rows of a frame.
+func (p *prober) probe(f *frame) error {
+	keys, err := p.op.keysOf(p.m.w, f, !p.m.heldLeft)
+	if err != nil {
+		return err
 	}
+	if err := p.m.match(f, p.finder.find(keys, f.n)); err != nil {
+		return err
+	}
+	if p.in != nil {
+		return p.in.finish(p.m, keys)
+	}
+	return p.m.rest()
 }
 
 // afterAll makes one task of the tasks of the probed side: when they have ended,

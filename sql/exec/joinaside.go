@@ -10,12 +10,19 @@ import (
 // When the held side has taken its share of the budget, its rows go aside in the
 // order of a hash of their keys, and so do then the rows of the other side. What
 // matches comes together when both are read back, some hashes at a time, each a
-// small join of its own. So only the held rows of one key must fit in memory.
+// small join of its own. The rows of one hash may still be too many: one value
+// that all rows have, or no equality at all, in which case all rows have one
+// hash. They are then joined block by block (joinblocks.go), so that neither side
+// must ever fit in memory.
 
-// canPutAside reports whether rows of both sides that match have a hash in
-// common, and whether rows of other hashes do not matter to one another.
-func (op *joinOp) canPutAside() bool {
-	return len(op.keys) > 0 && !op.volatile && (op.aware == 0 || op.exact && op.aware == 1 && len(op.others) == 0)
+// canPutAside reports whether the rows of both sides can be read again, with the
+// same result.
+func (op *joinOp) canPutAside() bool { return !op.volatile }
+
+// splits reports whether rows of both sides that match have a hash in common, and
+// whether rows of other hashes do not matter to one another.
+func (op *joinOp) splits() bool {
+	return len(op.keys) > 0 && (op.aware == 0 || op.exact && op.aware == 1 && len(op.others) == 0)
 }
 
 // room accounts for what is held, and puts it aside when there is no room.
@@ -32,7 +39,7 @@ func (h *holder) putAside(q *query) error {
 		h.aside = h.spec.newAside(q)
 	}
 	for _, c := range h.chunks {
-		h.aside.put(append([]*column.Vector{hashOf(c.keys, c.n)}, c.cols...), c.n)
+		h.aside.put(append([]*column.Vector{h.hashOf(c)}, c.cols...), c.n)
 		h.put += c.n
 		h.denied = h.denied || c.ok != nil
 	}
@@ -41,6 +48,22 @@ func (h *holder) putAside(q *query) error {
 	}
 	h.forget()
 	return nil
+}
+
+// hashOf returns the hashes that rows are put aside by. A row with a NULL among
+// its keys matches nothing whatever its hash, so those are strewn.
+func (h *holder) hashOf(c heldChunk) *column.Vector {
+	if !h.op.splits() {
+		return hashOf(nil, c.n)
+	}
+	hashes := hashOf(c.keys, c.n)
+	for i, may := range c.ok {
+		if !may {
+			h.strewn++
+			hashes.I64[i] = int64(mix(h.strewn) >> 1)
+		}
+	}
+	return hashes
 }
 
 // forget drops the rows held.
@@ -117,67 +140,6 @@ func (op *joinOp) fromAside(q *query, sh *shape, parts []*holder, probe operator
 		}))
 	}
 	return tasks, nil
-}
-
-// joinAside joins the rows of one range of hashes. all tells of the held rows of
-// all ranges.
-func (op *joinOp) joinAside(w *worker, sh *shape, specs [2]*asideSpec, sides [2][]*aside, part int, all *heldRows, emit func(*frame) error) error {
-	var readers []*hashReader
-	defer func() {
-		for _, r := range readers {
-			r.close()
-		}
-	}()
-	for k, spec := range specs {
-		r, err := spec.newReader(w.q, sides[k], part)
-		if err != nil {
-			return err
-		}
-		readers = append(readers, r)
-	}
-	types := sh.right
-	if sh.heldLeft {
-		types = sh.left
-	}
-	h := newHolder(w.q, op, types, sh.heldLeft, true)
-	defer func() { h.mem.release() }()
-	var rows *heldRows
-	var probe func(*frame) error
-	ready := func() {
-		if rows != nil {
-			return
-		}
-		rows = gatherHeld([]*holder{h}, types, op.keys)
-		rows.total, rows.someDenied = all.total, all.someDenied
-		if sh.keepsHeld() {
-			rows.hit = column.NewBits(rows.n)
-		}
-		rows.table = newJoinTable(op.keys, rows.keys, rows.hashes, rows.ok, rows.denied, rows.n)
-		probe = op.prober(w, sh, rows, emit)
-	}
-	take := func(kind int, cols []*column.Vector, n int) error {
-		f := loaded(n, cols[1:])
-		if kind == 0 {
-			return h.take(w, 0, f)
-		}
-		if len(h.chunks) == 0 && !sh.probeKept() {
-			return nil
-		}
-		ready()
-		return probe(f)
-	}
-	complete := func() error {
-		if sh.keepsHeld() && len(h.chunks) > 0 {
-			ready()
-			if err := op.unmatched(w, sh, rows, emit); err != nil {
-				return err
-			}
-		}
-		rows = nil
-		h.forget()
-		return nil
-	}
-	return together(readers, take, complete)
 }
 
 // probeKept reports whether the result depends on probed rows without match.

@@ -47,13 +47,21 @@ func (in *membership) finish(m *matcher, keys []*column.Vector) error {
 			mark.I64[i] = 1
 			continue
 		}
-		null, err := in.unknown(m, keys, i)
-		if err != nil {
-			return err
+		null := m.before.wasNull(i)
+		if !null {
+			var err error
+			if null, err = in.unknown(m, keys, i); err != nil {
+				return err
+			}
 		}
 		if null {
 			mark.SetNull(i)
 		}
+	}
+	if m.before != nil && !m.before.last {
+		m.before.remember(m.hit)
+		m.before.rememberNulls(mark)
+		return nil
 	}
 	if m.kind == plan.MarkJoin {
 		g := &frame{n: f.n, cols: make([]*column.Vector, len(m.left)+1), src: &marked{f}}

@@ -60,6 +60,9 @@ type matcher struct {
 	next []int32
 	// note takes the held rows that have a match, if that is asked for.
 	note func(rows []uint32)
+	// before is what other held rows have told of the probed ones; nil when these
+	// are all.
+	before *earlier
 
 	f      *frame
 	of     []int32  // the probed row of each candidate pair
@@ -74,11 +77,17 @@ func (m *matcher) match(f *frame, first []int32) error {
 	m.f, m.rounds = f, 0
 	m.hit = slices.Grow(m.hit[:0], f.n)[:f.n]
 	clear(m.hit)
+	if m.before != nil {
+		m.before.recall(m.hit)
+	}
 	simple := len(m.on) == 0 && !m.pairs() && m.note == nil
 	m.of, m.with = m.of[:0], make([]uint32, 0, min(batchRows, max(64, f.n)))
 	for i, r := range first[:f.n] {
 		if simple {
-			m.hit[i] = r >= 0
+			m.hit[i] = m.hit[i] || r >= 0
+			continue
+		}
+		if m.hit[i] && !m.pairs() && m.note == nil {
 			continue
 		}
 		for ; r >= 0; r = m.next[r] {
@@ -177,6 +186,10 @@ func keepAll(w *worker, conds []expr, f *frame) (at []int32, all bool, err error
 // rest emits what the join makes of the probed rows apart from pairs, once
 // their candidates have been gone through.
 func (m *matcher) rest() error {
+	if m.before != nil && !m.before.last {
+		m.before.remember(m.hit)
+		return nil
+	}
 	switch {
 	case m.kind == plan.SemiJoin && !m.heldLeft:
 		return m.probed(true)

@@ -66,8 +66,12 @@ type answer struct {
 	err   error
 }
 
-// seenBytesMax bounds the answers that a sub-query remembers by parameters.
-const seenBytesMax = 16 << 20
+// seenBytesMax bounds the answers that a sub-query remembers by parameters, as
+// does seenPart of the budget: runs to come need the rest.
+const (
+	seenBytesMax = 16 << 20
+	seenPart     = 8
+)
 
 type subqueryExpr struct {
 	node  *plan.Subquery
@@ -261,8 +265,11 @@ func (s *subquery) answers(w *worker, args []*column.Vector, n int) ([]*answer, 
 // remember keeps an answer for rows to come; when there are too many, all are
 // forgotten.
 func (s *subquery) remember(key string, a *answer) {
-	size := int64(len(key)) + 96 + a.bytes()
-	if s.mem.held+size > seenBytesMax || s.mem.hold(s.mem.held+size) != nil {
+	size, most := int64(len(key))+96+a.bytes(), int64(seenBytesMax)
+	if limit := s.mem.m.limit; limit >= 0 {
+		most = min(most, limit/seenPart)
+	}
+	if s.mem.held+size > most || s.mem.hold(s.mem.held+size) != nil {
 		clear(s.seen)
 		s.mem.release()
 		return
