@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
 	"github.com/cairndb/cairn/segment/column"
@@ -105,6 +106,7 @@ func (k *segmentCheck) records(r *segment.Reader) error {
 	cat := &k.s.cat
 	var ev event.Event
 	var raw uint64
+	var hasher proof.LeafHasher
 	minTime, maxTime := int64(0), int64(0)
 	for from := 0; from < r.Rows(); from += segment.BlockRows {
 		to := min(from+segment.BlockRows, r.Rows())
@@ -120,6 +122,7 @@ func (k *segmentCheck) records(r *segment.Reader) error {
 		if err != nil {
 			return err
 		}
+		first := len(k.events)
 		err = r.Records(k.ctx, segment.Range(from, to), func(row int, rec []byte) error {
 			if err := event.Parse(rec, &ev); err != nil {
 				k.wrong(fmt.Sprintf("row %d", row), "the record is no event: %v", err)
@@ -129,9 +132,13 @@ func (k *segmentCheck) records(r *segment.Reader) error {
 			if err := k.s.store.schema.Check(&ev); err != nil {
 				k.wrong(fmt.Sprintf("row %d", row), "%v", err)
 			}
-			leaf := event.LeafHash(rec)
+			var leaf [32]byte
+			if ev.ID == nil {
+				leaf = event.LeafHash(rec)
+			}
+			hasher.Add(rec)
 			k.ids = append(k.ids, ev.Identity(&leaf))
-			k.events = append(k.events, seenEvent{leaf: leaf, time: ev.Time, seq: cat.First + uint64(row)})
+			k.events = append(k.events, seenEvent{time: ev.Time, seq: cat.First + uint64(row)})
 			if len(k.events) == 1 {
 				minTime, maxTime = ev.Time, ev.Time
 			}
@@ -148,6 +155,9 @@ func (k *segmentCheck) records(r *segment.Reader) error {
 		})
 		if err != nil {
 			return err
+		}
+		for i, leaf := range hasher.Hashes() {
+			k.events[first+i].leaf = leaf
 		}
 		k.count(int64(to-from), 0)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
-	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/memtable"
 	"github.com/cairndb/cairn/engine/proof"
@@ -325,12 +324,16 @@ func (sn *snapshot) leaves(ctx context.Context, from, to uint64, fn func(leaf [3
 			if err != nil {
 				return err
 			}
+			var hasher proof.LeafHasher
 			err = r.Records(ctx, segment.Range(int(seq-seg.cat.First), int(end-seg.cat.First)), func(_ int, rec []byte) error {
-				fn(event.LeafHash(rec))
+				hasher.Add(rec)
 				return nil
 			})
 			if err != nil {
 				return seg.fault(fmt.Errorf("reading records %d to %d: %w", seq, end-1, err))
+			}
+			for _, leaf := range hasher.Hashes() {
+				fn(leaf)
 			}
 			seq = end
 			continue

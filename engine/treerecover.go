@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cairndb/cairn/engine/catalog"
-	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/segment"
@@ -144,10 +143,20 @@ func (r *recovery) eachLeaf(db *lsm.DB, rec catalog.Store, from, to uint64, fn f
 				err = fmt.Errorf("it has %d rows, the catalogue says %d", rd.Rows(), c.Rows)
 			}
 			if err == nil {
+				var hasher proof.LeafHasher
+				hasher.Grow(int(end - seq))
 				err = rd.Records(ctx, segment.Range(int(seq-c.First), int(end-c.First)), func(_ int, record []byte) error {
-					return fn(event.LeafHash(record))
+					hasher.Add(record)
+					return nil
 				})
 				rd.Close()
+				// Those before a place that is damaged are looked at first.
+				for _, leaf := range hasher.Hashes() {
+					if e := fn(leaf); e != nil {
+						err = e
+						break
+					}
+				}
 			}
 			if err != nil {
 				if _, ok := err.(*CorruptionError); ok {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine/digest"
-	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/segment"
 )
@@ -357,7 +356,8 @@ func (k *storeVerification) roots() error {
 // hashed is the leaves of a run of events.
 type hashed struct {
 	first  uint64
-	leaves []proof.Hash
+	hasher proof.LeafHasher
+	leaves []proof.Hash // when done
 	// roots has the root of every whole tile of leaves, from the first one that begins
 	// inside the run.
 	roots []proof.Hash
@@ -366,10 +366,17 @@ type hashed struct {
 }
 
 func (h *hashed) add(record []byte) {
-	h.leaves = append(h.leaves, event.LeafHash(record))
+	h.hasher.Add(record)
 	h.bytes += int64(len(record))
-	if n := len(h.leaves); (h.first+uint64(n))%proof.TileWidth == 0 && n >= proof.TileWidth {
-		h.roots = append(h.roots, proof.TileRoot(h.leaves[n-proof.TileWidth:]))
+}
+
+// done computes leaves and roots of what was added.
+func (h *hashed) done() {
+	h.leaves = h.hasher.Hashes()
+	h.hasher = proof.LeafHasher{}
+	skip := int(-h.first % proof.TileWidth) // to the first tile that begins here
+	for i := skip; i+proof.TileWidth <= len(h.leaves); i += proof.TileWidth {
+		h.roots = append(h.roots, proof.TileRoot(h.leaves[i:i+proof.TileWidth]))
 	}
 }
 
@@ -509,6 +516,7 @@ func (k *storeVerification) runs(fn func(*hashed) error) error {
 			for i := range v.Rows() {
 				h.add(v.Rows()[i].Raw)
 			}
+			h.done()
 			out := make(chan *hashed, 1)
 			out <- h
 			select {
@@ -565,7 +573,8 @@ func (k *storeVerification) runs(fn func(*hashed) error) error {
 
 // hashSegment hashes the records of a segment.
 func hashSegment(ctx context.Context, seg *sealed) *hashed {
-	h := &hashed{first: seg.cat.First, leaves: make([]proof.Hash, 0, seg.cat.Rows)}
+	h := &hashed{first: seg.cat.First}
+	h.hasher.Grow(int(seg.cat.Rows))
 	r, err := seg.reader(ctx)
 	if err == nil {
 		err = r.Records(ctx, segment.Range(0, r.Rows()), func(_ int, rec []byte) error {
@@ -577,6 +586,7 @@ func hashSegment(ctx context.Context, seg *sealed) *hashed {
 		}
 	}
 	h.err = err
+	h.done()
 	return h
 }
 

@@ -360,6 +360,8 @@ type hashedPart struct {
 	header *Header
 	seqs   []uint64
 	leaves []proof.Hash
+	// roots are those of whole tiles of neighbouring records, in order.
+	roots  []proof.Hash
 	err    error
 	number int
 }
@@ -443,11 +445,20 @@ func (v *verification) part(ctx context.Context, r *partReader, number int, head
 	}
 	out.header = p.header
 	out.seqs, out.leaves = make([]uint64, len(p.entries)), make([]proof.Hash, len(p.entries))
+	var hashed []proof.Hash
+	if !p.rows {
+		var hasher proof.LeafHasher
+		hasher.Grow(len(p.entries))
+		for i := range p.entries {
+			hasher.Add(p.record(&p.entries[i]))
+		}
+		hashed = hasher.Hashes()
+	}
 	for i := range p.entries {
 		e := &p.entries[i]
 		out.seqs[i], out.leaves[i] = e.Seq, e.Leaf
 		if !p.rows {
-			if leaf := proof.LeafHash(p.record(e)); leaf != e.Leaf {
+			if leaf := hashed[i]; leaf != e.Leaf {
 				out.err = fmt.Errorf("record %d in %s has the hash %x, the index says %x: %w", e.Seq, p.header.Files[e.File].Path, leaf[:], e.Leaf[:], ErrRecords)
 				return out
 			}
@@ -459,7 +470,23 @@ func (v *verification) part(ctx context.Context, r *partReader, number int, head
 			}
 		}
 	}
+	if !r.filtered {
+		for i := 0; i < len(out.seqs); {
+			if out.tileAt(i) {
+				out.roots = append(out.roots, proof.TileRoot(out.leaves[i:i+proof.TileWidth]))
+				i += proof.TileWidth
+			} else {
+				i++
+			}
+		}
+	}
 	return out
+}
+
+// tileAt reports whether record i and those behind it are all the leaves of a tile.
+func (p *hashedPart) tileAt(i int) bool {
+	const last = proof.TileWidth - 1
+	return p.seqs[i]%proof.TileWidth == 0 && i+last < len(p.seqs) && p.seqs[i+last] == p.seqs[i]+last
 }
 
 // treeOf puts the leaves of all parts together, in order.
@@ -561,8 +588,14 @@ func (t *treeOf) take(p *hashedPart) {
 	if !t.any && len(p.seqs) > 0 && p.seqs[0] != *t.v.m.First {
 		r.problem(fmt.Errorf("the first record is %d, the manifest says %d: %w", p.seqs[0], *t.v.m.First, ErrRecords))
 	}
-	for i, seq := range p.seqs {
-		t.last, t.any = seq, true
+	for i := 0; i < len(p.seqs); i++ {
+		seq, level, h := p.seqs[i], uint8(0), p.leaves[i]
+		if len(p.roots) > 0 && p.tileAt(i) {
+			level, h = proof.TileHeight, p.roots[0]
+			p.roots = p.roots[1:]
+			i += proof.TileWidth - 1
+		}
+		t.last, t.any = p.seqs[i], true
 		if t.v.m.Selection.Filtered() || t.broken {
 			continue
 		}
@@ -570,7 +603,7 @@ func (t *treeOf) take(p *hashedPart) {
 			t.fail(fmt.Errorf("events %d to %d are neither in the bundle nor in %s: %w", t.tree.size, seq-1, GapsFile, ErrTree))
 		}
 		if !t.broken {
-			if err := t.tree.add(0, p.leaves[i]); err != nil {
+			if err := t.tree.add(level, h); err != nil {
 				t.fail(fmt.Errorf("record %d: %w: %w", seq, ErrTree, err))
 			}
 		}

@@ -29,6 +29,10 @@
 // where k is the largest power of two below n, and that over the rest to its right.
 // The root of the empty tree is SHA-256 of nothing.
 //
+// A [LeafHasher] hashes many records, on processors with AVX-512 sixteen side by side
+// (leaves.go, and assembly in lanes_amd64.s); [TileRoot] does so with the nodes of a tile. Whoever
+// would rather trust crypto/sha256 builds with the tag purego, and gets the same hashes.
+//
 // # Tiles
 //
 // A tile is up to 256 neighbouring hashes of one level, as in C2SP's tlog-tiles:
@@ -73,6 +77,6 @@
 // All parsers are strict: what is accepted is formatted to the same bytes again.
 // Numbers are below [SizeMax].
 //
-// A Tree belongs to one goroutine at a time; everything else here may be used from
+// A Tree and a LeafHasher belong to one goroutine at a time; everything else here may be used from
 // many.
 package proof

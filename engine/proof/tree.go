@@ -53,10 +53,18 @@ func (id TileID) String() string { return fmt.Sprintf("tile %d of level %d", id.
 // TileRoot returns the hash that a full tile makes in the next level. It changes
 // nothing; tile must have [TileWidth] hashes.
 func TileRoot(tile []Hash) Hash {
-	var work [TileWidth / 2]Hash
 	if len(tile) != TileWidth {
 		panic("proof: root of a tile that is not full")
 	}
+	if haveLanes {
+		return laneTileRoot(tile)
+	}
+	return plainTileRoot(tile)
+}
+
+// plainTileRoot hashes node by node.
+func plainTileRoot(tile []Hash) Hash {
+	var work [TileWidth / 2]Hash
 	for i := range work {
 		work[i] = tlog.NodeHash(tile[2*i], tile[2*i+1])
 	}
