@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -155,14 +156,22 @@ func (t *table) Name() string { return t.snap.store.Name() }
 func (t *table) ID() string { return t.snap.store.ID() }
 
 // Columns implements plan.Table.
-func (t *table) Columns() []plan.Column {
-	out := make([]plan.Column, len(t.schema.Columns))
-	for i := range t.schema.Columns {
-		c := &t.schema.Columns[i]
-		out[i] = plan.Column{Name: c.Name, Type: c.Type, Aliases: c.Aliases, FieldAliases: fieldAliases(c, nil)}
+func (t *table) Columns() []plan.Column { return columnsOf()[t.schema] }
+
+// columnsOf are the columns of every schema as the planner takes them: every query asks
+// for them, and they never change.
+var columnsOf = sync.OnceValue(func() map[*event.Table][]plan.Column {
+	all := make(map[*event.Table][]plan.Column)
+	for _, schema := range event.Tables() {
+		out := make([]plan.Column, len(schema.Columns))
+		for i := range schema.Columns {
+			c := &schema.Columns[i]
+			out[i] = plan.Column{Name: c.Name, Type: c.Type, Aliases: c.Aliases, FieldAliases: fieldAliases(c, nil)}
+		}
+		all[schema] = slices.Clip(out)
 	}
-	return out
-}
+	return all
+})
 
 // RowCount implements plan.RowCounter.
 func (t *table) RowCount() int64 {

@@ -357,10 +357,11 @@ func (b *binder) table(x *parse.TableRef, outer *with) (Node, *relation, error) 
 	if x.Alias != nil {
 		rel.name = []string{x.Alias.Text}
 	}
-	for i, c := range t.Columns() {
-		rel.cols = append(rel.cols, relationCol{
-			name: c.Name, aliases: c.Aliases, typ: c.Type, hidden: c.Hidden, table: i, fields: c.FieldAliases,
-		})
+	columns := t.Columns()
+	rel.cols = make([]relationCol, len(columns))
+	for i := range columns {
+		c := &columns[i]
+		rel.cols[i] = relationCol{name: c.Name, aliases: c.Aliases, typ: c.Type, hidden: c.Hidden, table: i, fields: c.FieldAliases}
 	}
 	if len(x.Columns) > len(rel.cols) {
 		return nil, nil, sqlerr.New(sqlerr.InvalidColumnReference, x.Columns[len(rel.cols)].Pos,

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -94,7 +95,7 @@ func (b *binder) relation(r parse.Relation, names *with, lateral *scope) (Node, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return n, &scope{relations: []*relation{rel}, columns: rel.all()}, nil
+	return n, &scope{relations: []*relation{rel}}, nil
 }
 
 // sampled puts TABLESAMPLE on a relation: each row stays by chance. SYSTEM may
@@ -165,7 +166,7 @@ func (b *binder) join(x *parse.Join, left Node, lsc *scope, names *with, lateral
 	case len(columns) > 0:
 		err = b.using(columns, j, sc, lsc, rsc)
 	default:
-		sc.columns = append(append([]visible{}, lsc.columns...), rsc.columns...)
+		sc.columns = append(slices.Clip(lsc.all()), rsc.all()...)
 		if x.On != nil {
 			var on Expr
 			if on, err = b.expr(x.On, sc, "ON"); err == nil {
@@ -213,10 +214,10 @@ func commonColumns(left, right *scope, pos parse.Pos) []parse.Part {
 	var out []parse.Part
 	seen := map[string]bool{}
 	has := map[string]bool{}
-	for _, v := range right.columns {
+	for _, v := range right.all() {
 		has[strings.ToLower(v.name())] = true
 	}
-	for _, v := range left.columns {
+	for _, v := range left.all() {
 		if name := strings.ToLower(v.name()); has[name] && !seen[name] {
 			seen[name] = true
 			out = append(out, parse.Part{Pos: pos, Text: v.name(), Quoted: true})
@@ -246,7 +247,7 @@ func (b *binder) using(columns []parse.Part, j *Join, sc, lsc, rsc *scope) error
 			case len(hits) == 0:
 				err := sqlerr.New(sqlerr.UndefinedColumn, p.Pos, "the %s side of the join has no column %q", which, p.Text)
 				var known []string
-				for _, v := range side.columns {
+				for _, v := range side.all() {
 					known = append(known, v.name())
 				}
 				if near := nearest(p.Text, known); near != "" {
@@ -283,7 +284,7 @@ func (b *binder) using(columns []parse.Part, j *Join, sc, lsc, rsc *scope) error
 	}
 	sc.columns = made
 	for _, side := range []*scope{lsc, rsc} {
-		for _, v := range side.columns {
+		for _, v := range side.all() {
 			if !used[v] {
 				sc.columns = append(sc.columns, v)
 			}

@@ -150,8 +150,8 @@ func (c *relationCol) is(name string) bool {
 func (s *scope) find(parts []parse.Part) []visible {
 	var found []visible
 	last := len(parts) - 1
-	if last == 0 {
-		for _, v := range s.all() {
+	if last == 0 && s.columns != nil {
+		for _, v := range s.columns {
 			if v.is(parts[0].Text) {
 				found = append(found, v)
 			}
@@ -159,7 +159,7 @@ func (s *scope) find(parts []parse.Part) []visible {
 		return found
 	}
 	for _, r := range s.relations {
-		if !r.called(parts[:last]) {
+		if last > 0 && !r.called(parts[:last]) {
 			continue
 		}
 		for i := range r.cols {

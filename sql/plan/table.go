@@ -30,7 +30,7 @@ type SessionCatalog interface {
 // Table is a relation of stored rows as one query sees it: a snapshot.
 type Table interface {
 	Name() string
-	// Columns are the columns in the order of SELECT *.
+	// Columns are the columns in the order of SELECT *. Nobody may change them.
 	Columns() []Column
 	// Scan prepares reading. It prunes by the request's terms, reads no rows,
 	// and returns work units that together hold every row for which all terms
