@@ -75,6 +75,9 @@ func (r *Rows) text(p *plan.Plan, c compiled) []string {
 				lines = append(lines, indent+"    "+l)
 			}
 		}
+		if k, ok := op.(*seekOp); ok {
+			lines = append(lines, indent+"    found by "+k.how.String())
+		}
 		if j, ok := op.(*joinOp); ok && j.told != "" {
 			lines = append(lines, indent+"    "+j.told)
 		}

@@ -609,6 +609,8 @@ func rowsOf(op operator) int64 {
 		return int64(len(op.rows))
 	case *filterOp:
 		return rowsOf(op.input)/2 + 1
+	case *seekOp:
+		return rowsOf(op.all)
 	case *projectOp:
 		return rowsOf(op.input)
 	case *aggregateOp:

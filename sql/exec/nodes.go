@@ -37,8 +37,12 @@ func (c *compiler) node(n plan.Node) operator {
 	case *plan.Filter:
 		in, below := slotsOf(n.Input.Cols()), c.node(n.Input)
 		done := c.share(in, n.Conds)
-		op = &filterOp{input: below, conds: c.exprs(n.Conds, in)}
+		filter := &filterOp{input: below, conds: c.exprs(n.Conds, in)}
+		op = filter
 		done()
+		if how := n.Seek(); how != nil {
+			op = c.seek(n, how, filter, in)
+		}
 	case *plan.Project:
 		in := slotsOf(n.Input.Cols())
 		p := &projectOp{input: c.node(n.Input)}
@@ -99,6 +103,8 @@ func statsOf(op operator) *opStats {
 		return &op.stats
 	case *filterOp:
 		return &op.stats
+	case *seekOp:
+		return &op.all.stats
 	case *projectOp:
 		return &op.stats
 	case *aggregateOp:

@@ -22,6 +22,8 @@ type sharedItem struct {
 	batches  []*column.Batch
 	mem      account
 	optional bool // the rows need not be kept
+	// indexes are made of the rows for filters that look for few of them.
+	indexes map[*plan.Filter]*keptIndex
 }
 
 // keptPart is the part of the budget that rows may take which need not be kept.

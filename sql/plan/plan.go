@@ -137,6 +137,8 @@ type Values struct {
 type Filter struct {
 	Input Node
 	Conds []Expr
+	// AnyOrder says that the order of its rows makes no difference.
+	AnyOrder bool
 }
 
 // Project computes columns. Those that it passes on keep their ColID: a

@@ -336,6 +336,9 @@ func eachNode(n Node, f func(Node)) {
 // finish plans the sub-queries in the expressions of a plan, each once.
 func (o *optimizer) finish(root Node) {
 	eachNode(root, func(n Node) {
+		if x, ok := n.(*Join); ok && x.Lateral && o.on(KeepInner) {
+			keepLateral(x)
+		}
 		Subqueries(n, func(s *Subquery) {
 			sub := s.Sub
 			if sub.ready {
@@ -347,7 +350,7 @@ func (o *optimizer) finish(root Node) {
 			}
 			sub.Root = o.plan(sub.Root, s.Kind != ExistsQuery)
 			if len(sub.Params) > 0 && !sub.Volatile && sub.Lookup == nil && o.on(KeepInner) {
-				sub.Root = o.keepInner(sub.Root)
+				sub.Root = keepInner(sub.Root, s.Kind == ExistsQuery || s.Kind == AnyQuery || s.Kind == AllQuery)
 			}
 		})
 	})
