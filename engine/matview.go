@@ -781,33 +781,26 @@ func (u *unit) HasGroups(ctx context.Context, v *plan.View) (groups int64, ok bo
 }
 
 // Groups implements plan.ViewedUnit.
-func (u *unit) Groups(ctx context.Context, v *plan.View) (batches []*column.Batch, ok bool, err error) {
+func (u *unit) Groups(ctx context.Context, v *plan.View) (groups *column.Batch, ok bool, err error) {
 	if _, ok := u.HasGroups(ctx, v); !ok {
 		return nil, false, nil
 	}
-	batches, ok = u.seg.groups.read(u.seg, v)
+	groups, ok = u.seg.groups.read(u.seg, v)
 	if !ok || u.mine == nil {
-		return batches, ok, nil
+		return groups, ok, nil
 	}
 	key := u.accountKey(v)
-	out := make([]*column.Batch, 0, len(batches))
-	for _, b := range batches {
-		var at []int32
-		for i := range b.Len {
-			if name, ok := textAt(b.Cols[key], i); ok && u.mine.in[name] {
-				at = append(at, int32(i))
-			}
+	var at []int32
+	for i := range groups.Len {
+		if name, ok := textAt(groups.Cols[key], i); ok && u.mine.in[name] {
+			at = append(at, int32(i))
 		}
-		if len(at) == 0 {
-			continue
-		}
-		some := &column.Batch{Len: len(at), Cols: make([]*column.Vector, len(b.Cols))}
-		for k, c := range b.Cols {
-			some.Cols[k] = column.Gather(c, at)
-		}
-		out = append(out, some)
 	}
-	return out, true, nil
+	some := &column.Batch{Len: len(at), Cols: make([]*column.Vector, len(groups.Cols))}
+	for k, c := range groups.Cols {
+		some.Cols[k] = column.Gather(c, at)
+	}
+	return some, true, nil
 }
 
 // accountKey returns which key of a view is the account of events, -1 for none.

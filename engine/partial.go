@@ -28,25 +28,29 @@ import (
 //
 //	kind 5, the groups
 //
-//	   'g' │ version 1 │ print 8 │ length │ zstd of the batches │ checksum 8
+//	   'g' │ version 2 │ print 8 │ length │ zstd of the columns │ checksum 8
 //
 // print tells which query and which form of states it is of (viewPrint); a partial with
 // another print is as good as none. groups, size (bytes of the second block), length (of the
-// batches before compression) and the length of reason are varints in shortest form. A
-// head with a reason has no groups: the segment cannot have any, and is read. The batches
-// are varint length and content as package spill writes it, of at most segment.BlockRows
-// groups: the keys, then the states of the aggregates as package fn writes them for groups
-// that are put aside. The checksums are xxhash64, little-endian, of the key (segment 8 and
+// columns before compression) and the length of reason are varints in shortest form. A
+// head with a reason has no groups: the segment cannot have any, and is read. The columns
+// are those of the groups in groupcolumns.go: the keys, then the states of the aggregates as
+// package fn writes them for groups that are put aside. The checksums are xxhash64, little-endian, of the key (segment 8 and
 // view 4, big-endian) and of all bytes before.
+//
+// Groups stand in the order of their keys, the time first (plan.View.Order), so that those of
+// several segments are put together without looking for each of them: of most pieces of
+// time only one segment knows. Version 1 had them in batches as package spill writes
+// them, in no order; such groups are made again.
 const (
 	blockViewHead = 4
 	blockView     = 5
 
-	partialVersion  = 1
+	partialVersion  = 2
 	partialFixed    = 2 + 8
 	partialChecksum = 8
 
-	// partialBytesMax bounds the batches of a partial: sketches in every one of 65,536
+	// partialBytesMax bounds the columns of a partial: sketches in every one of 65,536
 	// groups would take more memory than a query has, and reading rows is then no worse.
 	partialBytesMax = 48 << 20
 
@@ -89,11 +93,17 @@ func openPartial(magic byte, seg uint64, view uint32, b []byte) (print uint64, r
 	if got, want := partialSum(seg, view, payload), binary.LittleEndian.Uint64(b[len(payload):]); got != want {
 		return 0, nil, fmt.Errorf("checksum is %016x, should be %016x", want, got)
 	}
+	if payload[0] == magic && payload[1] > 0 && payload[1] < partialVersion {
+		return 0, nil, errOldPartial
+	}
 	if payload[0] != magic || payload[1] != partialVersion {
 		return 0, nil, fmt.Errorf("it begins with %x, version %d", payload[0], payload[1])
 	}
 	return binary.LittleEndian.Uint64(payload[2:]), payload[partialFixed:], nil
 }
+
+// errOldPartial says that a partial has the form of an earlier version.
+var errOldPartial = errors.New("it has an earlier form")
 
 // shortUvarint reads a varint of at most most.
 func shortUvarint(b []byte, most int) (v int, rest []byte, err error) {
@@ -150,46 +160,45 @@ var partialZstd = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	return e, d
 })
 
-// partialWriter gathers the batches of a partial.
-type partialWriter struct {
-	raw    []byte
-	one    []byte
-	groups int
-}
-
 // errPartialTooLarge ends the making of a partial.
 var errPartialTooLarge = fmt.Errorf("the groups of one segment take more than %d MiB", partialBytesMax>>20)
 
+// partialWriter gathers the groups of a partial.
+type partialWriter struct {
+	columns []groupColumn
+	groups  int
+	bytes   int64
+}
+
+// add takes a batch, of which nothing is kept.
 func (w *partialWriter) add(b *column.Batch) error {
-	for from := 0; from < b.Len; from += segment.BlockRows {
-		to := min(b.Len, from+segment.BlockRows)
-		cols := b.Cols
-		if to-from < b.Len {
-			cols = make([]*column.Vector, len(b.Cols))
-			for i, c := range b.Cols {
-				cols[i] = c.Slice(from, to)
-			}
-		}
-		w.one = spill.AppendBatch(w.one[:0], cols, to-from)
-		if len(w.raw)+len(w.one) > partialBytesMax-16 {
-			return errPartialTooLarge
-		}
-		w.raw = append(binary.AppendUvarint(w.raw, uint64(len(w.one))), w.one...)
+	if w.columns == nil {
+		w.columns = make([]groupColumn, len(b.Cols))
 	}
-	w.groups += b.Len
+	for i, c := range b.Cols {
+		w.bytes += w.columns[i].add(c)
+	}
+	if w.groups += b.Len; w.bytes > partialBytesMax {
+		return errPartialTooLarge
+	}
 	return nil
 }
 
-// finish returns the block of the groups and its head.
-func (w *partialWriter) finish(seg uint64, view uint32, print uint64) (data []byte, h partialHead) {
-	b := binary.AppendUvarint(partialStart('g', print), uint64(len(w.raw)))
+// finish returns the block of the groups, ordered by the columns that order lists, and its
+// head.
+func (w *partialWriter) finish(seg uint64, view uint32, print uint64, order []int) (data []byte, h partialHead, err error) {
+	raw := appendGroups(nil, w.columns, w.groups, order)
+	if len(raw) > partialBytesMax {
+		return nil, h, errPartialTooLarge
+	}
+	b := binary.AppendUvarint(partialStart('g', print), uint64(len(raw)))
 	enc, _ := partialZstd()
-	b = sealPartial(seg, view, enc.EncodeAll(w.raw, b))
-	return b, partialHead{print: print, groups: w.groups, size: len(b)}
+	b = sealPartial(seg, view, enc.EncodeAll(raw, b))
+	return b, partialHead{print: print, groups: w.groups, size: len(b)}, nil
 }
 
 // decodePartial reads the groups of a partial. It takes any bytes.
-func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, b []byte) ([]*column.Batch, error) {
+func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, b []byte) (*column.Batch, error) {
 	got, b, err := openPartial('g', seg, view, b)
 	if err != nil {
 		return nil, err
@@ -210,27 +219,7 @@ func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, 
 	if len(raw) != n {
 		return nil, fmt.Errorf("%d bytes instead of %d", len(raw), n)
 	}
-	var out []*column.Batch
-	groups := 0
-	for len(raw) > 0 {
-		n, rest, err := shortUvarint(raw, partialBytesMax)
-		if err != nil {
-			return nil, err
-		}
-		if n > len(rest) {
-			return nil, fmt.Errorf("a batch of %d bytes in %d", n, len(rest))
-		}
-		batch, err := spill.DecodeBatch(rest[:n], types)
-		if err != nil {
-			return nil, err
-		}
-		if groups += batch.Len; batch.Len > segment.BlockRows || groups > segmentRowsMax {
-			return nil, fmt.Errorf("%d groups, more than there are rows", groups)
-		}
-		out = append(out, batch)
-		raw = rest[n:]
-	}
-	return out, nil
+	return readGroups(raw, types)
 }
 
 // segmentGroups is what a segment knows of its partials.
@@ -258,6 +247,9 @@ func (g *segmentGroups) load(seg *sealed) error {
 			return errEnd
 		}
 		h, err := decodeHead(seg.cat.Number, id, data)
+		if errors.Is(err, errOldPartial) {
+			return nil // and made again
+		}
 		if err != nil {
 			// As good as none: the groups are made again.
 			seg.lake.opts.Logger.Warn("the groups of a view are damaged and will be made again", "store", seg.store.Name(), "segment", seg.cat.Number, "view", id, "error", err)
@@ -286,7 +278,7 @@ func (g *segmentGroups) head(seg *sealed, v *sql.View) (h partialHead, ok bool, 
 
 // read returns the groups of a view; ok is false when they are not there, or damaged,
 // which is logged, and then they are made again.
-func (g *segmentGroups) read(seg *sealed, v *sql.View) (batches []*column.Batch, ok bool) {
+func (g *segmentGroups) read(seg *sealed, v *sql.View) (groups *column.Batch, ok bool) {
 	g.mu.Lock()
 	if g.owner == nil {
 		g.owner = seg.lake.cache.NewOwner()
@@ -294,37 +286,36 @@ func (g *segmentGroups) read(seg *sealed, v *sql.View) (batches []*column.Batch,
 	owner := g.owner
 	g.mu.Unlock()
 	type cached struct {
-		print   uint64
-		batches []*column.Batch
+		print  uint64
+		groups *column.Batch
 	}
 	if c, ok := owner.Get(v.Number).(cached); ok && c.print == v.Print {
-		return c.batches, true
+		return c.groups, true
 	}
-	batches, size, err := seg.readPartial(v)
+	groups, size, err := seg.readPartial(v)
 	if err != nil {
 		g.forget(seg, v.Number, err)
 		return nil, false
 	}
-	owner.Put(v.Number, cached{v.Print, batches}, int64(size))
-	return batches, true
+	owner.Put(v.Number, cached{v.Print, groups}, int64(size))
+	return groups, true
 }
 
 // readPartial reads the groups of a view out of the database.
-func (s *sealed) readPartial(v *sql.View) (batches []*column.Batch, size int, err error) {
+func (s *sealed) readPartial(v *sql.View) (groups *column.Batch, size int, err error) {
 	data, release, err := s.lake.db.Block(s.cat.Number, blockView, v.Number)
 	defer release()
 	if err != nil {
 		return nil, 0, err
 	}
 	s.bytesRead.Add(int64(len(data)))
-	batches, err = decodePartial(s.cat.Number, v.Number, v.Print, v.Types(), data)
-	for _, b := range batches {
-		size += 64 * len(b.Cols)
-		for _, c := range b.Cols {
-			size += vectorSize(c)
-		}
+	if groups, err = decodePartial(s.cat.Number, v.Number, v.Print, v.Types(), data); err != nil {
+		return nil, 0, err
 	}
-	return batches, size, err
+	for _, c := range groups.Cols {
+		size += 64 + vectorSize(c)
+	}
+	return groups, size, nil
 }
 
 // vectorSize is about how many bytes a vector takes.
@@ -389,7 +380,7 @@ func (k *segmentCheck) views(*segment.Reader) error {
 			h, err = decodeHead(k.s.cat.Number, v.plan.Number, data)
 		}
 		release()
-		if err == nil && h.print != v.plan.Print {
+		if errors.Is(err, errOldPartial) || err == nil && h.print != v.plan.Print {
 			continue // of an older form, and not used
 		}
 		if err == nil {
@@ -429,14 +420,7 @@ func (k *segmentCheck) partial(v *matview, h partialHead) error {
 	if err != nil {
 		return err
 	}
-	var a, b []byte
-	for _, batch := range stored {
-		a = spill.AppendBatch(a, batch.Cols, batch.Len)
-	}
-	for _, batch := range made {
-		b = spill.AppendBatch(b, batch.Cols, batch.Len)
-	}
-	if !bytes.Equal(a, b) {
+	if !bytes.Equal(spill.AppendBatch(nil, stored.Cols, stored.Len), spill.AppendBatch(nil, made.Cols, made.Len)) {
 		return fmt.Errorf("%d groups differ from the %d that the rows give", h.groups, want.groups)
 	}
 	return nil

@@ -364,11 +364,12 @@ func (g *segmentGroups) isBad() bool {
 // have too many groups, gets a head that says so.
 func (l *Lake) makePartial(ctx context.Context, seg *sealed, v *sql.View) (data []byte, h partialHead, err error) {
 	w := &partialWriter{}
-	err = l.eachGroup(ctx, seg, v, w.add)
+	if err = l.eachGroup(ctx, seg, v, w.add); err == nil {
+		data, h, err = w.finish(seg.cat.Number, v.Number, v.Print, v.Order())
+	}
 	var failed *sqlerr.Error
 	switch {
 	case err == nil:
-		data, h = w.finish(seg.cat.Number, v.Number, v.Print)
 		return data, h, nil
 	case ctx.Err() != nil:
 		return nil, h, ctx.Err()

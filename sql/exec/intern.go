@@ -291,9 +291,20 @@ func (t *intTable) number(k int64) (id uint32, added bool) {
 // skip uses up a number without a key.
 func (t *intTable) skip() { t.n++ }
 
-func (t *intTable) grow() {
+func (t *intTable) grow() { t.resize(max(64, 2*len(t.keys))) }
+
+// reserve makes room for n integers in an empty table.
+func (t *intTable) reserve(n int) {
+	size := 64
+	for size < 2*n+2 {
+		size *= 2
+	}
+	t.resize(size)
+}
+
+// resize gives the table size places, a power of two.
+func (t *intTable) resize(size int) {
 	keys, ids := t.keys, t.ids
-	size := max(64, 2*len(keys))
 	t.keys, t.ids = make([]int64, size), make([]uint32, size)
 	t.shift = 64
 	for s := size; s > 1; s >>= 1 {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -101,41 +102,18 @@ func (g *groups) takeStored(w *worker, t *unitTask) (done bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	batches, ok, err := u.Groups(w.q.ctx, s.node.View)
+	f, ok, err := s.frame(w, u)
 	if err != nil || !ok {
 		return false, err
 	}
-	keeps := make([][]int32, len(batches)) // of a batch, nil for all
-	for i, b := range batches {
-		if len(b.Cols) != len(s.node.Columns) {
-			return false, sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "the groups of view %s have %d columns instead of %d", s.node.View.Name, len(b.Cols), len(s.node.Columns))
-		}
-		if len(s.node.Ranges) == 0 {
-			continue
-		}
-		if keeps[i], ok = s.inTime(b); !ok {
-			return false, nil // a range cuts a group
-		}
-	}
-	rows := int64(0)
-	for i, b := range batches {
-		if err := w.q.live(); err != nil {
-			return false, err
-		}
-		f := loaded(b.Len, b.Cols)
-		if keeps[i] != nil {
-			if len(keeps[i]) == 0 {
-				continue
-			}
-			f = f.sub(keeps[i])
-		}
-		rows += int64(f.n)
+	rows := 0
+	if f != nil {
+		rows = f.n
 		if f, err = narrow(w, s.filter, f); err != nil {
 			return false, err
 		}
-		if f == nil {
-			continue
-		}
+	}
+	if f != nil {
 		if err := g.takeStates(w, f); err != nil {
 			return false, err
 		}
@@ -144,8 +122,35 @@ func (g *groups) takeStored(w *worker, t *unitTask) (done bool, err error) {
 		}
 	}
 	s.taken.Add(1)
-	t.op.stats.emitted(int(rows))
+	t.op.stats.emitted(rows)
 	return true, nil
+}
+
+// frame returns the groups of a unit that are in all ranges of time, nil for none; ok is
+// false when there are none stored, or a range cuts one.
+func (s *storedGroups) frame(w *worker, u plan.ViewedUnit) (f *frame, ok bool, err error) {
+	b, ok, err := u.Groups(w.q.ctx, s.node.View)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	if len(b.Cols) != len(s.node.Columns) {
+		return nil, false, sqlerr.New(sqlerr.Internal, sqlerr.Pos{}, "the groups of view %s have %d columns instead of %d", s.node.View.Name, len(b.Cols), len(s.node.Columns))
+	}
+	if b.Len == 0 {
+		return nil, true, nil
+	}
+	f = loaded(b.Len, slices.Clone(b.Cols))
+	if len(s.node.Ranges) == 0 {
+		return f, true, nil
+	}
+	at, ok := s.inTime(b)
+	if !ok || at == nil {
+		return f, ok, nil
+	}
+	if len(at) == 0 {
+		return nil, true, nil
+	}
+	return f.sub(at), true, nil
 }
 
 // takeStates adds a frame of stored groups.
@@ -159,6 +164,12 @@ func (g *groups) takeStates(w *worker, f *frame) error {
 		g.keyed[i] = v
 	}
 	g.number(f.n)
+	return g.loadStates(w, f)
+}
+
+// loadStates adds the states of stored groups to the groups that g.of gives.
+func (g *groups) loadStates(w *worker, f *frame) error {
+	s := g.op.stored
 	for i := range s.aggs {
 		a := &s.aggs[i]
 		if a.state < 0 {
@@ -219,11 +230,9 @@ func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran
 				continue
 			}
 			if len(s.node.Ranges) > 0 {
-				batches, there, err := u.Groups(q.ctx, s.node.View)
-				ok = there && err == nil
-				for _, b := range batches {
-					_, in := s.inTime(b)
-					ok = ok && in
+				b, there, err := u.Groups(q.ctx, s.node.View)
+				if ok = there && err == nil; ok {
+					_, ok = s.inTime(b)
 				}
 			}
 			if ok {
@@ -273,7 +282,7 @@ func (s *storedGroups) counts(q *query, unit plan.Unit, slot int) bool {
 	return ok && err == nil
 }
 
-// inTime returns the groups of a batch that are within all ranges of time, nil for all
+// inTime returns the groups of a unit that are within all ranges of time, nil for all
 // of them; ok is false when a range cuts one.
 func (s *storedGroups) inTime(b *column.Batch) (at []int32, ok bool) {
 	all := true

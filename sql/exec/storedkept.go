@@ -2,6 +2,7 @@ package exec
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/plan"
@@ -15,11 +16,23 @@ import (
 
 // keptGroups are groups that were made of some units. They do not change.
 type keptGroups struct {
+	// parts have no group in common.
+	parts []*keptPiece
+	// time is the key by which parts know their ranges, -1 for none.
+	time           int
+	taken, counted int64
+}
+
+// keptPiece is some of these groups.
+type keptPiece struct {
 	rows int
 	keys []*column.Vector
 	// states and results of the aggregates, in their order
 	states, results []*column.Vector
-	taken, counted  int64
+	// times are the values of the key that is a time, from first to last; nil when there is
+	// none.
+	times       []int64
+	first, last int64
 }
 
 // keeping says which tasks are units of which what comes is kept, and under which key.
@@ -65,39 +78,165 @@ func (k *keeping) take(q *query) (states []*groups, ready, rest []task, err erro
 	found, _ := k.in.KeptGroups(k.key).(*keptGroups)
 	if found == nil {
 		taken, counted := op.stored.taken.Load(), op.stored.counted.Load()
-		states, err = runAll(q, k.from, func() *groups { return op.newGroups(q) })
-		if err != nil {
-			return nil, nil, nil, err
+		if found, err = op.inParts(q, k.from); err == nil && found == nil {
+			found, states, err = op.together(q, k.from)
 		}
-		taken, counted = op.stored.taken.Load()-taken, op.stored.counted.Load()-counted
-		if op.crowded(q, states) {
-			return states, nil, k.rest, nil // too much
+		if err != nil || found == nil {
+			return states, nil, k.rest, err // too much
 		}
-		first := states[0]
-		for _, s := range states[1:] {
-			if err := first.merge(s); err != nil {
-				return nil, nil, nil, err
-			}
-		}
-		if found, err = first.kept(q); err != nil {
-			return nil, nil, nil, err
-		}
-		found.taken, found.counted = taken, counted
+		found.taken, found.counted = op.stored.taken.Load()-taken, op.stored.counted.Load()-counted
 		k.in.KeepGroups(k.key, found, found.bytes())
-		first.mem.release()
 	} else {
 		op.stored.kept.Store(true)
 		op.stored.taken.Add(found.taken)
 		op.stored.counted.Add(found.counted)
 	}
 	if len(k.rest) == 0 {
-		return nil, []task{taskFunc(func(w *worker, emit func(*frame) error) error { return found.emit(w, op, emit) })}, nil, nil
+		return nil, found.tasks(op), nil, nil
 	}
-	g := op.newGroups(q)
-	if err := g.takeKept(q, found); err != nil {
-		return nil, nil, nil, err
+	states, ready, err = k.beside(q, found)
+	return states, ready, nil, err
+}
+
+// together groups units in one table. When there is too much of it, states has all of it.
+func (op *aggregateOp) together(q *query, tasks []task) (found *keptGroups, states []*groups, err error) {
+	if states, err = runAll(q, tasks, func() *groups { return op.newGroups(q) }); err != nil || op.crowded(q, states) {
+		return nil, states, err
 	}
-	return []*groups{g}, nil, k.rest, nil
+	first := states[0]
+	for _, s := range states[1:] {
+		if err := first.merge(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	defer first.mem.release()
+	var keys []*column.Vector
+	if len(op.keys) > 0 {
+		keys = first.table.vectors()
+	}
+	part, err := first.kept(q, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &keptGroups{parts: []*keptPiece{part}, time: -1}, nil, nil
+}
+
+// beside puts what is kept together with the groups of the other units. Where both are told
+// apart by time, groups that cannot be among the others are handed out as they are.
+func (k *keeping) beside(q *query, found *keptGroups) (states []*groups, ready []task, err error) {
+	op := k.op
+	if states, err = runAll(q, k.rest, func() *groups { return op.newGroups(q) }); err != nil {
+		return nil, nil, err
+	}
+	var first *groups
+	var low, high int64
+	apart := false
+	if found.time >= 0 && !op.crowded(q, states) {
+		first = states[0]
+		for _, s := range states[1:] {
+			if err := first.merge(s); err != nil {
+				return nil, nil, err
+			}
+		}
+		states = states[:1]
+		low, high, apart = first.table.columns[found.time].bounds()
+	}
+	if !apart {
+		g := op.newGroups(q)
+		for _, p := range found.parts {
+			if err := g.takeKept(q, p); err != nil {
+				return nil, nil, err
+			}
+		}
+		return append([]*groups{g}, states...), nil, nil
+	}
+	var away []*keptPiece
+	for _, p := range found.parts {
+		in, others := p.within(low, high)
+		if others != nil {
+			away = append(away, others)
+		}
+		if in == nil {
+			continue
+		}
+		if err := first.takeKept(q, in); err != nil {
+			return nil, nil, err
+		}
+	}
+	if first.aside != nil { // there was no room
+		for _, p := range away {
+			if err := first.takeKept(q, p); err != nil {
+				return nil, nil, err
+			}
+		}
+		return states, nil, nil
+	}
+	ready = (&keptGroups{parts: away}).tasks(op)
+	return nil, append(ready, taskFunc(func(w *worker, emit func(*frame) error) error { return first.emit(w, emit) })), nil
+}
+
+// bounds returns the least and greatest value of a column of integers; ok is false for any
+// other, or with NULL. Without values nothing is between them.
+func (in *interner) bounds() (low, high int64, ok bool) {
+	if in.null >= 0 || in.typ.Payload() != column.PayloadI64 || in.typ.Kind == column.TimestampTZ {
+		return 0, 0, false
+	}
+	if in.n == 0 {
+		return 1, 0, true
+	}
+	return slices.Min(in.ints[:in.n]), slices.Max(in.ints[:in.n]), true
+}
+
+// timed notes the values of the key that is a time. There is at least one.
+func (k *keptPiece) timed(time int) {
+	k.times = k.keys[time].I64[:k.rows]
+	k.first, k.last = slices.Min(k.times), slices.Max(k.times)
+}
+
+// within returns the groups whose time is from low to high, nil for none, and the others.
+func (k *keptPiece) within(low, high int64) (in, others *keptPiece) {
+	if k.last < low || k.first > high {
+		return nil, k
+	}
+	if k.first >= low && k.last <= high {
+		return k, nil
+	}
+	var at, rest []int32
+	for i, t := range k.times {
+		if t >= low && t <= high {
+			at = append(at, int32(i))
+		} else {
+			rest = append(rest, int32(i))
+		}
+	}
+	if len(at) == 0 {
+		return nil, k
+	}
+	return k.at(at), k.at(rest)
+}
+
+// at returns some of the groups, to be handed out or taken.
+func (k *keptPiece) at(rows []int32) *keptPiece {
+	some := func(list []*column.Vector) []*column.Vector {
+		out := make([]*column.Vector, len(list))
+		for i, v := range list {
+			out[i] = column.Gather(v, rows)
+		}
+		return out
+	}
+	return &keptPiece{rows: len(rows), keys: some(k.keys), states: some(k.states), results: some(k.results)}
+}
+
+// tasks hand out the groups.
+func (k *keptGroups) tasks(op *aggregateOp) []task {
+	var list []task
+	for _, p := range k.parts {
+		list = append(list, taskFunc(func(w *worker, emit func(*frame) error) error { return p.emit(w, op, emit) }))
+	}
+	if list == nil {
+		list = append(list, taskFunc(func(*worker, func(*frame) error) error { return nil }))
+	}
+	return list
 }
 
 // inOrder are the numbers from 0, for groups that stand in their own order.
@@ -109,13 +248,14 @@ func inOrder(n int) []uint32 {
 	return of
 }
 
-// kept returns the groups in the form in which they are kept; g must not be used any more.
-func (g *groups) kept(q *query) (*keptGroups, error) {
-	n := g.table.len()
-	k := &keptGroups{rows: n}
-	if len(g.op.keys) > 0 {
-		k.keys = g.table.vectors()
+// kept returns the groups, whose keys are given, in the form in which they are kept; g must
+// not be used any more.
+func (g *groups) kept(q *query, keys []*column.Vector) (*keptPiece, error) {
+	n := 1
+	if len(keys) > 0 {
+		n = keys[0].Len
 	}
+	k := &keptPiece{rows: n, keys: keys}
 	of := inOrder(n)
 	for i, acc := range g.accs {
 		states := acc.State()
@@ -154,6 +294,14 @@ func sameInts(a, b *column.Vector) bool {
 // bytes is about how much memory the groups take.
 func (k *keptGroups) bytes() int64 {
 	n := int64(0)
+	for _, p := range k.parts {
+		n += p.bytes()
+	}
+	return n
+}
+
+func (k *keptPiece) bytes() int64 {
+	n := int64(0)
 	for _, list := range [][]*column.Vector{k.keys, k.states, k.results} {
 		for _, v := range list {
 			n += vectorBytes(v)
@@ -166,7 +314,7 @@ func (k *keptGroups) bytes() int64 {
 }
 
 // emit hands out the groups with the results of their aggregates.
-func (k *keptGroups) emit(w *worker, op *aggregateOp, emit func(*frame) error) error {
+func (k *keptPiece) emit(w *worker, op *aggregateOp, emit func(*frame) error) error {
 	was := w.enter(&op.stats)
 	defer w.enter(was)
 	for from := 0; from < k.rows; from += batchRows {
@@ -190,7 +338,7 @@ func (k *keptGroups) emit(w *worker, op *aggregateOp, emit func(*frame) error) e
 }
 
 // takeKept adds groups that were kept.
-func (g *groups) takeKept(q *query, k *keptGroups) error {
+func (g *groups) takeKept(q *query, k *keptPiece) error {
 	for from := 0; from < k.rows; from += batchRows {
 		if err := q.live(); err != nil {
 			return err

@@ -78,9 +78,10 @@ type ViewedUnit interface {
 	// HasGroups reports whether the unit has the groups of a view, for exactly the rows
 	// that are to be seen, and how many there are.
 	HasGroups(ctx context.Context, v *View) (groups int64, ok bool)
-	// Groups returns them in batches of at most BlockRows, with columns of the types that
-	// v.Types gives. ok is false when they are not there; then the rows are read.
-	Groups(ctx context.Context, v *View) (batches []*column.Batch, ok bool, err error)
+	// Groups returns them, with columns of the types that v.Types gives, in any order; in that
+	// of v.Order they are taken fastest. Dictionaries have no value twice. ok is false when
+	// they are not there; then the rows are read.
+	Groups(ctx context.Context, v *View) (groups *column.Batch, ok bool, err error)
 }
 
 // GroupKeeper is a Scan that keeps, from one query to the next, what came of its units where
@@ -441,6 +442,21 @@ func (v *View) Time() (key int, width int64, name string) {
 		}
 	}
 	return 0, 0, ""
+}
+
+// Order lists the keys in the order by which stored groups should stand: the time first,
+// by which the groups of one unit are told from those of most others.
+func (v *View) Order() []int {
+	order := make([]int, 0, len(v.group.Keys))
+	if first, width, _ := v.Time(); width > 0 {
+		order = append(order, first)
+	}
+	for k := range v.group.Keys {
+		if !slices.Contains(order, k) {
+			order = append(order, k)
+		}
+	}
+	return order
 }
 
 // Plan returns the plan that gives the groups of the rows of a table, in columns of the
