@@ -53,6 +53,9 @@ type StoreStats struct {
 	// First and Last are the smallest and largest event times; zero when there
 	// are no events.
 	First, Last time.Time
+	// FloorBytes is what the random texts in the sealed events take at least, whatever
+	// the encoding; 0 unless it was asked for (see StatsOptions).
+	FloorBytes int64 `json:",omitempty"`
 	// Columns are the bytes by column, largest first; a column is named by its
 	// path, such as userIdentity.arn.
 	Columns []SizeStat
@@ -65,15 +68,32 @@ type StoreStats struct {
 type SizeStat struct {
 	Name  string
 	Bytes int64
+	// Floor is a column's part of FloorBytes: a text that several columns have counts for
+	// the one that has it first.
+	Floor int64 `json:",omitempty"`
+}
+
+// StatsOptions say what [Lake.StatsWith] finds out.
+type StatsOptions struct {
+	// Floor has all sealed events read, to tell how much of them is random.
+	Floor bool
+	// Progress, if not nil, is called as segments have been read, of how many in all
+	// stores.
+	Progress func(done, all int)
 }
 
 // Stats returns what is in the lake. It reads the directories of all segments.
 func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
-	done, err := l.begin()
+	return l.StatsWith(ctx, StatsOptions{})
+}
+
+// StatsWith returns what is in the lake.
+func (l *Lake) StatsWith(ctx context.Context, o StatsOptions) (*Stats, error) {
+	end, err := l.begin()
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer end()
 	out := &Stats{Dir: l.dir, Format: FormatVersion, Database: l.db.Metrics()}
 	if l.log != nil {
 		out.WALBytes = l.log.Size()
@@ -84,8 +104,20 @@ func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
 	l.cat.Lock()
 	out.FreedBytes = int64(l.cat.goneBytes)
 	l.cat.Unlock()
+	done, all := 0, 0
 	for _, s := range l.Stores() {
-		st, err := s.stats(ctx)
+		s.mu.RLock()
+		all += len(s.mu.segments)
+		s.mu.RUnlock()
+	}
+	read := func() {
+		done++
+		if o.Progress != nil {
+			o.Progress(done, max(done, all))
+		}
+	}
+	for _, s := range l.Stores() {
+		st, err := s.stats(ctx, o.Floor, read)
 		if err != nil {
 			return nil, fmt.Errorf("reading the sizes of store %s: %w", s.Name(), err)
 		}
@@ -95,12 +127,13 @@ func (l *Lake) Stats(ctx context.Context) (*Stats, error) {
 	return out, nil
 }
 
-func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
+func (s *Store) stats(ctx context.Context, random bool, read func()) (*StoreStats, error) {
 	sn := s.snapshot()
 	defer sn.release()
 	st := &StoreStats{ID: s.ID(), Name: s.Name(), Created: s.Created(), Segments: len(sn.segments), Dropped: s.Retention().Dropped}
 	first, last := int64(math.MaxInt64), int64(math.MinInt64)
 	columns, structures := map[string]int64{}, map[string]int64{}
+	f := newFloor(floorSample)
 	for _, seg := range sn.segments {
 		c := &seg.cat
 		rows, none, err := sn.visible(ctx, seg)
@@ -115,6 +148,12 @@ func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
 		if err := seg.sizes(ctx, columns, structures); err != nil {
 			return nil, err
 		}
+		if random {
+			if err := seg.floorOf(ctx, f); err != nil {
+				return nil, err
+			}
+		}
+		read()
 	}
 	st.RawBytes = st.SealedRawBytes
 	for _, v := range sn.views {
@@ -135,6 +174,13 @@ func (s *Store) stats(ctx context.Context) (*StoreStats, error) {
 	}
 	st.ViewBytes = structures["views"]
 	st.Columns, st.Structures = largestFirst(columns), largestFirst(structures)
+	floors := f.bytes()
+	for i := range st.Columns {
+		st.Columns[i].Floor = floors[st.Columns[i].Name]
+	}
+	for _, n := range floors {
+		st.FloorBytes += n
+	}
 	return st, nil
 }
 

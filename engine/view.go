@@ -174,7 +174,7 @@ func (v *View) Stats(ctx context.Context) (*Stats, error) {
 		}
 		var st *StoreStats
 		if v.accounts == nil {
-			st, err = s.stats(ctx)
+			st, err = s.stats(ctx, false, func() {})
 		} else {
 			st, err = v.part(ctx, s)
 		}

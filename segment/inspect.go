@@ -120,6 +120,74 @@ func (r *Reader) EachColumn(ctx context.Context, fn func(ColumnInfo) error) erro
 	return nil
 }
 
+// EachValue calls fn with the raw values of the i-th column that EachColumn describes until
+// fn returns an error, which it returns: with each distinct value once where the column has
+// a dictionary or is tiny, else with the values of all rows in their order. A value is valid
+// during the call.
+func (r *Reader) EachValue(ctx context.Context, i int, fn func(raw []byte) error) error {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return err
+	}
+	if i < 0 || i >= len(d.columns) {
+		return fmt.Errorf("the segment has no column %d", i)
+	}
+	c := &d.columns[i]
+	if c.encoding == encTiny {
+		var t tinyColumn
+		if err := r.tiny(ctx, d, c, &t); err != nil {
+			return err
+		}
+		for _, v := range t.entries {
+			if err := fn(v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	sc, err := r.scanner(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer sc.close()
+	cu, err := sc.cursor(i)
+	if err != nil {
+		return err
+	}
+	det := d.detail(c)
+	if c.coded() {
+		for k := range det.distinct {
+			v, err := sc.entry(cu, uint32(k))
+			if err == nil {
+				err = fn(v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	starts := d.groups[det.group]
+	for b := range d.rowBlocks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := sc.enter(b); err != nil {
+			return err
+		}
+		for k := starts[b]; k < starts[b+1]; k++ {
+			v, err := sc.valueAt(cu, k)
+			if err == nil {
+				err = fn(v)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Sizes tells where the bytes of a segment are.
 type Sizes struct {
 	Directory    int64 // block 0

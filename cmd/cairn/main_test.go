@@ -97,7 +97,10 @@ func TestGenerateImportQuery(t *testing.T) {
 	if out := must(t, "check", "--dir", lake); !strings.HasPrefix(out, "no damage: 3,000 events") {
 		t.Errorf("check says %q", out)
 	}
-	if out := must(t, "stats", "--dir", lake); !strings.Contains(out, "3,000") || !strings.Contains(out, "eventID") {
+	if out := must(t, "stats", "--dir", lake, "--floor"); !strings.Contains(out, "the floor of any encoding") || !strings.Contains(out, "floor/event") {
+		t.Errorf("stats --floor says\n%s", out)
+	}
+	if out := must(t, "stats", "--dir", lake); !strings.Contains(out, "3,000") || !strings.Contains(out, "eventID") || strings.Contains(out, "floor") {
 		t.Errorf("stats says %q", out)
 	}
 	// Again: nothing new.

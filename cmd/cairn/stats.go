@@ -11,11 +11,14 @@ import (
 
 func (p *program) statsCommand() *cobra.Command {
 	var columns int
+	var floor bool
 	cmd := &cobra.Command{
-		Use:     "stats",
-		Short:   "Tell what is in the lake and what it costs",
-		Long:    "Stats prints events, sizes and time range per store, and where the bytes are: by structure and by column.",
-		Example: "  cairn stats\n  cairn stats --columns 100\n  cairn stats --json",
+		Use:   "stats",
+		Short: "Tell what is in the lake and what it costs",
+		Long: "Stats prints events, sizes and time range per store, and where the bytes are: by structure and by column.\n\n" +
+			"With --floor it reads all sealed events and says how much of them is random (UUIDs, tokens, keys): what no\n" +
+			"encoding that keeps every byte can go below, were everything else free.",
+		Example: "  cairn stats\n  cairn stats --columns 100\n  cairn stats --floor\n  cairn stats --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			lake, err := p.openToRead()
@@ -23,7 +26,11 @@ func (p *program) statsCommand() *cobra.Command {
 				return err
 			}
 			defer lake.Close()
-			s, err := lake.Stats(c.Context())
+			bar := newProgress(p.err, false)
+			s, err := lake.StatsWith(c.Context(), engine.StatsOptions{Floor: floor, Progress: func(done, all int) {
+				bar.set(int64(done), int64(all), "%s/%s segments", count(int64(done)), count(int64(all)))
+			}})
+			bar.finish()
 			if err != nil {
 				return err
 			}
@@ -34,6 +41,7 @@ func (p *program) statsCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&columns, "columns", 20, "how many columns to list, largest first")
+	cmd.Flags().BoolVar(&floor, "floor", false, "read everything and tell how much of it is random")
 	return cmd
 }
 
@@ -67,6 +75,10 @@ func (p *program) printStats(s *engine.Stats, columns int) error {
 		if st.ViewBytes > 0 {
 			fmt.Fprintf(p.out, "  views     %s, %s bytes an event\n", size(st.ViewBytes), perEvent(st.ViewBytes, st.SealedEvents))
 		}
+		if st.FloorBytes > 0 {
+			fmt.Fprintf(p.out, "  random    %s, %s bytes an event: the floor of any encoding; what is sealed takes %.2f times that, views included\n",
+				size(st.FloorBytes), perEvent(st.FloorBytes, st.SealedEvents), float64(st.StoredBytes+st.ViewBytes)/float64(st.FloorBytes))
+		}
 		fmt.Fprintf(p.out, "  memtable  %s events, %s\n", count(st.MemtableEvents), size(st.MemtableBytes))
 		for _, part := range []struct {
 			title string
@@ -76,18 +88,33 @@ func (p *program) printStats(s *engine.Stats, columns int) error {
 			if len(part.list) == 0 || part.most <= 0 {
 				continue
 			}
-			t := newTextTable(part.title, "bytes", "bytes/event")
-			t.right(1, 2)
-			var rest int64
+			heads := []string{part.title, "bytes", "bytes/event"}
+			floor := part.title == "column" && st.FloorBytes > 0
+			if floor {
+				heads = append(heads, "floor/event")
+			}
+			t := newTextTable(heads...)
+			for i := 1; i < len(heads); i++ {
+				t.right(i)
+			}
+			row := func(name string, bytes, random int64) {
+				cells := []string{name, count(bytes), perEvent(bytes, st.SealedEvents)}
+				if floor {
+					cells = append(cells, perEvent(random, st.SealedEvents))
+				}
+				t.row(cells...)
+			}
+			var rest, restFloor int64
 			for i, c := range part.list {
 				if i < part.most {
-					t.row(c.Name, count(c.Bytes), perEvent(c.Bytes, st.SealedEvents))
+					row(c.Name, c.Bytes, c.Floor)
 				} else {
 					rest += c.Bytes
+					restFloor += c.Floor
 				}
 			}
 			if n := len(part.list) - part.most; n > 0 {
-				t.row(fmt.Sprintf("(%s more)", count(int64(n))), count(rest), perEvent(rest, st.SealedEvents))
+				row(fmt.Sprintf("(%s more)", count(int64(n))), rest, restFloor)
 			}
 			fmt.Fprintln(p.out)
 			if err := t.print(p.out); err != nil {
