@@ -109,6 +109,8 @@ func TestJoinsOfOneKey(t *testing.T) {
 		queries = append(queries,
 			"SELECT l.i, r.i, l.name, r.tags FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.one = r.one AND l.i - r.i = 7",
 			"SELECT l.i, r.i FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.i - r.i = 7",
+			"SELECT l.i, r.i, r.tags FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON r.i > l.i AND r.i < l.i + 3",
+			"SELECT l.i, r.i FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.one = r.one AND r.name > l.name AND r.i = l.i + 3",
 			"SELECT l.i, r.i, l.name, r.tags FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.none = r.none",
 			"SELECT l.i, r.i FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.none IS NOT DISTINCT FROM r.none AND l.i - r.i = 7",
 			"SELECT l.i, r.i FROM LEFTSIDE "+kind+" JOIN RIGHTSIDE ON l.one + 1 = r.one")

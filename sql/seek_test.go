@@ -178,3 +178,77 @@ func TestSoughtRowsCost(t *testing.T) {
 		t.Errorf("%.2f s of CPU for 3,000 rows, %.2f s for eight times as many", small, large)
 	}
 }
+
+// TestRangeJoins has joins whose condition bounds a value of one side by the other:
+// the same comes of conditions that nothing can be narrowed by.
+func TestRangeJoins(t *testing.T) {
+	cat := sqltest.Catalog{soughtTable(160).With(sqltest.Layout{UnitRows: 50, Dict: true, Stats: true})}
+	r := rand.New(rand.NewPCG(*seekSeed, 32))
+	t.Logf("-seek.seed=%d", *seekSeed)
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	count, rows, failed := 150, 0, 0
+	if testing.Short() || raceFactor > 1 {
+		count = 50
+	}
+	for range count {
+		var conds []string
+		own, probes := "b.at", []string{"a.at", "a.at - INTERVAL '1' HOUR", "a.at + INTERVAL '30' MINUTE"}
+		switch r.IntN(7) {
+		case 0:
+			own, probes = "b.i", []string{"a.i", "a.i - 20", "a.i * 100000000", "CAST(a.few AS integer)"}
+		case 1:
+			own, probes = "b.name", []string{"a.name", "substr(a.name, 1, 6)", "'name-2'"}
+		case 2:
+			own, probes = "b.v", []string{"a.v", "a.v / 2", "sqrt(a.v)", "nan()"}
+		case 3:
+			own, probes = "b.zoned", []string{"a.zoned", "a.zoned - INTERVAL '2' HOUR"}
+		case 4:
+			own, probes = "b.i + 2", []string{"a.i", "a.i + 30"}
+		}
+		for range 1 + r.IntN(2) {
+			x, y := own, pick(probes...)
+			if r.IntN(3) == 0 {
+				x, y = y, x
+			}
+			conds = append(conds, x+pick(" < ", " <= ", " > ", " >= ")+y)
+		}
+		if r.IntN(3) == 0 {
+			conds = append(conds, pick("a.few = b.few", "a.few IS NOT DISTINCT FROM b.few", "a.i % 3 = b.i % 3"))
+		}
+		if r.IntN(3) == 0 {
+			conds = append(conds, pick("a.name <> b.name", "10 / (a.i - b.i) > -100", "a.id < b.id", "b.v IS NOT NULL"))
+		}
+		r.Shuffle(len(conds), func(i, k int) { conds[i], conds[k] = conds[k], conds[i] })
+		form := pick("SELECT a.id, b.id FROM e AS a JOIN e AS b ON %s", "SELECT a.id, b.id FROM e AS a LEFT JOIN e AS b ON %s",
+			"SELECT a.id, b.id FROM e AS b RIGHT JOIN e AS a ON %s", "SELECT a.id, b.id FROM e AS a FULL JOIN e AS b ON %s",
+			"SELECT a.id, b.id FROM (SELECT * FROM e WHERE id < 40) AS a JOIN e AS b ON %s", "SELECT a.id, b.id FROM (SELECT * FROM e WHERE id < 30) AS a LEFT JOIN e AS b ON %s",
+			"SELECT a.id FROM e AS a WHERE EXISTS (SELECT 1 FROM e AS b WHERE %s)", "SELECT a.id FROM e AS a WHERE NOT EXISTS (SELECT 1 FROM e AS b WHERE %s)",
+			"SELECT a.id FROM e AS a WHERE a.few NOT IN (SELECT b.few FROM e AS b WHERE %s)")
+		ask := func(conds ...string) ([]string, string) {
+			q := fmt.Sprintf(form, strings.Join(conds, " AND "))
+			res, err := sqltest.Collect(sql.Query(t.Context(), cat, q, nil, sql.Options{Workers: 2, Now: now}))
+			if err != nil {
+				return nil, err.Error()
+			}
+			out := res.Text()
+			slices.Sort(out)
+			return out, ""
+		}
+		got, fault := ask(conds...)
+		var hidden []string
+		for _, c := range conds {
+			hidden = append(hidden, "CASE WHEN "+c+" THEN true ELSE false END")
+		}
+		want, fault2 := ask(hidden...)
+		if (fault == "") != (fault2 == "") || !slices.Equal(got, want) {
+			t.Errorf(form+"\n%d rows %s, want %d rows %s", strings.Join(conds, " AND "), len(got), fault, len(want), fault2)
+		}
+		if rows += len(got); fault != "" {
+			failed++
+		}
+	}
+	t.Logf("%d rows, %d of %d queries failed", rows, failed, count)
+	if rows == 0 || failed > count/2 {
+		t.Errorf("%d rows, %d of %d queries failed", rows, failed, count)
+	}
+}

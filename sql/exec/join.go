@@ -33,6 +33,9 @@ type joinOp struct {
 	// Where the columns of keys come from, for what storage can leave out.
 	sources [2][]*source
 	bounds  []bounds
+	// ranges are what narrows the candidates when the right side is held, and when
+	// the left is; nil for nothing.
+	ranges [2]*joinRange
 	// told is what EXPLAIN ANALYZE says of how it went.
 	told string
 }
@@ -86,6 +89,12 @@ func (c *compiler) join(n *plan.Join) operator {
 		op.sources[1] = append(op.sources[1], c.source(n.Right, k.Right))
 	}
 	op.aware = n.NullAware
+	for i, sides := range [2][2][]plan.Col{{right, left}, {left, right}} {
+		if r := plan.RangeOf(n.On[n.NullAware:], sides[0], sides[1]); r != nil {
+			op.ranges[i] = &joinRange{ops: r.Ops, typ: r.By.Type(),
+				by: c.expr(r.By, slotsOf(sides[0])), of: c.exprs(r.Of, slotsOf(sides[1]))}
+		}
+	}
 	return op
 }
 
@@ -98,6 +107,7 @@ type heldRows struct {
 	ok     column.Bits // the rows without NULL among their keys
 	denied bool        // some are not ok
 	table  *joinTable
+	ranged *rangedRows // nil unless candidates are narrowed
 	// total and someDenied are n and denied of all held rows, where these are but
 	// those of some hashes.
 	total      int
@@ -162,6 +172,7 @@ func (op *joinOp) open(q *query) ([]task, error) {
 	if err := account.hold(bytes); err != nil {
 		return nil, err
 	}
+	room := func(n int64) bool { return account.hold(bytes+n) == nil }
 	if sh.keepsHeld() {
 		rows.hit = column.NewBits(rows.n)
 	}
@@ -170,6 +181,7 @@ func (op *joinOp) open(q *query) ([]task, error) {
 		return nil, nil
 	}
 	rows.table = newJoinTable(op.keys, rows.keys, rows.hashes, rows.ok, rows.denied, rows.n)
+	rows.ranged = op.rangedRows(q.newWorker(), &sh, rows, room)
 	if !probeKept {
 		if err := op.restrict(q, rows, side); err != nil {
 			return nil, err
@@ -474,6 +486,8 @@ type prober struct {
 	m      *matcher
 	finder *finder
 	in     *membership // nil where NULLs do not matter
+	// narrower leaves out candidates, nil for none.
+	narrower *narrower
 }
 
 func (op *joinOp) newProber(w *worker, sh *shape, rows *heldRows, emit func(*frame) error) *prober {
@@ -486,6 +500,9 @@ func (op *joinOp) newProber(w *worker, sh *shape, rows *heldRows, emit func(*fra
 		m.note = rows.note
 	}
 	p := &prober{op: op, m: m, finder: newFinder(rows.table)}
+	if rows.ranged != nil {
+		p.narrower = &narrower{rangedRows: rows.ranged, of: op.ranges[side(sh)]}
+	}
 	if sh.kind == plan.MarkJoin || op.aware > 0 {
 		p.in = newMembership(op, rows)
 	}
@@ -496,6 +513,9 @@ func (op *joinOp) newProber(w *worker, sh *shape, rows *heldRows, emit func(*fra
 func (p *prober) probe(f *frame) error {
 	keys, err := p.op.keysOf(p.m.w, f, !p.m.heldLeft)
 	if err != nil {
+		return err
+	}
+	if p.m.within, err = p.narrower.begin(p.m.w, f); err != nil {
 		return err
 	}
 	if err := p.m.match(f, p.finder.find(keys, f.n)); err != nil {

@@ -63,6 +63,8 @@ type matcher struct {
 	// before is what other held rows have told of the probed ones; nil when these
 	// are all.
 	before *earlier
+	// within narrows the candidates of the rows of f; nil when all count.
+	within *narrower
 
 	f      *frame
 	of     []int32  // the probed row of each candidate pair
@@ -88,6 +90,20 @@ func (m *matcher) match(f *frame, first []int32) error {
 			continue
 		}
 		if m.hit[i] && !m.pairs() && m.note == nil {
+			continue
+		}
+		if m.within != nil && r >= 0 {
+			for _, r := range m.within.candidates(i, r) {
+				m.of, m.with = append(m.of, int32(i)), append(m.with, r)
+				if len(m.of) == batchRows {
+					if err := m.flush(); err != nil {
+						return err
+					}
+					if !m.pairs() && m.note == nil && m.hit[i] {
+						break
+					}
+				}
+			}
 			continue
 		}
 		for ; r >= 0; r = m.next[r] {

@@ -3,6 +3,7 @@ package exec
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -95,7 +96,8 @@ func (op *seekOp) open(q *query) ([]task, error) {
 		}
 		return tasks, nil
 	}
-	rows := index.inOrder(from, to)
+	last := len(index.batches) - 1
+	rows := ascending(nil, index.rows[from:to], index.first[last]+index.batches[last].Len)
 	for len(rows) > 0 {
 		n := min(len(rows), most)
 		part := rows[:n]
@@ -260,40 +262,26 @@ func (op *seekOp) find(w *worker, x *keptIndex) (from, to int, ok bool) {
 		if err != nil {
 			return 0, 0, false
 		}
-		if v.IsNull(0) {
-			return 0, 0, true
-		}
-		if leaf, at := v.Leaf(0); leaf.F64 != nil && math.IsNaN(leaf.F64[at]) {
-			return 0, 0, true
-		}
-		switch op.how.Bounds[i].Op {
-		case plan.CmpGt:
-			from = x.search(from, to, v, true)
-		case plan.CmpGe:
-			from = x.search(from, to, v, false)
-		case plan.CmpLt:
-			to = x.search(from, to, v, false)
-		case plan.CmpLe:
-			to = x.search(from, to, v, true)
-		}
+		from, to = x.by.within(from, to, op.how.Bounds[i].Op, v, 0)
 	}
 	return from, to, true
 }
 
-// search returns the first place from from on, before to, whose value is above v;
-// not above but equal will do unless after is set.
-func (x *keptIndex) search(from, to int, v *column.Vector, after bool) int {
-	leaf, at := v.Leaf(0)
+// search returns the first place from from on, before to, whose value is above value
+// i of v; not above but equal will do unless after is set. The values at these places
+// ascend.
+func (k *keyColumn) search(from, to int, v *column.Vector, i int, after bool) int {
+	leaf, at := v.Leaf(i)
 	for from < to {
 		mid := int(uint(from+to) / 2)
 		order := 0
-		switch x.by.kind {
+		switch k.kind {
 		case column.PayloadI64:
-			order = cmp.Compare(x.by.i64[mid], leaf.I64[at])
+			order = cmp.Compare(k.i64[mid], leaf.I64[at])
 		case column.PayloadF64:
-			order = cmp.Compare(x.by.f64[mid], leaf.F64[at])
+			order = cmp.Compare(k.f64[mid], leaf.F64[at])
 		default:
-			order = cmp.Compare(x.by.str[mid], leaf.Str[at])
+			order = cmp.Compare(k.str[mid], leaf.Str[at])
 		}
 		if order < 0 || after && order == 0 {
 			from = mid + 1
@@ -304,32 +292,60 @@ func (x *keptIndex) search(from, to int, v *column.Vector, after bool) int {
 	return from
 }
 
-// inOrder returns the numbers of the rows at the given places, ascending.
-func (x *keptIndex) inOrder(from, to int) []uint32 {
-	out := slices.Clone(x.rows[from:to])
-	last := len(x.batches) - 1
-	all := x.first[last] + x.batches[last].Len
-	if slices.IsSorted(out) {
-		return out
+// within narrows places to those whose value is op value i of v.
+func (k *keyColumn) within(from, to int, op plan.CmpOp, v *column.Vector, i int) (int, int) {
+	if v.IsNull(i) {
+		return from, from
 	}
-	if len(out) < all/64 {
-		slices.Sort(out)
-		return out
+	if leaf, at := v.Leaf(i); leaf.F64 != nil && math.IsNaN(leaf.F64[at]) {
+		return from, from
+	}
+	switch op {
+	case plan.CmpGt:
+		from = k.search(from, to, v, i, true)
+	case plan.CmpGe:
+		from = k.search(from, to, v, i, false)
+	case plan.CmpLt:
+		to = k.search(from, to, v, i, false)
+	case plan.CmpLe:
+		to = k.search(from, to, v, i, true)
+	}
+	return from, to
+}
+
+// order compares two values as the order of an index does.
+func (k *keyColumn) order(a, b int32) int {
+	switch k.kind {
+	case column.PayloadI64:
+		return cmp.Compare(k.i64[a], k.i64[b])
+	case column.PayloadF64:
+		return cmp.Compare(k.f64[a], k.f64[b])
+	default:
+		return cmp.Compare(k.str[a], k.str[b])
+	}
+}
+
+// ascending returns numbers below all in their order, in to if it has room.
+func ascending(to, rows []uint32, all int) []uint32 {
+	to = append(to[:0], rows...)
+	if slices.IsSorted(to) {
+		return to
+	}
+	if len(to) < all/64 {
+		slices.Sort(to)
+		return to
 	}
 	set := column.NewBits(all)
-	for _, r := range out {
+	for _, r := range to {
 		set.Set(int(r))
 	}
-	out = out[:0]
-	for r := range all {
-		if set[r>>6] == 0 {
-			continue
-		}
-		if set.Get(r) {
-			out = append(out, uint32(r))
+	to = to[:0]
+	for i, word := range set {
+		for ; word != 0; word &= word - 1 {
+			to = append(to, uint32(i<<6+bits.TrailingZeros64(word)))
 		}
 	}
-	return out
+	return to
 }
 
 // key appends the bytes that equal keys have in common; match is false when nothing
@@ -461,16 +477,7 @@ func (op *seekOp) makeIndex(q *query, batches []*column.Batch) (*keptIndex, erro
 			return c
 		}
 		if bounded {
-			c := 0
-			switch by.kind {
-			case column.PayloadI64:
-				c = cmp.Compare(by.i64[a], by.i64[b])
-			case column.PayloadF64:
-				c = cmp.Compare(by.f64[a], by.f64[b])
-			default:
-				c = cmp.Compare(by.str[a], by.str[b])
-			}
-			if c != 0 {
+			if c := by.order(a, b); c != 0 {
 				return c
 			}
 		}

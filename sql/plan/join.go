@@ -473,6 +473,38 @@ func Order(cond Expr, left, right []Col) (op CmpOp, l, r Expr, ok bool) {
 	return 0, nil, nil, false
 }
 
+// Range is a value of one side of a join that conditions bound by values of the
+// other: By Ops[i] Of[i].
+type Range struct {
+	By  Expr
+	Ops []CmpOp
+	Of  []Expr
+}
+
+// RangeOf returns the value over the held columns that is bounded first, and what
+// bounds it; nil for none. Only conditions count that no condition comes before that
+// may fail, but by its own value.
+func RangeOf(conds []Expr, held, other []Col) *Range {
+	var x Range
+	for _, c := range conds {
+		if _, ok := Equality(c, held, other); ok {
+			continue // evaluated for all rows
+		}
+		op, l, r, ok := Order(c, held, other)
+		if ok && scalar(l.Type()) && l.Type().Equal(r.Type()) && !hasSubquery(c) && (x.By == nil || same(x.By, l)) {
+			x.By, x.Ops, x.Of = l, append(x.Ops, op), append(x.Of, r)
+			continue
+		}
+		if !harmless(c) {
+			break
+		}
+	}
+	if x.By == nil {
+		return nil
+	}
+	return &x
+}
+
 // only reports whether e refers to columns, and to these only.
 func only(e Expr, cols []Col) bool {
 	used := map[ColID]bool{}
