@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -277,5 +278,45 @@ func TestLookupNew(t *testing.T) {
 	}
 	if r, err = l.LookupNew(ctx, req, "", r.Cursor, time.Millisecond); err != nil || len(r.Events) != 0 {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestLookupIndexesStay: what a lookup by resources needs is made once, with room for it: making it must not drive
+// out of the cache what it has made for other segments.
+func TestLookupIndexesStay(t *testing.T) {
+	ctx := context.Background()
+	l := openTest(t, vfs.NewMem(), Options{SegmentRows: 2048, CacheBytes: 16 << 20, NoMerge: true})
+	s := storeTest(t, l)
+	g, err := generate.New(generate.Options{Events: 8 * 2048})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch [][]byte
+	err = g.Each(func(raw []byte, _ int64) error {
+		if batch = append(batch, slices.Clone(raw)); len(batch) == 2048 {
+			appendTest(t, s, batch)
+			batch = nil
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sealed := false; !sealed; {
+		sn := s.snapshot()
+		sealed = len(sn.segments) == 8
+		sn.release()
+		<-sleep()
+	}
+	ask := func() (misses int64) {
+		before := l.cache.Stats().Misses
+		if _, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"ResourceName": "none-has-this"}}); err != nil {
+			t.Fatal(err)
+		}
+		return l.cache.Stats().Misses - before
+	}
+	first := ask()
+	if again := ask(); again != 0 {
+		t.Errorf("asked again, %d parts of the segments were read and made again, %d at first", again, first)
 	}
 }

@@ -351,104 +351,84 @@ func (b *attributeBuilder) derived(places [][][]string, fn func(texts []string) 
 	return nil
 }
 
-// resources gathers the types and names of resources.
+// resources gathers the types and names of resources. There are some hundred places where they
+// may stand. Each is read through once, aside: their plans would drive everything else out
+// of the cache, the indexes of other segments first.
 func (b *attributeBuilder) resources() error {
-	type at struct {
-		place *event.ResourcePlace
-		path  segment.PathID
-		rows  column.Bits
-	}
-	var there []at
-	all := event.ResourcePlaces()
-	for i := range all {
-		p, ok, err := b.reader.Lookup(b.ctx, all[i].Path)
+	r := b.reader.Aside()
+	rows := r.Rows()
+	found := make([][]event.Resource, rows)
+	// each reads the raw values of the rows that have any.
+	var list []uint32
+	each := func(path []string, fn func(row int, raw []byte)) error {
+		p, ok, err := r.Lookup(b.ctx, path)
+		if err != nil || !ok {
+			return err
+		}
+		has, err := r.Present(b.ctx, p)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		for from := 0; from < rows; from += segment.BlockRows {
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+			list = list[:0]
+			for row := from; row < min(from+segment.BlockRows, rows); row++ {
+				if has.Get(row) {
+					list = append(list, uint32(row))
+				}
+			}
+			if len(list) == 0 {
+				continue
+			}
+			v, err := r.Raw(b.ctx, p, segment.List(list))
+			if err != nil {
+				return err
+			}
+			for k, row := range list {
+				if text, ok := textAt(v, k); ok {
+					fn(int(row), []byte(text))
+				}
+			}
 		}
-		rows, err := b.reader.Present(b.ctx, p)
-		if err != nil {
-			return err
-		}
-		there = append(there, at{&all[i], p, rows})
+		return nil
 	}
-	listed, lists, err := b.reader.Lookup(b.ctx, []string{"resources"})
-	if err != nil {
+	if err := each([]string{"resources"}, func(row int, raw []byte) { found[row] = event.ListedResources(raw, found[row]) }); err != nil {
 		return err
 	}
-	var listedRows column.Bits
-	if lists {
-		if listedRows, err = b.reader.Present(b.ctx, listed); err != nil {
-			return err
-		}
-	}
 	sources := &source{places: event.SourcePlaces, kind: textSource, shape: &textShape, typ: column.VarcharType}
-	found := make([][]event.Resource, segment.BlockRows)
-	var rows []uint32
-	for from := 0; from < b.reader.Rows(); from += segment.BlockRows {
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
-		to := min(from+segment.BlockRows, b.reader.Rows())
-		for i := range found {
-			found[i] = found[i][:0]
-		}
-		// each reads the raw values of the rows of the block that have any.
-		each := func(p segment.PathID, has column.Bits, fn func(i int, raw []byte)) error {
-			rows = rows[:0]
-			for row := from; row < to; row++ {
-				if has.Get(row) {
-					rows = append(rows, uint32(row))
-				}
-			}
-			if len(rows) == 0 {
-				return nil
-			}
-			v, err := b.reader.Raw(b.ctx, p, segment.List(rows))
-			if err != nil {
-				return err
-			}
-			for k, row := range rows {
-				if text, ok := textAt(v, k); ok {
-					fn(int(row)-from, []byte(text))
-				}
-			}
-			return nil
-		}
-		if lists {
-			if err := each(listed, listedRows, func(i int, raw []byte) { found[i] = event.ListedResources(raw, found[i]) }); err != nil {
-				return err
-			}
-		}
-		src, err := sources.read(b.ctx, b.reader, segment.Range(from, to))
+	src := make([]*column.Vector, 0, rows/segment.BlockRows+1)
+	for from := 0; from < rows; from += segment.BlockRows {
+		v, err := sources.read(b.ctx, r, segment.Range(from, min(from+segment.BlockRows, rows)))
 		if err != nil {
 			return err
 		}
-		for k := range there {
-			err := each(there[k].path, there[k].rows, func(i int, raw []byte) {
-				if s, _ := textAt(src, i); s != "" {
-					found[i] = there[k].place.Named(found[i], 0, s, raw)
-				}
-			})
-			if err != nil {
-				return err
+		src = append(src, v)
+	}
+	all := event.ResourcePlaces()
+	for k := range all {
+		err := each(all[k].Path, func(row int, raw []byte) {
+			if s, _ := textAt(src[row/segment.BlockRows], row%segment.BlockRows); s != "" {
+				found[row] = all[k].Named(found[row], 0, s, raw)
 			}
+		})
+		if err != nil {
+			return err
 		}
-		for i := range to - from {
-			rank := uint64(b.rankOf[from+i])
-			for _, r := range found[i] {
-				if r.Type != "" {
-					b.pairs = append(b.pairs, uint64(attributeHash(r.Type))<<16|rank)
-				}
-				if r.Name == "" {
-					continue
-				}
-				b.names = append(b.names, uint64(attributeHash(r.Name))<<16|rank)
-				for _, short := range event.ShortNames(r.Name) {
-					b.names = append(b.names, uint64(attributeHash(short))<<16|rank)
-				}
+	}
+	for row := range found {
+		rank := uint64(b.rankOf[row])
+		for _, r := range found[row] {
+			if r.Type != "" {
+				b.pairs = append(b.pairs, uint64(attributeHash(r.Type))<<16|rank)
+			}
+			if r.Name == "" {
+				continue
+			}
+			b.names = append(b.names, uint64(attributeHash(r.Name))<<16|rank)
+			for _, short := range event.ShortNames(r.Name) {
+				b.names = append(b.names, uint64(attributeHash(short))<<16|rank)
 			}
 		}
 	}

@@ -144,6 +144,70 @@ func BenchmarkTrail(b *testing.B) {
 	b.ReportMetric(float64(delivered)/float64(b.N)/events, "delivered")
 }
 
+// BenchmarkTrailKeepsUp appends generated events while a trail delivers them to a directory of
+// the real file system. The processor's time is that of all there is to do: logging, hashing and
+// sealing what comes, and delivering it; generating is not in it.
+func BenchmarkTrailKeepsUp(b *testing.B) {
+	ctx := context.Background()
+	const events, batchEvents = 200_000, 1000
+	g, err := generate.New(generate.Options{Events: events})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var batches [][][]byte
+	err = g.Each(func(raw []byte, _ int64) error {
+		if n := len(batches); n == 0 || len(batches[n-1]) == batchEvents {
+			batches = append(batches, make([][]byte, 0, batchEvents))
+		}
+		last := &batches[len(batches)-1]
+		*last = append(*last, slices.Clone(raw))
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var cpu, wall time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		dir := b.TempDir()
+		l, err := engine.Open(dir+"/lake", &engine.Options{DigestInterval: -1, RetainInterval: -1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		store, err := l.MakeStore(ctx, engine.NewStore{Name: "events", Days: engine.Forever})
+		if err != nil {
+			b.Fatal(err)
+		}
+		s := trailSettings()
+		s.Organization = "o-exampleorgid"
+		s.Target, s.Bucket = "file:"+dir+"/out", "out-bucket"
+		if _, err := l.CreateTrail(ctx, s); err != nil {
+			b.Fatal(err)
+		}
+		if err := l.StartTrail(ctx, "main", false); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		before, began := ownCPU(b), time.Now()
+		for _, batch := range batches {
+			if _, err := store.Append(ctx, batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+		info, err := l.DeliverTrail(ctx, "main")
+		if err != nil || info.Status.Waiting != 0 {
+			b.Fatal(err, info.Status)
+		}
+		wall += time.Since(began)
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+		cpu += ownCPU(b) - before
+	}
+	b.ReportMetric(float64(events*b.N)/wall.Seconds(), "events/s")
+	b.ReportMetric(float64(cpu.Microseconds())/float64(events*b.N), "cpu-µs/event")
+}
+
 // ownCPU is the processor's time that this process has taken.
 func ownCPU(tb testing.TB) time.Duration {
 	var r syscall.Rusage

@@ -95,6 +95,16 @@ func Open(ctx context.Context, src BlockSource, o ReadOptions) (*Reader, error) 
 	return r, nil
 }
 
+// Aside returns a reader of the same segment that keeps what it decodes in a small cache of its
+// own, which goes with it: for a pass over all of a segment, which would drive out of
+// the shared cache what every query needs. It may be used as long as r, and is not closed.
+func (r *Reader) Aside() *Reader {
+	return &Reader{src: r.src, cache: NewCache(asideCacheBytes), name: r.name, number: readerNumbers.Add(1), rows: r.rows, rawBytes: r.rawBytes, verified: r.verified}
+}
+
+// asideCacheBytes holds the directory and shapes of a segment and what a few columns need.
+const asideCacheBytes = 16 << 20
+
 // Close removes from the cache what this reader put there. The reader must not be used any more.
 func (r *Reader) Close() { r.cache.drop(r.number) }
 
