@@ -26,10 +26,18 @@ func NewArray(elem *column.Type, n int) *Bound {
 // NewRow returns the constructor ROW(…) of fields of the given types, without
 // names.
 func NewRow(types []*column.Type) *Bound {
-	b := &Bound{Args: types, NullCall: true}
 	fields := make([]column.Field, len(types))
 	for i, t := range types {
 		fields[i].Type = t
+	}
+	return NewRecord(fields)
+}
+
+// NewRecord returns the constructor of rows of the given fields.
+func NewRecord(fields []column.Field) *Bound {
+	b := &Bound{NullCall: true}
+	for _, f := range fields {
+		b.Args = append(b.Args, f.Type)
 	}
 	b.Result = column.RowOf(fields...)
 	b.Eval = guard(func(_ *Context, t *column.Type, args []*column.Vector, rows int) (*column.Vector, error) {

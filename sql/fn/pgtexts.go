@@ -220,7 +220,7 @@ func addPostgresTexts(l *library) {
 		return "number"
 	})))
 	l.pg("json_build_object jsonb_build_object", over("any...", "json", emitNulls(buildObject)).nulls(), over("", "json", constantly("{}")))
-	l.pg("to_json to_jsonb row_to_json", overBind("any", "", func(args []*column.Type) (*column.Type, kernel, error) {
+	l.pg("to_json to_jsonb row_to_json array_to_json", overBind("any", "", func(args []*column.Type) (*column.Type, kernel, error) {
 		b, err := Cast(args[0], column.JSONType)
 		if err != nil {
 			return nil, nil, err

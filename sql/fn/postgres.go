@@ -41,6 +41,8 @@ func addPostgres(l *library) {
 	addPostgresObjects(l)
 	addPostgresArrays(l)
 	addPostgresTexts(l)
+	addPostgresJSON(l)
+	addPostgresPercentiles(l)
 	addPostgresTimes(l)
 }
 

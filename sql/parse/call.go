@@ -80,6 +80,12 @@ func (r *rewriter) arguments(node *Call, open int) {
 			r.lambda()
 		case r.tok().isName() && r.at(1).isOp("=>"):
 			r.notSupported("giving arguments by name is")
+		case r.dialect == Postgres && r.startsWholeRow():
+			first := r.i
+			name := r.dottedName()
+			r.next()
+			r.next()
+			r.leaf(&Ident{Name: name}, first)
 		default:
 			r.expr()
 		}
@@ -101,6 +107,18 @@ func (r *rewriter) arguments(node *Call, open int) {
 		r.sortItems()
 		r.close(m)
 	}
+}
+
+// startsWholeRow reports whether an argument is t.*: in Postgres a row of t as one value.
+func (r *rewriter) startsWholeRow() bool {
+	if !r.tok().isName() {
+		return false
+	}
+	n := 1
+	for r.at(n).isOp(".") && r.at(n+1).isLabel() {
+		n += 2
+	}
+	return r.at(n).isOp(".") && r.at(n+1).isOp("*") && (r.at(n+2).isOp(")") || r.at(n+2).isOp(","))
 }
 
 // overflow reads ON OVERFLOW of listagg, behind its first args arguments. What it

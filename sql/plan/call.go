@@ -14,6 +14,11 @@ import (
 // aggregate, or a scalar function.
 func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 	name := strings.ToLower(x.Name.Parts[len(x.Name.Parts)-1].Text)
+	if b.opt.Postgres {
+		if made := postgresAggregate(name, x); made != nil {
+			return b.call(made, sc, clause)
+		}
+	}
 	if x.Over != nil {
 		return b.window(x, name, sc, clause)
 	}
@@ -136,6 +141,13 @@ func (b *binder) function(name string, args []Expr, pos, place parse.Pos) (Expr,
 		}
 		if s == nil {
 			s = b.postgres(name)
+		}
+		if jsonFunctions[name] && len(args) > 0 {
+			x, err := b.asJSON(args[0])
+			if err != nil {
+				return nil, err
+			}
+			args = append([]Expr{x}, args[1:]...)
 		}
 	}
 	if s == nil {

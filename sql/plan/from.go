@@ -402,6 +402,13 @@ func (b *binder) tableFunc(x *parse.TableFunc, lateral *scope) (Node, *relation,
 		}
 		return b.catalogRows(name, list, x)
 	}
+	if array, ok := rowFunctions[name]; ok && b.opt.Postgres {
+		list, err := args()
+		if err != nil {
+			return nil, nil, err
+		}
+		return b.rowFunction(name, array, list, u, x)
+	}
 	e, err := b.expr(x.Call, sc, "FROM")
 	if err != nil {
 		if fn.LookupScalar(name) == nil && fn.LookupAggregate(name) == nil {

@@ -228,6 +228,14 @@ func (b *binder) postgresOperator(name string, args []Expr, pos, place parse.Pos
 		return b.member(name, l, r, pos, place)
 	case "#>", "#>>":
 		return b.members(name, l, r, pos, place)
+	case "@>":
+		return b.contained(l, r, pos, place)
+	case "<@":
+		return b.contained(r, l, pos, place)
+	case "&&":
+		if l.Type().Kind == column.Array && r.Type().Kind == column.Array {
+			return b.function("arrays_overlap", args, pos, place)
+		}
 	case "||":
 		// Text joined with anything but an array is text.
 		for i, side := range args {
@@ -314,7 +322,7 @@ func (b *binder) member(op string, x, key Expr, pos, place parse.Pos) (Expr, err
 		}
 	}
 	s := fn.LookupPostgres(op)
-	json, err := b.convert(x, column.JSONType)
+	json, err := b.asJSON(x)
 	if err != nil {
 		return nil, err
 	}
@@ -362,7 +370,7 @@ func (b *binder) members(op string, x, path Expr, pos, place parse.Pos) (Expr, e
 			path = arrayConst(texts.Str[i+1:to], pos)
 		}
 	}
-	json, err := b.convert(x, column.JSONType)
+	json, err := b.asJSON(x)
 	if err != nil {
 		return nil, err
 	}
@@ -591,6 +599,10 @@ func (s *series) replace(x parse.Expr, depth int) parse.Expr {
 			array = s.call("sequence", one, s.call("nullif", s.call("cardinality", e.Args[0]), &parse.Literal{Pos: e.Pos, Kind: parse.IntegerLiteral, Text: "0"}))
 		case name == "_pg_expandarray" && len(e.Args) == 1:
 			array = e
+		case strings.HasPrefix(name, "json") && (strings.Contains(name, "_array_elements") || strings.HasSuffix(name, "_object_keys")) && len(e.Args) == 1:
+			array = e
+		case name == "string_to_table" || name == "regexp_split_to_table":
+			array = s.call(rowFunctions[name], e.Args...)
 		}
 		if array != nil {
 			s.lengths = append(s.lengths, s.call("coalesce", s.call("cardinality", array), &parse.Literal{Pos: e.Pos, Kind: parse.IntegerLiteral, Text: "0"}))

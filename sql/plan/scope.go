@@ -171,9 +171,9 @@ func (s *scope) find(parts []parse.Part) []visible {
 	return found
 }
 
-// resolve finds what a dotted name means: the longest prefix that is a table
-// decides, then the next part is a column, and the rest are fields of rows.
-func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
+// resolveColumn finds the column that a dotted name means: the longest prefix that is
+// a table decides, then the next part is a column, and the rest are fields of rows.
+func (b *binder) resolveColumn(s *scope, name parse.Name) (Expr, error) {
 	parts := name.Parts
 	if p := s.parameter(parts[0]); p != nil {
 		return b.fields(&LambdaParam{base{p.Type, parts[0].Pos}, p.ID, p.Name}, parts[1:], nil, name.Pos)
@@ -201,7 +201,7 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 			e, err := b.fields(e, parts[prefix+1:], known, name.Pos)
 			if err != nil && prefix == 0 && s.outer != nil {
 				// A column here may hide a table further out: x.y.
-				if o, outerErr := b.resolve(s.outer, name); outerErr == nil {
+				if o, outerErr := b.resolveColumn(s.outer, name); outerErr == nil {
 					return o, nil
 				}
 			}
@@ -209,7 +209,7 @@ func (b *binder) resolve(s *scope, name parse.Name) (Expr, error) {
 		}
 	}
 	if s.outer != nil {
-		e, err := b.resolve(s.outer, name)
+		e, err := b.resolveColumn(s.outer, name)
 		if err == nil && s.capture != nil {
 			return b.captured(s.capture, e), nil
 		}

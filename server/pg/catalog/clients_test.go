@@ -179,6 +179,9 @@ func TestWhatClientsWrite(t *testing.T) {
 		{`SELECT option_name, option_value FROM pg_options_to_table(ARRAY['host=a=b', 'empty='])`, "host a=b empty "},
 		{`SELECT count(*) FROM pg_options_to_table(NULL)`, "0"},
 		{`SELECT isleaf, level FROM pg_partition_tree('events'::regclass)`, "true 0"},
+		{"SELECT tableoid::regclass, e.xmin, xmax, ctid, count(*) FROM events e GROUP BY 1, 2, 3, 4", "events 1 0 NULL 2"},
+		{"SELECT tableoid = 'events'::regclass FROM events e ORDER BY e.ctid LIMIT 1", "true"},
+		{"SELECT row_to_json(e)->>'eventName' AS name FROM events e ORDER BY ctid, 1 LIMIT 1", "GetObject"},
 		{`SELECT '1 days 2.5 seconds'::interval = interval '1' day + interval '2.5' second, '-1 days +02:00:00'::interval = interval '-22' hour`, "true true"},
 		{`SELECT encode('\x00ff'::bytea, 'hex'), encode('a\\b\001'::bytea, 'hex'), '\x0aFF'::bytea::text`, `00ff 615c6201 \x0aff`},
 	} {
