@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -89,9 +90,22 @@ func sourceOf(t *event.Table, p plan.Path) (*source, error) {
 
 // JSONPath implements plan.JSONTable: what functions take out of the whole record
 // is read from the columns of its paths. The one step of a path is the text of the JSON
-// path.
+// path. A map of texts, such as requestParameters, is taken for the object of the record
+// that it is made of, as in tables where that is a text.
 func (t *table) JSONPath(col int, path string, want *column.Type) (plan.Path, bool) {
-	if col < 0 || col >= len(t.schema.Columns) || t.schema.Columns[col].Mapping != event.Record {
+	if col < 0 || col >= len(t.schema.Columns) {
+		return plan.Path{}, false
+	}
+	if c := &t.schema.Columns[col]; c.Mapping == event.TextMap && len(c.Paths) == 1 && strings.HasPrefix(path, "$") {
+		var b strings.Builder
+		b.WriteByte('$')
+		for _, name := range c.Paths[0] {
+			b.WriteString(`["` + name + `"]`)
+		}
+		path = b.String() + path[1:]
+		col = slices.IndexFunc(t.schema.Columns, func(c event.Column) bool { return c.Mapping == event.Record })
+	}
+	if col < 0 || t.schema.Columns[col].Mapping != event.Record {
 		return plan.Path{}, false
 	}
 	p := plan.Path{Column: col, Steps: []plan.Step{{Field: -1, Key: path}}, Type: want}

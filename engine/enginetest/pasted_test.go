@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -70,6 +71,16 @@ func TestPasted(t *testing.T) {
 	t.Logf("%d queries, %d without rows", len(queries), empty)
 	if empty > len(queries)/5 {
 		t.Errorf("%d of %d queries have no rows", empty, len(queries))
+	}
+	for _, path := range []string{"$.bucketName", "$['bucketName']", "$.instancesSet.items[0].instanceId", "$"} {
+		for _, function := range []string{"json_extract", "json_extract_scalar"} {
+			// A map of texts is taken for the object that it is made of.
+			q := fmt.Sprintf(`SELECT eventID FROM events WHERE %[1]s(requestParameters, '%[2]s') IS DISTINCT FROM %[1]s(json_extract(eventJson, '$.requestParameters'), '%[2]s')`,
+				function, strings.ReplaceAll(path, "'", "''"))
+			if n, err := countRows(ctx, lake, q); err != nil || n > 0 {
+				t.Errorf("%s\n%d rows, %v", q, n, err)
+			}
+		}
 	}
 }
 

@@ -363,6 +363,10 @@ func (r *rewriter) match() {
 		r.close(m)
 	case "like", "ilike":
 		r.next()
+		if r.patternList() {
+			r.notSupported("LIKE with a list of patterns is").WithHint("write x LIKE 'a%%' OR x LIKE 'b%%', or any_match(ARRAY['a%%', 'b%%'], p -> x LIKE p)")
+			return
+		}
 		if node := r.quantified(); node != nil {
 			node.Op = word
 			if not {
@@ -379,6 +383,30 @@ func (r *rewriter) match() {
 		r.close(m)
 	default:
 		r.unexpectedHint("behind an operand, NOT is followed by IN, LIKE or BETWEEN")
+	}
+}
+
+// patternList reports whether ANY or ALL with a list of several values stands here,
+// which other dialects have behind LIKE.
+func (r *rewriter) patternList() bool {
+	if !(r.is("any") || r.is("some") || r.is("all")) || !r.at(1).isOp("(") {
+		return false
+	}
+	depth := 0
+	for i := 1; ; i++ {
+		t := r.at(i)
+		switch {
+		case t.kind == tokEnd:
+			return false
+		case t.isOp("("), t.isOp("["):
+			depth++
+		case t.isOp(")"), t.isOp("]"):
+			if depth--; depth == 0 {
+				return false
+			}
+		case depth == 1 && t.isOp(","):
+			return !r.queryAt(r.i + 1)
+		}
 	}
 }
 

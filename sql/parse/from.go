@@ -354,7 +354,7 @@ var sampleMethods = makeWords("bernoulli system")
 func (r *rewriter) refuseRelationClause() {
 	switch {
 	case r.is("match_recognize") && r.at(1).isOp("("):
-		r.notSupported("MATCH_RECOGNIZE is")
+		r.notSupported("MATCH_RECOGNIZE is").WithHint("sequences of events are found with a self-join on a range of eventTime, or with lag and lead OVER (PARTITION BY … ORDER BY eventTime)")
 	case r.is("for") && (inWords(versionWords, r.at(1).text)):
 		r.notSupported("reading a table as of another time is")
 	}

@@ -44,6 +44,14 @@ func (r *rewriter) hint(i int) string {
 	if prev.isOp(",") && (t.isReserved() || t.isOp(")") || t.isOp("]") || t.isOp(",")) {
 		return "there is a comma too many before it"
 	}
+	if t.kind == tokNumber {
+		switch {
+		case prev.isWord("interval"):
+			return "the number of an interval stands in single quotes: INTERVAL '7' DAY"
+		case strings.EqualFold(r.text[prev.start:prev.end], "top") && i > 1 && (r.toks[i-2].isWord("select") || r.toks[i-2].isWord("distinct")):
+			return "the first rows are asked for at the end: … LIMIT 10"
+		}
+	}
 	switch t.kind {
 	case tokOp:
 		return r.operatorHint(i)

@@ -462,6 +462,16 @@ func (b *binder) plainMembers(in *In) *In {
 	return &In{in.base, c.X, &column.Vector{Type: t, Len: in.Values.Len, I64: in.Values.I64}, in.HasNull}
 }
 
+// mapAsText gives the JSON text of a map.
+func (b *binder) mapAsText(e Expr) (Expr, error) {
+	f, err := fn.Cast(e.Type(), column.JSONType)
+	if err != nil {
+		return nil, err
+	}
+	doc := b.fold(&Cast{base{column.JSONType, e.Pos()}, e, f, false})
+	return b.function("json_format", []Expr{doc}, e.Pos(), e.Pos())
+}
+
 func (b *binder) like(x *parse.Like, sc *scope, clause string) (Expr, error) {
 	parts := []parse.Expr{x.X, x.Pattern}
 	if x.Esc != nil {
@@ -477,7 +487,17 @@ func (b *binder) like(x *parse.Like, sc *scope, clause string) (Expr, error) {
 				return nil, err
 			}
 		} else if e.Type().Kind != column.Varchar {
+			if t := e.Type(); i == 0 && t.Kind == column.Map {
+				// Where maps are text, as in tables of log files, so are they searched.
+				if text, err := b.mapAsText(e); err == nil {
+					ops[i] = text
+					continue
+				}
+			}
 			err := sqlerr.New(sqlerr.DatatypeMismatch, e.Pos(), "LIKE takes text, not %s", e.Type())
+			if e.Type().Payload() == column.PayloadNested {
+				return nil, err.WithHint("json_format(CAST(%s AS json))", describe(e))
+			}
 			return nil, err.WithHint("CAST(%s AS varchar)", describe(e))
 		}
 	}

@@ -76,6 +76,10 @@ func (b *binder) call(x *parse.Call, sc *scope, clause string) (Expr, error) {
 	if e := b.jsonPath(name, args, x.Pos); e != nil {
 		return e, nil
 	}
+	if name == "from_iso8601_timestamp" && len(args) == 1 && args[0].Type().Kind == column.Timestamp {
+		// Where times are text, as in tables of log files, they are read so first.
+		return b.convert(args[0], column.TimestampTZType)
+	}
 	return b.function(name, args, x.Pos, x.Pos)
 }
 

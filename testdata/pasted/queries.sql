@@ -311,3 +311,43 @@ SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t (id, name) JOIN (VALUES (1, 'x'))
 SELECT "eventTime", "userIdentity"."arn" AS "who" FROM {eds} WHERE "eventName" = 'ConsoleLogin' ORDER BY "eventTime" DESC LIMIT 5
 
 SELECT eventName, count(*) AS calls, approx_most_frequent(3, sourceIPAddress, 100) AS ips FROM {eds} GROUP BY eventName ORDER BY calls DESC LIMIT 3;
+
+SELECT json_extract_scalar(requestParameters, '$.bucketName') AS bucket, count(*) FROM {eds} WHERE eventSource = 's3.amazonaws.com' GROUP BY 1 ORDER BY 2 DESC LIMIT 20
+
+SELECT eventTime, json_extract(responseElements, '$.ConsoleLogin') FROM {eds} WHERE eventName = 'ConsoleLogin'
+
+SELECT eventTime, json_extract_scalar(requestParameters, '$.ipPermissions.items[0].ipRanges.items[0].cidrIp') AS cidr FROM {eds} WHERE eventName = 'AuthorizeSecurityGroupIngress'
+
+SELECT eventName, awsRegion FROM {eds} WHERE requestParameters LIKE '%bucket%' AND responseElements NOT LIKE '%denied%' LIMIT 20
+
+SELECT useridentity.arn, eventname, sourceipaddress FROM {eds} WHERE from_iso8601_timestamp(eventtime) > date_add('day', -3650, now()) ORDER BY eventtime DESC LIMIT 20
+
+SELECT eventname, useridentity.arn FROM {eds} WHERE from_iso8601_timestamp('2020-01-01T00:00:00Z') < eventtime AND useridentity.sessioncontext.attributes.mfaauthenticated = 'false' LIMIT 30
+
+SELECT eventName, eventTime, (SELECT count(*) FROM {eds} AS i WHERE i.eventTime > o.eventTime AND i.eventTime < o.eventTime + interval '10' minute) AS next10 FROM {eds} AS o WHERE o.errorCode IS NOT NULL ORDER BY next10 DESC LIMIT 10
+
+SELECT a.userIdentity.arn, a.eventTime AS signedIn, b.eventName, b.eventTime FROM {eds} a JOIN {eds} b ON a.userIdentity.arn = b.userIdentity.arn AND b.eventTime BETWEEN a.eventTime AND a.eventTime + interval '1' hour WHERE a.eventName = 'ConsoleLogin' AND b.readOnly = false
+
+SELECT o.eventName, o.eventTime, n.eventName AS following FROM {eds} o LEFT JOIN LATERAL (SELECT i.eventName FROM {eds} i WHERE i.userIdentity.arn = o.userIdentity.arn AND i.eventTime > o.eventTime ORDER BY i.eventTime LIMIT 1) n ON true WHERE o.eventSource = 'iam.amazonaws.com'
+
+SELECT eventName, errorCode FROM {eds} WHERE any_match(ARRAY['%Delete%', '%Stop%', '%Put%'], p -> eventName LIKE p) LIMIT 20
+
+SELECT date_format(eventTime, '%Y-%m-%d %H') AS hour, count(*) c, sum(count(*)) OVER (ORDER BY date_format(eventTime, '%Y-%m-%d %H')) AS running FROM {eds} GROUP BY 1 ORDER BY 1
+
+SELECT CASE WHEN errorCode IS NULL THEN 'ok' ELSE 'failed' END AS result, count(*) * 100.0 / sum(count(*)) OVER () AS share FROM {eds} GROUP BY 1 ORDER BY 1
+
+SELECT CAST(eventTime AS date) d, awsRegion, count(*) FROM {eds} WHERE eventTime >= current_timestamp - interval '3650' day GROUP BY CUBE (1, 2) ORDER BY 3 DESC
+
+SELECT eventName, lag(eventTime) OVER (PARTITION BY userIdentity.arn ORDER BY eventTime) AS before FROM {eds} WHERE eventSource = 'iam.amazonaws.com' ORDER BY eventTime
+
+SELECT eventname, count(*) AS calls FROM {eds} WHERE eventtime > date_add('day', -30, (SELECT max(eventtime) FROM {eds})) AND useridentity.invokedby IS NULL GROUP BY eventname EXCEPT SELECT eventname, 1 FROM {eds}
+
+SELECT array_sort(array_distinct(flatten(array_agg(map_keys(requestParameters))))) FROM {eds} WHERE eventName = 'RunInstances'
+
+SELECT eventName, t.k, t.v FROM {eds} CROSS JOIN UNNEST(requestParameters) AS t(k, v) LIMIT 30
+
+SELECT eventName, item FROM {eds} CROSS JOIN UNNEST(CAST(json_extract(eventJson, '$.requestParameters.ipPermissions.items') AS array(json))) AS t(item) WHERE eventName = 'AuthorizeSecurityGroupIngress'
+
+SELECT split_part(userIdentity.arn, '/', 2) AS role, approx_distinct(sourceIPAddress) FROM {eds} WHERE userIdentity.type = 'AssumedRole' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 5
+
+WITH logins AS (SELECT userIdentity.arn AS arn, min(eventTime) AS first FROM {eds} WHERE eventName = 'ConsoleLogin' GROUP BY 1) SELECT l.arn, l.first, count(*) FROM logins l JOIN {eds} e ON e.userIdentity.arn = l.arn AND e.eventTime >= l.first GROUP BY 1, 2 ORDER BY 3 DESC, 1

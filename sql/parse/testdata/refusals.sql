@@ -1378,6 +1378,7 @@ SELECT * FROM t MATCH_RECOGNIZE (PATTERN (A))
 error: MATCH_RECOGNIZE is not supported (line 1, column 17)
   SELECT * FROM t MATCH_RECOGNIZE (PATTERN (A))
                   ^
+hint: sequences of events are found with a self-join on a range of eventTime, or with lag and lead OVER (PARTITION BY … ORDER BY eventTime)
 
 trino
 SELECT * FROM t FOR VERSION AS OF 1
@@ -1728,3 +1729,35 @@ SELECT listagg(a, ',' ON OVERFLOW) FROM t
 error: syntax error at or near ")" (line 1, column 34)
   SELECT listagg(a, ',' ON OVERFLOW) FROM t
                                    ^
+
+trino
+SELECT 1 FROM t WHERE a LIKE ANY ('x%', 'y%')
+----
+error: LIKE with a list of patterns is not supported (line 1, column 30)
+  SELECT 1 FROM t WHERE a LIKE ANY ('x%', 'y%')
+                               ^
+hint: write x LIKE 'a%' OR x LIKE 'b%', or any_match(ARRAY['a%', 'b%'], p -> x LIKE p)
+
+trino
+SELECT 1 FROM t WHERE a NOT LIKE ALL ('x%', lower('y%'))
+----
+error: LIKE with a list of patterns is not supported (line 1, column 34)
+  SELECT 1 FROM t WHERE a NOT LIKE ALL ('x%', lower('y%'))
+                                   ^
+hint: write x LIKE 'a%' OR x LIKE 'b%', or any_match(ARRAY['a%', 'b%'], p -> x LIKE p)
+
+trino
+SELECT TOP 5 a FROM t
+----
+error: syntax error at or near "5" (line 1, column 12)
+  SELECT TOP 5 a FROM t
+             ^
+hint: the first rows are asked for at the end: … LIMIT 10
+
+trino
+SELECT 1 FROM t WHERE a > now() - INTERVAL 7 DAY
+----
+error: syntax error at or near "7" (line 1, column 44)
+  SELECT 1 FROM t WHERE a > now() - INTERVAL 7 DAY
+                                             ^
+hint: the number of an interval stands in single quotes: INTERVAL '7' DAY
