@@ -288,6 +288,19 @@ func TestBadVerifiers(t *testing.T) {
 	}
 }
 
+// TestVerifiersOfNothing: psql's \password hashes what it was given, and that may be nothing.
+func TestVerifiersOfNothing(t *testing.T) {
+	ctx := context.Background()
+	s, _ := open(t, vfs.NewMem(), &recorder{})
+	for _, text := range []string{"", "anna", good} {
+		fine := text == good
+		v := auth.FormatVerifier(auth.VerifierOf(t, text, []byte("0123456789abcdef"), 4096))
+		if _, err := s.Add(ctx, root, auth.Origin{}, "anna", auth.Grants{Role: "reader"}, v); (err == nil) != fine || !fine && !errors.Is(err, engine.ErrBadInput) {
+			t.Errorf("the verifier of %q: %v", text, err)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	ctx := context.Background()
 	s, _ := open(t, vfs.NewMem(), &recorder{})

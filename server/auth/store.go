@@ -399,6 +399,12 @@ func (s *Store) setPassword(p *engine.Principal, password string) (made string, 
 		return "", err
 	}
 	if ok {
+		// The rules are for passwords, and this is none; these two can be tried.
+		for _, bad := range []string{"", p.Name} {
+			if Matches(v, bad) {
+				return "", fmt.Errorf("%w: the verifier is that of an empty password or of the name", engine.ErrBadInput)
+			}
+		}
 		p.Verifier = v
 		return "", nil
 	}

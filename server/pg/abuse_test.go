@@ -94,6 +94,65 @@ func TestStartsThatAreRefused(t *testing.T) {
 }
 
 // A length that lies costs the server no memory.
+// TestSlowStartsGiveWay: clients that never get done with signing in keep nobody else from it,
+// those from other hosts not at all, those from their own for two seconds.
+func TestSlowStartsGiveWay(t *testing.T) {
+	f := newFixture(t, 1, func(c *Config) { c.StartTime = 5 * time.Minute })
+	var slow []net.Conn
+	defer func() {
+		for _, c := range slow {
+			c.Close()
+		}
+	}()
+	fill := func() {
+		t.Helper()
+		for f.l.starting.Load() < startingMax {
+			c, err := net.Dial("tcp", f.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slow = append(slow, c)
+			before := f.l.starting.Load()
+			if _, err := c.Write([]byte{0}); err != nil {
+				t.Fatal(err)
+			}
+			for n := 0; f.l.starting.Load() == before && n < 100; n++ {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	fill()
+	ask := func(from string) error {
+		cfg, err := pgx.ParseConfig(f.dsn(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.DialFunc = (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext
+		c, err := pgx.ConnectConfig(context.Background(), cfg)
+		if err != nil {
+			return err
+		}
+		defer c.Close(context.Background())
+		_, err = c.Exec(context.Background(), "SELECT 1")
+		return err
+	}
+	if runtime.GOOS == "linux" { // where all of 127/8 is this machine
+		if err := ask("127.0.0.2"); err != nil {
+			t.Errorf("another host is kept out: %v", err)
+		}
+	}
+	fill()
+	var err error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if err = ask("127.0.0.1"); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Errorf("slow clients keep others out: %v", err)
+	}
+}
+
 func TestLyingLengths(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	before := heap()

@@ -24,6 +24,10 @@ const (
 	// startingMax bounds connections that have not signed in, so that strangers
 	// cannot use up the places of those who have.
 	startingMax = 200
+	// startingLong is when a connection that has not signed in gives way to another, once
+	// there are startingMax: a client that is alive is done in less, and one that sends a byte
+	// now and then keeps nobody out for longer.
+	startingLong = 2 * time.Second
 	// defaultStartTime is for a client far away that asks its user nothing.
 	defaultStartTime = 15 * time.Second
 	// defaultWriteTime is how long a client may leave a full socket unread: people
@@ -241,13 +245,13 @@ func (l *Listener) take(nc net.Conn) {
 	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3})
 	}
-	if l.starting.Add(1) > startingMax {
+	if l.starting.Add(1) > startingMax && !l.makeRoom(hostOf(nc)) {
 		l.starting.Add(-1)
 		l.obs.Refused("too many starting")
 		nc.Close()
 		return
 	}
-	c := &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff}
+	c := &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff, host: hostOf(nc), began: time.Now()}
 	if _, err := rand.Read(c.secret[:]); err != nil {
 		l.starting.Add(-1)
 		nc.Close()
@@ -274,6 +278,46 @@ func (l *Listener) take(nc net.Conn) {
 		}()
 		c.serve()
 	}()
+}
+
+// makeRoom ends the oldest of the connections that are starting, of those from the host
+// that has the most of them, so that a newcomer has its place: one that takes long, or any
+// if the newcomer's host has fewer. It reports whether there was one.
+func (l *Listener) makeRoom(host string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	count := map[string]int{}
+	oldest := map[string]*conn{}
+	most := host
+	for _, c := range l.mu.conns {
+		if c.signedIn.Load() || c.gaveWay {
+			continue
+		}
+		count[c.host]++
+		if o := oldest[c.host]; o == nil || c.began.Before(o.began) {
+			oldest[c.host] = c
+		}
+		if count[c.host] > count[most] {
+			most = c.host
+		}
+	}
+	c := oldest[most]
+	if c == nil || time.Since(c.began) < startingLong && count[host] >= count[most] {
+		return false
+	}
+	c.gaveWay = true
+	l.obs.Refused("starting too long")
+	c.nc.Close()
+	return true
+}
+
+// hostOf is where a connection comes from, without the port.
+func hostOf(nc net.Conn) string {
+	host, _, err := net.SplitHostPort(nc.RemoteAddr().String())
+	if err != nil {
+		return nc.RemoteAddr().String()
+	}
+	return host
 }
 
 // full reports whether there are more sessions than are allowed, the asking one

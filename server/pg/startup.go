@@ -70,6 +70,9 @@ type conn struct {
 	secret   [32]byte
 	secretN  int // how much of secret the client was given
 	signedIn atomic.Bool
+	host     string    // of the client
+	began    time.Time // when it was accepted
+	gaveWay  bool      // to another that starts; under the listener's lock
 	w        *wire
 	s        *session
 

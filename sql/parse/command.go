@@ -6,6 +6,52 @@ import (
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
+// explainOptions reads Postgres' list of options: (ANALYZE, BUFFERS, FORMAT text). What a
+// plan shows does not change with most of them.
+func (r *rewriter) explainOptions(node *Explain) {
+	open := r.i
+	r.next()
+	for {
+		name := r.tok()
+		option := strings.ToLower(name.text)
+		switch option {
+		case "analyze", "verbose", "costs", "buffers", "timing", "summary", "settings", "wal", "generic_plan", "memory", "format":
+		default:
+			r.failAt(name.pos(), sqlerr.SyntaxError, "unrecognized EXPLAIN option %q", name.text).
+				WithHint("write EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (ANALYZE, VERBOSE, COSTS, BUFFERS, TIMING, SUMMARY)")
+			return
+		}
+		r.next()
+		on := true
+		if t := r.tok(); t.kind == tokWord || t.kind == tokString || t.kind == tokNumber {
+			switch value := strings.ToLower(t.text); {
+			case option == "format" && value == "text", option != "format" && (value == "on" || value == "true" || value == "1"):
+			case option != "format" && (value == "off" || value == "false" || value == "0"):
+				on = false
+			case option == "format" && (value == "json" || value == "xml" || value == "yaml"):
+				r.failAt(t.pos(), sqlerr.FeatureNotSupported, "plans are given as text only")
+				return
+			default:
+				r.unexpected()
+				return
+			}
+			r.next()
+		} else if option == "format" {
+			r.unexpected()
+			return
+		}
+		if option == "analyze" {
+			node.Analyze = on
+		}
+		if r.isOp(",") {
+			r.next()
+			continue
+		}
+		break
+	}
+	r.closeBracket(open)
+}
+
 // statement reads the words that a statement begins with. Commands are read
 // here whole; for a query the rest of the rewriter is used. It returns nil
 // when the query is the statement.
@@ -19,11 +65,12 @@ func (r *rewriter) statement() Statement {
 	case t.isWord("explain"):
 		r.next()
 		node := &Explain{Pos: t.pos()}
-		if opt := r.at(1); r.isOp("(") && opt.kind == tokWord && !opt.isReserved() {
-			r.notSupported("a list of options of EXPLAIN is").WithHint("write EXPLAIN or EXPLAIN ANALYZE")
+		if opt := r.at(1); r.isOp("(") && opt.kind == tokWord && (!opt.isReserved() || opt.isWord("analyze")) {
+			r.explainOptions(node)
+		} else {
+			node.Analyze = r.accept("analyze")
+			r.accept("verbose")
 		}
-		node.Analyze = r.accept("analyze")
-		r.accept("verbose")
 		if !r.startsQuery() {
 			r.refuseOrUnexpected()
 		}

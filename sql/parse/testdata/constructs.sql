@@ -560,6 +560,21 @@ EXPLAIN ANALYZE VERBOSE WITH a AS (SELECT 1) SELECT * FROM a
 ----
 (explain-analyze (query (with (a (query (select 1)))) (select * (from a))))
 
+postgres
+EXPLAIN (ANALYZE, VERBOSE on, COSTS OFF, BUFFERS true, TIMING 0, FORMAT text) SELECT 1
+----
+(explain-analyze (query (select 1)))
+
+postgres
+EXPLAIN (ANALYZE false, SUMMARY) SELECT 1
+----
+(explain (query (select 1)))
+
+postgres
+EXPLAIN (VERBOSE) (SELECT 1)
+----
+(explain (query (select 1)))
+
 trino
 EXPLAIN (SELECT 1)
 ----

@@ -1474,12 +1474,27 @@ error: IS JSON is not supported (line 1, column 13)
               ^
 
 postgres
-EXPLAIN (ANALYZE) SELECT 1
+EXPLAIN (ANALYZE, FORMAT json) SELECT 1
 ----
-error: a list of options of EXPLAIN is not supported (line 1, column 9)
-  EXPLAIN (ANALYZE) SELECT 1
-          ^
-hint: write EXPLAIN or EXPLAIN ANALYZE
+error: plans are given as text only (line 1, column 26)
+  EXPLAIN (ANALYZE, FORMAT json) SELECT 1
+                           ^
+
+postgres
+EXPLAIN (ANALYZE, TREES) SELECT 1
+----
+error: unrecognized EXPLAIN option "TREES" (line 1, column 19)
+  EXPLAIN (ANALYZE, TREES) SELECT 1
+                    ^
+hint: write EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (ANALYZE, VERBOSE, COSTS, BUFFERS, TIMING, SUMMARY)
+
+postgres
+EXPLAIN (ANALYZE, SELECT 1
+----
+error: unrecognized EXPLAIN option "SELECT" (line 1, column 19)
+  EXPLAIN (ANALYZE, SELECT 1
+                    ^
+hint: write EXPLAIN, EXPLAIN ANALYZE or EXPLAIN (ANALYZE, VERBOSE, COSTS, BUFFERS, TIMING, SUMMARY)
 
 # Statements that would write, and others.
 trino
