@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/engine/retention"
 )
 
@@ -85,6 +87,9 @@ func (s *Store) append(ctx context.Context, records [][]byte) ([]Verdict, error)
 	return s.appendTaken(ctx, records)
 }
 
+// leafHashers are for one append each.
+var leafHashers = sync.Pool{New: func() any { return new(proof.LeafHasher) }}
+
 // appendTaken is append to a store that takes events.
 func (s *Store) appendTaken(ctx context.Context, records [][]byte) ([]Verdict, error) {
 	var size int64
@@ -100,6 +105,9 @@ func (s *Store) appendTaken(ctx context.Context, records [][]byte) ([]Verdict, e
 	kept := make([]byte, 0, size)
 	var at []int // position in records of each row
 	var ev event.Event
+	leaves := leafHashers.Get().(*proof.LeafHasher)
+	defer leafHashers.Put(leaves)
+	leaves.Reset()
 	for i, r := range records {
 		raw := event.Trim(r)
 		err := event.Parse(raw, &ev)
@@ -112,10 +120,17 @@ func (s *Store) appendTaken(ctx context.Context, records [][]byte) ([]Verdict, e
 		}
 		from := len(kept)
 		kept = append(kept, raw...)
-		row := memtable.Row{Raw: kept[from:len(kept):len(kept)], Time: ev.Time, Leaf: event.LeafHash(raw)}
+		row := memtable.Row{Raw: kept[from:len(kept):len(kept)], Time: ev.Time}
+		leaves.Add(raw)
+		if ev.ID == nil {
+			row.Leaf = leaves.At(len(call.rows))
+		}
 		row.ID = ev.Identity(&row.Leaf)
 		call.rows = append(call.rows, row)
 		at = append(at, i)
+	}
+	for i, leaf := range leaves.All() {
+		call.rows[i].Leaf = leaf
 	}
 	call.bytes = int64(len(kept))
 	if len(call.rows) == 0 {

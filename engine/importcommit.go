@@ -45,6 +45,7 @@ func (imp *importer) passTurn(t *turn, c *chunk) {
 
 // finish compares, encodes and commits a chunk.
 func (imp *importer) finish(c *chunk) error {
+	c.sh.leaves.All() // not while others wait for their turn, nor when they compare with them
 	if err := imp.waitTurn(&imp.compare, c.at); err != nil {
 		return nil // the cause is known
 	}
@@ -163,7 +164,7 @@ func (c *chunk) without(rows []int) error {
 		if conflict[row] {
 			c.markConflict(c.sh.rows())
 		}
-		if err := c.sh.put(&memtable.Row{Raw: rec, Time: old.times[row], ID: old.ids[row], Leaf: old.leaves[row]}); err != nil {
+		if err := c.sh.put(&memtable.Row{Raw: rec, Time: old.times[row], ID: old.ids[row], Leaf: old.leaves.At(row)}); err != nil {
 			return err
 		}
 		c.known.add(c.sh.ids)
@@ -202,7 +203,7 @@ func (imp *importer) commitChunk(c *chunk, number uint64, cat catalog.Segment) (
 		var grown *tree
 		var stored func()
 		if number > 0 {
-			grown = s.tree.with(c.sh.leaves)
+			grown = s.tree.with(c.sh.leaves.All())
 		}
 		err = l.change(func(b *lsm.Batch, head *catalog.Head) {
 			if number > 0 {
@@ -325,7 +326,7 @@ func (imp *importer) appendedSince(c *chunk) (late []int, err error) {
 				continue
 			}
 			for row := c.known.find(c.sh.ids, &rows[i].ID); row >= 0; row = c.known.before(row) {
-				if c.sh.leaves[row] == rows[i].Leaf {
+				if c.sh.leaves.At(row) == rows[i].Leaf {
 					same[row] = true
 				} else {
 					c.markConflict(row)
@@ -375,7 +376,7 @@ func (imp *importer) compareChunk(c *chunk) (drop []int, err error) {
 	for _, f := range flying {
 		for row := range sh.ids {
 			for old := f.known.find(f.sh.ids, &sh.ids[row]); old >= 0; old = f.known.before(old) {
-				if f.sh.leaves[old] == sh.leaves[row] {
+				if f.sh.leaves.At(old) == sh.leaves.At(row) {
 					same[row] = true
 				} else {
 					c.markConflict(row)
@@ -385,8 +386,10 @@ func (imp *importer) compareChunk(c *chunk) (drop []int, err error) {
 	}
 	imp.inFlight.RUnlock()
 	for _, v := range sn.views {
+		leaves := sh.leaves.All()
 		for row := range sh.ids {
-			_, equal, found := v.Find(sh.ids[row], &sh.leaves[row])
+			leaf := [32]byte(leaves[row])
+			_, equal, found := v.Find(sh.ids[row], &leaf)
 			if equal {
 				same[row] = true
 			} else if found {
@@ -515,7 +518,7 @@ func compareBlock(ctx context.Context, r *segment.Reader, from, to int, c *chunk
 		}
 		leaf := event.LeafHash(rec)
 		for _, row := range wanted[ev.Identity(&leaf)] {
-			if c.sh.leaves[row] == leaf {
+			if c.sh.leaves.At(row) == leaf {
 				same[row] = true
 			} else {
 				c.markConflict(row)

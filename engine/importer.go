@@ -469,7 +469,7 @@ func (c *chunk) keep(cf *chunkFile, f *importFile, n int, offset int64, tooOld *
 		return 0
 	}
 	for old := c.known.find(sh.ids[:row], &sh.ids[row]); old >= 0; old = c.known.before(old) {
-		if sh.leaves[old] == sh.leaves[row] {
+		if sh.leaves.At(old) == sh.leaves.At(row) {
 			sh.undo()
 			delete(c.conflict, row)
 			cf.duplicates++

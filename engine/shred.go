@@ -7,6 +7,7 @@ import (
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/memtable"
+	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/segment"
 )
 
@@ -16,7 +17,7 @@ type shredder struct {
 	b      *segment.Builder
 	enc    *segment.Encoded // once it is finished
 	ids    []event.Identity
-	leaves [][32]byte // only those of rows added by add
+	leaves proof.LeafHasher
 	times  []int64
 	ev     event.Event
 	fields event.Fields
@@ -32,7 +33,8 @@ func newShredder(schema *event.Table) *shredder {
 func (s *shredder) reset() {
 	s.b.Reset()
 	s.enc = nil
-	s.ids, s.leaves, s.times = s.ids[:0], s.leaves[:0], s.times[:0]
+	s.ids, s.times = s.ids[:0], s.times[:0]
+	s.leaves.Reset()
 }
 
 func (s *shredder) rows() int { return s.b.Rows() }
@@ -43,7 +45,7 @@ func (s *shredder) put(row *memtable.Row) error {
 		return err
 	}
 	s.ids = append(s.ids, row.ID)
-	s.leaves = append(s.leaves, row.Leaf)
+	s.leaves.AddHash(row.Leaf)
 	s.times = append(s.times, row.Time)
 	return nil
 }
@@ -68,9 +70,14 @@ func (s *shredder) add(buf []byte) (n int, err error) {
 		s.b.Undo()
 		return n, err
 	}
-	leaf := event.LeafHash(buf[:n])
+	var leaf [32]byte
+	if s.ev.ID == nil { // the hash is the identity
+		leaf = event.LeafHash(buf[:n])
+		s.leaves.AddHash(leaf)
+	} else {
+		s.leaves.Add(buf[:n])
+	}
 	s.ids = append(s.ids, s.ev.Identity(&leaf))
-	s.leaves = append(s.leaves, leaf)
 	s.times = append(s.times, s.ev.Time)
 	return n, nil
 }
@@ -79,7 +86,8 @@ func (s *shredder) add(buf []byte) (n int, err error) {
 func (s *shredder) undo() {
 	s.b.Undo()
 	n := len(s.ids) - 1
-	s.ids, s.leaves, s.times = s.ids[:n], s.leaves[:n], s.times[:n]
+	s.ids, s.times = s.ids[:n], s.times[:n]
+	s.leaves.Undo()
 }
 
 // Stand-ins for values whose text does not matter to package event.

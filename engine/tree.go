@@ -80,7 +80,7 @@ func (t *tree) grow(rows []memtable.Row) {
 }
 
 // with returns a copy of the tree that has grown by some leaves.
-func (t *tree) with(leaves [][32]byte) *tree {
+func (t *tree) with(leaves []proof.Hash) *tree {
 	c := t.view()
 	for i := range leaves {
 		c.grown.Append(leaves[i], c.keep)

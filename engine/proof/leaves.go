@@ -9,6 +9,9 @@ import (
 const (
 	// lanes is how many messages the vector unit hashes side by side.
 	lanes = 16
+	// lanesMin: sixteen lanes take about as long as three messages one after the other,
+	// however few of them are busy.
+	lanesMin = 4
 	// batchBytes is how much a LeafHasher gathers before it hashes: some records for
 	// each lane, since lanes stand idle at the end of a batch, and little enough to be
 	// still in a core's own cache by then.
@@ -49,6 +52,37 @@ func (h *LeafHasher) Add(record []byte) {
 	h.buf = pad(h.buf, 1+len(record))
 }
 
+// AddHash adds a record whose leaf hash is known.
+func (h *LeafHasher) AddHash(leaf Hash) {
+	h.flush()
+	h.done = append(h.done, leaf)
+}
+
+// Undo takes back the record that was added last. There must be one.
+func (h *LeafHasher) Undo() {
+	if n := len(h.starts); n > 0 {
+		h.buf, h.starts = h.buf[:h.starts[n-1]], h.starts[:n-1]
+		return
+	}
+	h.done = h.done[:len(h.done)-1]
+}
+
+// At returns the leaf hash of the i-th record that was added. After All it may be
+// called from many goroutines.
+func (h *LeafHasher) At(i int) Hash {
+	if i >= len(h.done) {
+		h.flush()
+	}
+	return h.done[i]
+}
+
+// All returns the leaf hashes of all records that were added, in their order. They are
+// valid until Undo or Reset.
+func (h *LeafHasher) All() []Hash {
+	h.flush()
+	return h.done
+}
+
 // Hashes returns the leaf hashes of all records that were added, in their order, and
 // starts anew. They belong to the caller.
 func (h *LeafHasher) Hashes() []Hash {
@@ -56,6 +90,11 @@ func (h *LeafHasher) Hashes() []Hash {
 	done := h.done
 	h.done = nil
 	return done
+}
+
+// Reset forgets all records, and keeps the memory.
+func (h *LeafHasher) Reset() {
+	h.done, h.buf, h.starts = h.done[:0], h.buf[:0], h.starts[:0]
 }
 
 // Grow makes room for the hashes of n more records.
@@ -67,11 +106,25 @@ func (h *LeafHasher) Grow(n int) {
 
 // flush hashes what has been gathered.
 func (h *LeafHasher) flush() {
-	n := len(h.done)
-	for range h.starts {
-		h.done = append(h.done, Hash{})
+	if len(h.starts) == 0 {
+		return // nothing is written, so that a hasher which has hashed all may be read by many
 	}
-	hashMessages(h.done[n:], h.buf, h.starts)
+	if len(h.starts) < lanesMin {
+		for i, start := range h.starts {
+			end := len(h.buf)
+			if i+1 < len(h.starts) {
+				end = int(h.starts[i+1])
+			}
+			bits := binary.BigEndian.Uint64(h.buf[end-8:])
+			h.done = append(h.done, sha256.Sum256(h.buf[start:][:bits/8]))
+		}
+	} else {
+		n := len(h.done)
+		for range h.starts {
+			h.done = append(h.done, Hash{})
+		}
+		hashMessages(h.done[n:], h.buf, h.starts)
+	}
 	h.buf, h.starts = h.buf[:0], h.starts[:0]
 }
 

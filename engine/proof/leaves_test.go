@@ -66,6 +66,45 @@ func TestLeafHasher(t *testing.T) {
 	}
 }
 
+// Records are taken back, known and asked for in between like by a list of hashes.
+func TestLeafHasherAsAList(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	for _, plain := range []bool{false, true} {
+		h := &LeafHasher{plain: plain}
+		var want []Hash
+		for range 20_000 {
+			switch k := rng.IntN(100); {
+			case k < 2:
+				if got := h.All(); len(got) != len(want) {
+					t.Fatalf("%d hashes, want %d", len(got), len(want))
+				}
+			case k < 4 && len(want) > 0:
+				if i := rng.IntN(len(want)); h.At(i) != want[i] {
+					t.Fatalf("hash %d of %d is %v, want %v", i, len(want), h.At(i), want[i])
+				}
+			case k < 14 && len(want) > 0:
+				h.Undo()
+				want = want[:len(want)-1]
+			case k < 18:
+				want = append(want, Hash{byte(k)})
+				h.AddHash(Hash{byte(k)})
+			case k == 99 && rng.IntN(20) == 0:
+				h.Reset()
+				want = want[:0]
+			default:
+				r := randomRecords(rng, 1, 3000)[0]
+				h.Add(r)
+				want = append(want, LeafHash(r))
+			}
+		}
+		for i, got := range h.All() {
+			if got != want[i] {
+				t.Fatalf("hash %d of %d is %v, want %v", i, len(want), got, want[i])
+			}
+		}
+	}
+}
+
 // A record is a single one, too, and what was handed out does not change.
 func TestLeafHasherHandsOut(t *testing.T) {
 	var h LeafHasher
