@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -254,6 +255,14 @@ func (l *lake) ask(q *query) (rows [][]any, text string, err error) {
 
 // run runs SQL text.
 func (l *lake) run(text string, args ...any) (out [][]any, err error) {
+	return l.runUpTo(math.MaxInt, text, args...)
+}
+
+// errTooManyRows is the error of a query with more rows than the test wants to hold.
+var errTooManyRows = errors.New("too many rows")
+
+// runUpTo is run, and errTooManyRows after most rows.
+func (l *lake) runUpTo(most int, text string, args ...any) (out [][]any, err error) {
 	if l.asked++; l.reopen > 0 && l.asked%l.reopen == 0 {
 		l.close()
 		l.open(l.options)
@@ -274,6 +283,9 @@ func (l *lake) run(text string, args ...any) (out [][]any, err error) {
 		}
 		if err != nil {
 			return nil, err
+		}
+		if len(out)+b.Len > most {
+			return nil, errTooManyRows
 		}
 		for i := range b.Len {
 			row := make([]any, len(b.Cols))
