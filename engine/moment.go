@@ -74,6 +74,9 @@ type RunOptions struct {
 	// ParamTypes are the types of parameters that the caller knows; the others are
 	// found out.
 	ParamTypes []*column.Type
+	// Workers is how many goroutines work on the query; 0 stands for as many as the lake's
+	// options say. One worker runs as little ahead of the reader as it can.
+	Workers int
 }
 
 func (s *Snapshot) options(o RunOptions) (sql.Catalog, sql.Options) {
@@ -84,6 +87,9 @@ func (s *Snapshot) options(o RunOptions) (sql.Catalog, sql.Options) {
 	}
 	if o.Timeout > 0 && (opt.Timeout == 0 || o.Timeout < opt.Timeout) {
 		opt.Timeout = o.Timeout
+	}
+	if o.Workers > 0 {
+		opt.Workers = o.Workers
 	}
 	if o.Catalog != nil {
 		return o.Catalog, opt

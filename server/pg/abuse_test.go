@@ -240,6 +240,62 @@ func TestPreparedStatementsAreBounded(t *testing.T) {
 	}
 }
 
+// TestResultsReadInPartsAreBounded: cursors that are read a row at a time hold no more than
+// a session may, those that were never read nothing, and what they held is free when they
+// are closed.
+func TestResultsReadInPartsAreBounded(t *testing.T) {
+	f := newFixture(t, 20_000, nil)
+	c := f.connect(t)
+	ctx := context.Background()
+	do := func(text string) error {
+		_, err := c.Exec(ctx, text)
+		return err
+	}
+	for range 2 {
+		if err := do("BEGIN"); err != nil {
+			t.Fatal(err)
+		}
+		before := heap()
+		for i := range portalsMax {
+			if err := do(fmt.Sprintf("DECLARE c%d CURSOR FOR SELECT eventJson, requestParameters FROM events", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if grown := heap() - before; grown > 32<<20 {
+			t.Errorf("%d cursors that nobody reads hold %d MB", portalsMax, grown>>20)
+		}
+		var err error
+		open := 0
+		for ; open < portalsMax && err == nil; open++ {
+			if held := f.l.held.Load(); held > heldMax*3/4 && held < heldMax*4/5 {
+				grown := heap() - before
+				t.Logf("%d cursors were read a row at a time: %d MB are counted, %d MB held", open, held>>20, grown>>20)
+				if grown > 6*heldMax {
+					t.Error("that is too much")
+				}
+			}
+			err = do(fmt.Sprintf("FETCH 1 FROM c%d", open))
+		}
+		codeIs(t, err, "53200")
+		if open < 5 {
+			t.Errorf("%d cursors hold too much already", open)
+		}
+		if err := do("ROLLBACK"); err != nil {
+			t.Fatal(err)
+		}
+		if held := f.l.held.Load(); held != 0 {
+			t.Errorf("%d bytes are counted, and nothing is open", held)
+		}
+	}
+	// One result may be as large as it is.
+	if err := do("BEGIN; DECLARE c CURSOR FOR SELECT eventJson FROM events; FETCH 5000 FROM c; MOVE 5000 IN c; FETCH ALL FROM c; COMMIT"); err != nil {
+		t.Error(err)
+	}
+	if held := f.l.held.Load(); held != 0 {
+		t.Errorf("%d bytes are counted, and all is read", held)
+	}
+}
+
 func TestLongQueries(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	c := f.connect(t)

@@ -143,6 +143,7 @@ type Listener struct {
 
 	nextID   atomic.Uint32
 	starting atomic.Int64
+	held     atomic.Int64 // bytes of rows that results hold which are read in parts
 	work     sync.WaitGroup
 
 	mu struct {

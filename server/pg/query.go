@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -52,9 +53,14 @@ type portal struct {
 	hold    bool
 	fresh   bool // a cursor WITH HOLD of the transaction that is not over
 	binary  bool // a cursor that gives binary values
+	// weighed is the batch whose bytes held has, which all has, too: that of all sessions.
+	weighed *column.Batch
+	held    int64
+	all     *atomic.Int64
 }
 
 func (p *portal) close() {
+	p.weigh(nil)
 	if p.rows != nil {
 		_ = p.rows.Close()
 		p.rows = nil
@@ -63,6 +69,43 @@ func (p *portal) close() {
 		p.end()
 	}
 	p.batch, p.done = nil, true
+}
+
+// weigh counts the bytes of the batch that the portal stands in.
+func (p *portal) weigh(b *column.Batch) {
+	if b == p.weighed || p.all == nil {
+		return
+	}
+	var held int64
+	if b != nil {
+		for _, v := range b.Cols {
+			held += column.CopyBytes(v, 0, b.Len) + column.TextBytes(v, 0, b.Len)
+		}
+	}
+	p.all.Add(held - p.held)
+	p.held, p.weighed = held, b
+}
+
+// suspend leaves a portal open whose rows are not all read; if results then hold more
+// than they may, it is closed.
+func (s *session) suspend(p *portal) error {
+	p.all = &s.c.l.held
+	p.weigh(p.batch)
+	var mine int64
+	for _, o := range s.portals {
+		mine += o.held
+	}
+	var e *sqlerr.Error
+	switch {
+	case mine > heldMax && p.held < mine:
+		e = sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{}, "the results that this session reads in parts hold %d MB, and may hold %d", mine>>20, heldMax>>20)
+	case s.c.l.held.Load() > heldByAll:
+		e = sqlerr.New(sqlerr.OutOfMemory, sqlerr.Pos{}, "the results that clients read in parts hold %d MB, as much as they may", int64(heldByAll>>20))
+	default:
+		return nil
+	}
+	p.close()
+	return e.WithHint("read results to their ends or close them before others are begun, or select fewer columns")
 }
 
 // prepare reads a statement.
@@ -144,7 +187,17 @@ func (s *session) start(p *portal) error {
 		return err
 	}
 	defer done()
-	rows, err := snap.Run(p.ctx, p.st.query, p.args, s.runOptions(snap))
+	o := s.runOptions(snap)
+	open := 0
+	for _, other := range s.portals {
+		if other.rows != nil {
+			open++
+		}
+	}
+	if open >= heldFreely {
+		o.Workers = 1
+	}
+	rows, err := snap.Run(p.ctx, p.st.query, p.args, o)
 	if err != nil {
 		return err
 	}
@@ -181,7 +234,7 @@ func (s *session) sendRows(p *portal, n int64) (sent int64, more bool, err error
 	loc := s.settings.loc
 	for {
 		if n > 0 && sent == n {
-			return sent, true, nil
+			return sent, true, s.suspend(p)
 		}
 		ok, err := p.next()
 		if err != nil || !ok {

@@ -454,6 +454,9 @@ func (s *session) fetch(c *command, own *portal, simple bool) error {
 				step := min(n-passed, int64(p.batch.Len-p.at))
 				p.at, p.count, passed = p.at+int(step), p.count+step, passed+step
 			}
+			if err := s.suspend(p); err != nil {
+				return err
+			}
 			s.complete(rowsTag("MOVE", passed))
 			return nil
 		}

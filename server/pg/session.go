@@ -27,6 +27,14 @@ const (
 	// portalsMax bounds open portals and cursors, each of which is a query that may
 	// hold a goroutine and memory.
 	portalsMax = 100
+	// heldMax bounds the bytes of rows that the results hold that a session reads in parts, and
+	// heldByAll those of all sessions. What is counted is the batch that a result stands in;
+	// it has one or two more that are being made. A few results of whole records fit, as drivers
+	// have them that fetch some thousand rows at a time.
+	heldMax, heldByAll = 64 << 20, 512 << 20
+	// heldFreely is from how many open results on another one is run by one worker, which runs
+	// less far ahead.
+	heldFreely = 3
 )
 
 // The states of a transaction, as ReadyForQuery tells them.

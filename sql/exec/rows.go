@@ -29,9 +29,11 @@ type Rows struct {
 	rows    int64
 	bytes   int64
 	once    sync.Once
-	// A query of few rows has no goroutine of its own: the first call of Next runs it.
-	// here is its root then, begun is done when it has run or will not, and ready are the
-	// batches that wait to be given out, which belong to the goroutine of Next.
+	// The first call of Next begins to run the query, so that one that nobody reads yet holds
+	// no rows: root by goroutines of its own, or here, one of few rows, by the goroutine of
+	// Next. begun is done when it runs or will not, and ready are the batches that wait to be
+	// given out, which belong to the goroutine of Next.
+	root  operator
 	here  operator
 	begun sync.Once
 	ready []*column.Batch
@@ -51,7 +53,8 @@ type Stats struct {
 	Pruning    plan.Pruning // summed over the query's scans
 }
 
-// Start begins to run a plan. The rows must be closed.
+// Start makes a plan ready to run, which the first call of Next begins. The rows must be
+// closed.
 func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 	r, root, err := compile(ctx, p, opt)
 	if err != nil {
@@ -64,7 +67,7 @@ func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 		r.here = root.op
 		return r, nil
 	}
-	go r.run(root.op)
+	r.root = root.op
 	return r, nil
 }
 
@@ -323,6 +326,9 @@ func (r *Rows) Next() (*column.Batch, error) {
 			return b, nil
 		}
 	}
+	if r.root != nil {
+		r.begun.Do(func() { go r.run(r.root) })
+	}
 	b, ok := <-r.queue
 	if ok {
 		r.rows += int64(b.Len)
@@ -339,7 +345,7 @@ func (r *Rows) Next() (*column.Batch, error) {
 func (r *Rows) Close() error {
 	r.once.Do(func() {
 		r.cancel()
-		if r.here != nil {
+		if r.here != nil || r.root != nil {
 			r.begun.Do(func() { r.finish(canceledBy(context.Canceled)) })
 		}
 		<-r.ended

@@ -150,8 +150,12 @@ func newStream(q *query, tasks []task, width int, most int64) *stream {
 	ctx, cancel := context.WithCancel(q.ctx)
 	s := &stream{cancel: cancel, tasks: make([]streamed, len(tasks))}
 	s.failed.Store(int64(len(tasks)))
+	ahead := aheadBatches
+	if q.workers == 1 {
+		ahead = 0 // whoever asks for one worker has room for little
+	}
 	for i := range s.tasks {
-		s.tasks[i].queue = make(chan *column.Batch, aheadBatches)
+		s.tasks[i].queue = make(chan *column.Batch, ahead)
 	}
 	var next atomic.Int64
 	for range min(q.workers, len(tasks)) {
