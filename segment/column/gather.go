@@ -4,11 +4,22 @@ package column
 // result of a dictionary vector shares its dictionary; the result of a
 // constant is a constant; anything else becomes flat.
 func Gather(v *Vector, at []int32) *Vector {
+	out, _ := GatherWatched(v, at, nil)
+	return out
+}
+
+// watchedValues is how many values are copied between two looks at what may end a
+// copy: under a millisecond of work.
+const watchedValues = 1 << 16
+
+// GatherWatched is Gather for values that may be many: live, unless it is nil, is
+// asked now and then, and its error ends the copy.
+func GatherWatched(v *Vector, at []int32, live func() error) (*Vector, error) {
 	out := &Vector{Type: v.Type, Len: len(at)}
 	if v.Const {
 		c := *v
 		c.Len = len(at)
-		return &c
+		return &c, nil
 	}
 	if v.Nulls != nil {
 		for i, p := range at {
@@ -17,73 +28,115 @@ func Gather(v *Vector, at []int32) *Vector {
 			}
 		}
 	}
+	var err error
 	switch {
 	case v.Dict != nil:
 		out.Dict = v.Dict
-		out.Codes = make([]uint32, len(at))
-		for i, p := range at {
-			out.Codes[i] = v.Codes[p]
-		}
+		out.Codes, err = pick(v.Codes, at, live)
 	case v.Offsets != nil:
 		out.Offsets = make([]int32, len(at)+1)
-		var inner []int32
+		total := 0
+		for _, p := range at {
+			if !v.Nulls.Get(int(p)) {
+				total += int(v.Offsets[p+1] - v.Offsets[p])
+			}
+		}
+		inner := make([]int32, 0, total)
+		unseen := 0
 		for i, p := range at {
 			if !v.Nulls.Get(int(p)) {
 				for j := v.Offsets[p]; j < v.Offsets[p+1]; j++ {
 					inner = append(inner, j)
 				}
+				unseen += int(v.Offsets[p+1] - v.Offsets[p])
+			}
+			if unseen++; unseen >= watchedValues && live != nil {
+				if unseen, err = 0, live(); err != nil {
+					return nil, err
+				}
 			}
 			out.Offsets[i+1] = int32(len(inner))
 		}
-		for _, c := range v.Children {
-			out.Children = append(out.Children, Gather(c, inner))
-		}
+		err = out.gatherChildren(v, inner, live)
 	case v.Type.Kind == Row:
-		for _, c := range v.Children {
-			out.Children = append(out.Children, Gather(c, at))
-		}
+		err = out.gatherChildren(v, at, live)
 	case v.I64 != nil:
-		out.I64 = make([]int64, len(at))
-		for i, p := range at {
-			out.I64[i] = v.I64[p]
-		}
-		if v.Zone != nil {
-			out.Zone = make([]uint16, len(at))
-			for i, p := range at {
-				out.Zone[i] = v.Zone[p]
-			}
+		if out.I64, err = pick(v.I64, at, live); err == nil && v.Zone != nil {
+			out.Zone, err = pick(v.Zone, at, live)
 		}
 	case v.F64 != nil:
-		out.F64 = make([]float64, len(at))
-		for i, p := range at {
-			out.F64[i] = v.F64[p]
-		}
+		out.F64, err = pick(v.F64, at, live)
 	case v.Str != nil:
-		out.Str = make([]string, len(at))
-		for i, p := range at {
-			out.Str[i] = v.Str[p]
-		}
+		out.Str, err = pick(v.Str, at, live)
 	default:
-		return New(v.Type, len(at))
+		return New(v.Type, len(at)), nil
 	}
-	return out
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (v *Vector) gatherChildren(of *Vector, at []int32, live func() error) error {
+	for _, c := range of.Children {
+		g, err := GatherWatched(c, at, live)
+		if err != nil {
+			return err
+		}
+		v.Children = append(v.Children, g)
+	}
+	return nil
+}
+
+// pick returns the values at the given positions.
+func pick[T any](values []T, at []int32, live func() error) ([]T, error) {
+	out := make([]T, len(at))
+	for from := 0; from < len(at); from += watchedValues {
+		if from > 0 && live != nil {
+			if err := live(); err != nil {
+				return nil, err
+			}
+		}
+		to := min(len(at), from+watchedValues)
+		for i, p := range at[from:to] {
+			out[from+i] = values[p]
+		}
+	}
+	return out, nil
 }
 
 // Flatten returns v in the flat layout; a flat vector is returned as it is.
 func Flatten(v *Vector) *Vector {
+	out, _ := FlattenWatched(v, nil)
+	return out
+}
+
+// FlattenWatched is Flatten with GatherWatched's live.
+func FlattenWatched(v *Vector, live func() error) (*Vector, error) {
 	if !v.Const && v.Dict == nil {
-		return v
+		return v, nil
 	}
 	at := make([]int32, v.Len)
 	if v.Const {
 		one := *v
 		one.Const, one.Len = false, 1
-		return Flatten(Gather(&one, at))
+		out, err := GatherWatched(&one, at, live)
+		if err != nil {
+			return nil, err
+		}
+		return FlattenWatched(out, live)
 	}
 	for i, c := range v.Codes {
 		at[i] = int32(c)
 	}
-	out := Gather(Flatten(v.Dict), at)
+	dict, err := FlattenWatched(v.Dict, live)
+	if err != nil {
+		return nil, err
+	}
+	out, err := GatherWatched(dict, at, live)
+	if err != nil {
+		return nil, err
+	}
 	if v.Nulls != nil {
 		for i := range v.Len {
 			if v.Nulls.Get(i) {
@@ -91,7 +144,7 @@ func Flatten(v *Vector) *Vector {
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // Appender builds one flat vector out of values of other vectors of its type.

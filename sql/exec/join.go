@@ -180,7 +180,7 @@ func (op *joinOp) open(q *query) ([]task, error) {
 	if rows.n == 0 && !probeKept {
 		return nil, nil
 	}
-	rows.table = newJoinTable(op.keys, rows.keys, rows.hashes, rows.ok, rows.denied, rows.n)
+	rows.table = newJoinTable(q, op.keys, rows.keys, rows.hashes, rows.ok, rows.denied, rows.n)
 	rows.ranged = op.rangedRows(q.newWorker(), &sh, rows, room)
 	if !probeKept {
 		if err := op.restrict(q, rows, side); err != nil {

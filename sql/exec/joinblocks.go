@@ -73,7 +73,7 @@ func (j *asideJoin) ready() {
 	if j.sh.keepsHeld() {
 		j.rows.hit = column.NewBits(j.rows.n)
 	}
-	j.rows.table = newJoinTable(j.op.keys, j.rows.keys, j.rows.hashes, j.rows.ok, j.rows.denied, j.rows.n)
+	j.rows.table = newJoinTable(j.w.q, j.op.keys, j.rows.keys, j.rows.hashes, j.rows.ok, j.rows.denied, j.rows.n)
 	j.rows.ranged = j.op.rangedRows(j.w, j.sh, j.rows, func(n int64) bool { return n < j.blockMax })
 	j.probe = j.op.newProber(j.w, j.sh, j.rows, j.emit)
 }

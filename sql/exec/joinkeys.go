@@ -174,7 +174,7 @@ type joinTable struct {
 
 // newJoinTable makes the table of n rows. Rows that ok denies are left out; nil
 // denies none.
-func newJoinTable(keys []joinKey, values []*column.Vector, hashes []uint64, ok column.Bits, denied bool, n int) *joinTable {
+func newJoinTable(q *query, keys []joinKey, values []*column.Vector, hashes []uint64, ok column.Bits, denied bool, n int) *joinTable {
 	t := &joinTable{keys: keys, values: values, hashes: hashes, next: make([]int32, n)}
 	if len(keys) == 0 {
 		t.next = sequenceOf(n)
@@ -184,7 +184,9 @@ func newJoinTable(keys []joinKey, values []*column.Vector, hashes []uint64, ok c
 	t.shift = uint(64 - width)
 	t.heads, t.chain = make([]int32, 1<<width), make([]int32, n)
 	last := make([]int32, n)
+	beat := pulse{q: q}
 	for r := range n {
+		beat.beat()
 		t.next[r] = -1
 		if denied && !ok.Get(r) {
 			continue

@@ -84,7 +84,13 @@ func (e *higherExpr) eval(w *worker, f *frame) (*column.Vector, error) {
 	for i, v := range args {
 		if v != nil {
 			w.q.fits(laidBytes(v), "a function")
-			args[i] = flat(v)
+			if v.Dict == nil {
+				continue
+			}
+			var err error
+			if args[i], err = column.FlattenWatched(v, w.q.live); err != nil {
+				return nil, err
+			}
 		}
 	}
 	v, err := e.fn.Eval(w.fn, args, fns, f.n)

@@ -16,25 +16,32 @@ func arrayTooLong(name string) error {
 	return fault(sqlerr.ProgramLimit, "the result of %s has more than %d elements", name, maxArrayElements)
 }
 
+// elementStep is the work, in bytes, that copying an element counts for.
+const elementStep = 64
+
 // pushElements appends the elements of the array in row i to the open array.
-func pushElements(out, a *column.Vector, i int) {
+func pushElements(p *pacer, out, a *column.Vector, i int) {
 	from, to := span(a, i)
 	for e := from; e < to; e++ {
+		p.tick(elementStep)
 		push(out.Children[0], a.Children[0], e)
 	}
 }
 
-var concatArrays = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var concatArrays = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+	p := &pacer{c: c}
 	for _, a := range args {
-		pushElements(out, a, i)
+		pushElements(p, out, a, i)
 	}
 	pushEnd(out)
 	return nil
 })
 
-var reverseArray = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var reverseArray = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	from, to := span(args[0], i)
+	p := &pacer{c: c}
 	for e := to - 1; e >= from; e-- {
+		p.tick(elementStep)
 		push(out.Children[0], args[0].Children[0], e)
 	}
 	pushEnd(out)
@@ -108,6 +115,7 @@ func pushDistinct(p *pacer, out, a *column.Vector, i int, keep func(e int) bool)
 	d := setOf(p, a, i)
 	for _, e := range d.at {
 		if keep == nil || keep(e) {
+			p.tick(elementStep)
 			push(out.Children[0], a.Children[0], e)
 		}
 	}
@@ -221,7 +229,9 @@ func bindArraySort(args []*column.Type) (*column.Type, kernel, error) {
 		return nil, nil, fault(sqlerr.DatatypeMismatch, "values of type %s have no order", args[0].Elem)
 	}
 	return nil, emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
-		for _, e := range orderOf(&pacer{c: c}, args[0], i) {
+		p := &pacer{c: c}
+		for _, e := range orderOf(p, args[0], i) {
+			p.tick(elementStep)
 			push(out.Children[0], args[0].Children[0], e)
 		}
 		pushEnd(out)
@@ -266,7 +276,7 @@ var arrayJoin = textKernel(func(dst []byte, args []*column.Vector, i int) ([]byt
 
 // sliceArray takes length elements from start, which counts from the end when
 // negative.
-var sliceArray = emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+var sliceArray = emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 	from, to := span(args[0], i)
 	start, length := intAt(args[1], i), intAt(args[2], i)
 	size := int64(to - from)
@@ -279,8 +289,9 @@ var sliceArray = emit(func(_ *Context, out *column.Vector, args []*column.Vector
 		start += size + 1
 	}
 	if start >= 1 && start <= size {
-		first := from + int(start) - 1
+		first, p := from+int(start)-1, &pacer{c: c}
 		for e := first; e < first+int(min(length, size-start+1)); e++ {
+			p.tick(elementStep)
 			push(out.Children[0], args[0].Children[0], e)
 		}
 	}
@@ -370,7 +381,8 @@ func bindZip(args []*column.Type) (*column.Type, kernel, error) {
 		}
 		fields[i].Type = a.Elem
 	}
-	return column.ArrayOf(column.RowOf(fields...)), emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+	return column.ArrayOf(column.RowOf(fields...)), emit(func(ctx *Context, out *column.Vector, args []*column.Vector, i int) error {
+		p := &pacer{c: ctx}
 		longest := 0
 		for _, a := range args {
 			from, to := span(a, i)
@@ -378,6 +390,7 @@ func bindZip(args []*column.Type) (*column.Type, kernel, error) {
 		}
 		rows := out.Children[0]
 		for k := range longest {
+			p.tick(elementStep * len(args))
 			for c, a := range args {
 				if from, to := span(a, i); from+k < to {
 					push(rows.Children[c], a.Children[0], from+k)
@@ -474,13 +487,15 @@ func addArrays(l *library) {
 		over("array(T), bigint, bigint", "array(T)", sliceArray))
 	l.scalar(Doc{Name: "trim_array", Family: family, Signature: "trim_array(array, count) → array", Summary: "Leaves out elements at the end.",
 		Example: "trim_array(array[1, 2, 3], 1)", Result: "[1, 2]"},
-		over("array(T), bigint", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("array(T), bigint", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			from, to := span(args[0], i)
+			p := &pacer{c: c}
 			n := intAt(args[1], i)
 			if n < 0 || n > int64(to-from) {
 				return fault(sqlerr.InvalidArgument, "%d elements cannot be taken from an array of %d", n, to-from)
 			}
 			for e := from; e < to-int(n); e++ {
+				p.tick(elementStep)
 				push(out.Children[0], args[0].Children[0], e)
 			}
 			pushEnd(out)
@@ -513,12 +528,13 @@ func addArrays(l *library) {
 		})).nulls())
 	l.scalar(Doc{Name: "flatten", Family: family, Signature: "flatten(array of arrays) → array", Summary: "Joins the arrays inside an array.",
 		Example: "flatten(array[array[1, 2], array[3]])", Result: "[1, 2, 3]"},
-		over("array(array(T))", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("array(array(T))", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			from, to := span(args[0], i)
+			p := &pacer{c: c}
 			for e := from; e < to; e++ {
 				if inner := args[0].Children[0]; !inner.IsNull(e) {
 					leaf, j := inner.Leaf(e)
-					pushElements(out, leaf, j)
+					pushElements(p, out, leaf, j)
 				}
 			}
 			pushEnd(out)
@@ -643,9 +659,11 @@ func addArraySets(l *library, family string) {
 		})))
 	l.scalar(Doc{Name: "array_remove", Family: family, Signature: "array_remove(array, value) → array", Summary: "Leaves out every element equal to a value.",
 		Example: "array_remove(array[1, 2, 1], 1)", Result: "[2]"},
-		over("array(T), T", "array(T)", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("array(T), T", "array(T)", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			from, to := span(args[0], i)
+			p := &pacer{c: c}
 			for e := from; e < to; e++ {
+				p.tick(elementStep)
 				if equalTernary(args[0].Children[0], e, args[1], i) != isTrue {
 					push(out.Children[0], args[0].Children[0], e)
 				}

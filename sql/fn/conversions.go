@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -128,7 +129,10 @@ func (f formatSpec) has(flag byte) bool { return strings.IndexByte(f.flags, flag
 
 // pad brings text to the width.
 func (f formatSpec) pad(text string) string {
-	missing := f.width - len([]rune(text))
+	missing := 0
+	if f.width > 0 {
+		missing = f.width - utf8.RuneCountInString(text)
+	}
 	switch {
 	case missing <= 0:
 		return text

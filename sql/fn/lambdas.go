@@ -223,13 +223,20 @@ func addLambdas(l *library) {
 				return nil, nil, nil, nil, err
 			}
 			b, err := lambdaOf(d, args, 1, of, nil, a.Elem)
-			return types(a, nil), types(nil, b), column.ArrayOf(b), func(_ *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
+			return types(a, nil), types(nil, b), column.ArrayOf(b), func(c *Context, t *column.Type, args []*column.Vector, fns []LambdaFunc, n int) (*column.Vector, error) {
 				o := open(args[0], n)
 				v, err := o.call(fns[1], o.children[0])
 				if err != nil {
 					return nil, err
 				}
-				return &column.Vector{Type: t, Len: n, Nulls: o.nulls, Offsets: o.offsets, Children: []*column.Vector{flatOrEmpty(v, t.Elem)}}, nil
+				if v == nil {
+					v = column.New(t.Elem, 0)
+				}
+				// A value of the lambda may be large, and is here once per element.
+				if v, err = column.FlattenWatched(v, c.live); err != nil {
+					return nil, err
+				}
+				return &column.Vector{Type: t, Len: n, Nulls: o.nulls, Offsets: o.offsets, Children: []*column.Vector{v}}, nil
 			}, err
 		})
 	addMatches(l, family)

@@ -93,9 +93,9 @@ func addPostgresArrays(l *library) {
 		}
 		return nil
 	})))
-	l.pg("array_append", over("array(T), T", "array(T)", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+	l.pg("array_append", over("array(T), T", "array(T)", emitNulls(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 		if !args[0].IsNull(i) {
-			pushElements(out, args[0], i)
+			pushElements(&pacer{c: c}, out, args[0], i)
 		}
 		push(out.Children[0], args[1], i)
 		pushEnd(out)

@@ -419,23 +419,23 @@ func concatOverloads() []overload {
 	return []overload{
 		over("varchar, varchar", "varchar", join), over("varbinary, varbinary", "varbinary", join),
 		over("array(T), array(T)", "array(T)", concatArrays),
-		over("array(T), T", "array(T)", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("array(T), T", "array(T)", emitNulls(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			if args[0].IsNull(i) {
 				pushNull(out)
 				return nil
 			}
-			pushElements(out, args[0], i)
+			pushElements(&pacer{c: c}, out, args[0], i)
 			push(out.Children[0], args[1], i)
 			pushEnd(out)
 			return nil
 		})).nulls(),
-		over("T, array(T)", "array(T)", emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		over("T, array(T)", "array(T)", emitNulls(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			if args[1].IsNull(i) {
 				pushNull(out)
 				return nil
 			}
 			push(out.Children[0], args[0], i)
-			pushElements(out, args[1], i)
+			pushElements(&pacer{c: c}, out, args[1], i)
 			pushEnd(out)
 			return nil
 		})).nulls(),
