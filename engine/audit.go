@@ -51,6 +51,7 @@ const (
 	ActBackup     = "BackupLake"
 	ActUseKey     = "UseKey"
 	ActRotateKey  = "RotateKey"
+	ActResetKey   = "ResetKey"
 	ActDestroyKey = "DestroyKey"
 	ActQuery      = "StartQuery"
 )

@@ -42,6 +42,16 @@ type KeyInfo struct {
 	Created     time.Time
 	Retired     time.Time // zero while it is in use
 	Wrapping    string    // how the private key is kept
+	// Break is why the key before could not endorse this one; "" when it has, or there is none.
+	Break string
+}
+
+func infoOf(k *digest.Stored) KeyInfo {
+	i := KeyInfo{Number: k.Key.Number, Fingerprint: k.Key.Fingerprint(), Created: k.Key.Created, Retired: k.Retired, Wrapping: k.Scheme}
+	if k.Key.Break != nil {
+		i.Break = k.Key.Break.Reason
+	}
+	return i
 }
 
 // Keys lists the lake's signing keys, oldest first.
@@ -55,7 +65,7 @@ func (l *Lake) Keys() ([]KeyInfo, error) {
 	defer l.digests.Unlock()
 	var out []KeyInfo
 	for _, k := range l.digests.keys {
-		out = append(out, KeyInfo{k.Key.Number, k.Key.Fingerprint(), k.Key.Created, k.Retired, k.Scheme})
+		out = append(out, infoOf(k))
 	}
 	return out, nil
 }
@@ -82,18 +92,114 @@ func (l *Lake) RotateKey(ctx context.Context) (KeyInfo, error) {
 			return KeyInfo{}, fmt.Errorf("rotating the signing key: %w", err)
 		}
 	}
-	k, _, err := l.addKey(old)
+	k, _, err := l.addKey(old, "")
 	if err != nil {
 		return KeyInfo{}, fmt.Errorf("rotating the signing key: %w", err)
 	}
-	return KeyInfo{k.Key.Number, k.Key.Fingerprint(), k.Key.Created, k.Retired, k.Scheme}, nil
+	return infoOf(k), nil
+}
+
+// ResetKey makes a new signing key when the one in use is lost: when nothing unwraps it any
+// more. It is refused as long as the key can be used, for then it is to be rotated. What was signed
+// stays signed, by a key that is trusted as before; nobody can endorse the new one, so its ring has a
+// break there ([digest.Break]) that every verification names, and who trusts the old key does not trust
+// it until told. Periods, locks and holds stay as they are. What else the lost secret had sealed, access
+// keys above all, has to be made again. The act is recorded before anything changes.
+func (l *Lake) ResetKey(ctx context.Context, reason string) (KeyInfo, error) {
+	done, err := l.beginWrite()
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	defer done()
+	if err := digest.CheckReason(reason); err != nil {
+		return KeyInfo{}, &kindError{kind: ErrBadInput, err: err}
+	}
+	who := ActorOf(ctx)
+	if !who.rights(false).Manage {
+		return KeyInfo{}, failf(ErrRefused, "%s may not reset the signing key: it takes the permission %s", who.Name, PermissionManage)
+	}
+	lost, err := l.lostKey()
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	act := Act{Name: ActResetKey, Request: map[string]any{"key": "signing", "lost": lost.Fingerprint(), "reason": reason}}
+	if err := l.recordAct(ctx, who, act); err != nil {
+		return KeyInfo{}, err
+	}
+	k, err := l.replaceLost(lost, reason)
+	if err != nil {
+		return KeyInfo{}, fmt.Errorf("making a key in the place of the lost one: %w", err)
+	}
+	l.opts.Logger.Warn("the signing key was lost, a new one is in its place that nobody endorses", "lost", lost.Fingerprint(), "key", k.Fingerprint, "reason", reason)
+	return k, nil
+}
+
+// lostKey returns the key in use when nothing unwraps it.
+func (l *Lake) lostKey() (*digest.Key, error) {
+	l.digests.Lock()
+	defer l.digests.Unlock()
+	n := len(l.digests.keys)
+	if n == 0 {
+		return nil, failf(ErrRefused, "there is no signing key yet: the first digest makes it")
+	}
+	if _, err := l.signingKey(); err == nil {
+		return nil, failf(ErrRefused, "the signing key is not lost: it can be used, and so it can be rotated, with its endorsement of the new one (cairn key rotate)")
+	} else if errors.Is(err, os.ErrPermission) {
+		return nil, failf(ErrRefused, "the signing key is not lost, this user may not read what it is wrapped with: %w", err)
+	}
+	return &l.digests.keys[n-1].Key, nil
+}
+
+// replaceLost puts a key in the place of a lost one, and a new secret in that of its secret. After a
+// crash in between the secret is another one and the key still lost: it is done again then.
+func (l *Lake) replaceLost(lost *digest.Key, reason string) (KeyInfo, error) {
+	l.digests.Lock()
+	defer l.digests.Unlock()
+	if n := len(l.digests.keys); l.digests.keys[n-1].Key.Number != lost.Number {
+		return KeyInfo{}, failf(ErrConflict, "the key was replaced meanwhile")
+	}
+	if l.opts.KeyWrapper == nil {
+		if err := l.setSecretAside(); err != nil {
+			return KeyInfo{}, err
+		}
+	}
+	k, _, err := l.addKey(nil, reason)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	if err := l.replaceTrailKey(); err != nil {
+		return KeyInfo{}, fmt.Errorf("key %d signs now, but the key of trails could not be replaced: %w", k.Key.Number, err)
+	}
+	return infoOf(k), nil
+}
+
+// setSecretAside renames a secret that unwraps nothing: should it turn out to be that of something
+// else, it is still there.
+func (l *Lake) setSecretAside() error {
+	fs := l.opts.FS
+	path := fs.PathJoin(l.dir, secretFile)
+	if _, err := fs.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.replaced-%d", path, n)
+		if _, err := fs.Stat(aside); err == nil {
+			continue
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("setting the secret aside: %w", err)
+		}
+		if err := fs.Rename(path, aside); err != nil {
+			return fmt.Errorf("setting the secret aside: %w", err)
+		}
+		return syncDir(fs, l.dir)
+	}
 }
 
 // signingKey returns the key in use, making the first one. The caller holds digests.
 func (l *Lake) signingKey() (ed25519.PrivateKey, error) {
 	n := len(l.digests.keys)
 	if n == 0 {
-		_, private, err := l.addKey(nil)
+		_, private, err := l.addKey(nil, "")
 		return private, err
 	}
 	w, err := l.keyWrapper(false)
@@ -110,11 +216,12 @@ func (l *Lake) signingKey() (ed25519.PrivateKey, error) {
 // secretAdvice says what the loss of the secret means, and what to do. What was signed stays
 // signed; only its holder could sign in its place.
 const secretAdvice = "put back the SECRET that this lake had, which never changes: every backup of it has the file (restore one elsewhere, and copy it); " +
-	"until then events are taken and found, and what a digest covers is verified and proved as ever, but no digest is made, and nothing is exported or proved that needs one"
+	"until then events are taken and found, and what a digest covers is verified and proved as ever, but no digest is made, and nothing is exported or proved that needs one. " +
+	"If every copy is lost, \"cairn key reset --lost\" makes a key that no earlier one endorses"
 
-// addKey makes a key, endorsed by the old one unless it is the first. The caller
-// holds digests.
-func (l *Lake) addKey(old ed25519.PrivateKey) (*digest.Stored, ed25519.PrivateKey, error) {
+// addKey makes a key, endorsed by the old one unless it is the first, or the old one was lost
+// for the reason given. The caller holds digests.
+func (l *Lake) addKey(old ed25519.PrivateKey, lost string) (*digest.Stored, ed25519.PrivateKey, error) {
 	w, err := l.keyWrapper(old == nil)
 	if err != nil {
 		return nil, nil, err
@@ -126,8 +233,15 @@ func (l *Lake) addKey(old ed25519.PrivateKey) (*digest.Stored, ed25519.PrivateKe
 		return nil, nil, err
 	}
 	keys := append([]*digest.Stored(nil), l.digests.keys...)
-	if old != nil {
+	switch {
+	case old != nil:
 		key.Endorse(old)
+	case n > 0:
+		if err := key.BreakFrom(keys[n-1].Key.Public, lost, private); err != nil {
+			return nil, nil, err
+		}
+	}
+	if n > 0 {
 		retired := *keys[n-1]
 		retired.Retired = now
 		keys[n-1] = &retired

@@ -377,6 +377,25 @@ func (l *Lake) addTrailKey(number int, at time.Time) (*digest.TrailKey, error) {
 	return k, nil
 }
 
+// replaceTrailKey makes a new key for trails when the newest one cannot be opened any more. The
+// caller holds digests.
+func (l *Lake) replaceTrailKey() error {
+	stored, err := l.trailKeys()
+	if err != nil || len(stored) == 0 {
+		return err
+	}
+	l.digests.trailKey = nil
+	w, err := l.keyWrapper(false)
+	if err != nil {
+		return err
+	}
+	if _, err := stored[len(stored)-1].Open(w); err == nil {
+		return nil
+	}
+	_, err = l.addTrailKey(len(stored)+1, l.opts.Clock())
+	return err
+}
+
 func trailKeyKey(number int) []byte {
 	return binary.BigEndian.AppendUint32([]byte{letterTrailKey}, uint32(number))
 }

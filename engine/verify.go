@@ -50,7 +50,10 @@ type VerifyReport struct {
 	ProblemCount int
 	// NotVerified says in sentences what was left out, and why.
 	NotVerified []string
-	Elapsed     time.Duration
+	// Breaks says in sentences where the chain of keys is broken, because a key was lost: trust
+	// in the keys before says nothing of what was signed since.
+	Breaks  []string
+	Elapsed time.Duration
 }
 
 // StoreVerification is what was verified of one store.
@@ -97,6 +100,11 @@ func (l *Lake) Verify(ctx context.Context, opts VerifyOptions) (*VerifyReport, e
 		v.leave("the keys are those that the lake itself names; give keys that were kept elsewhere to verify that they are yours")
 	} else if own, err := digest.ParseKeys(l.PublicKeys().Format()); err == nil {
 		v.keys = own.Endorsed(v.keys)
+	}
+	for own, i := l.PublicKeys(), 0; i < len(own.Keys); i++ {
+		if own.Keys[i].Break != nil {
+			v.report.Breaks = append(v.report.Breaks, own.Keys[i].BreakText())
+		}
 	}
 	if err := v.readOutside(); err != nil {
 		return nil, err
@@ -246,15 +254,30 @@ func (k *storeVerification) wrong(place, format string, args ...any) {
 // chain verifies the chain of digests.
 func (k *storeVerification) chain() error {
 	chain := digest.Chain{Keys: k.keys}
+	own := k.lake.PublicKeys()
+	breaks := digest.Breaks{Ring: own}
+	unknown := 0 // digests by keys that are not trusted: one sentence is enough
+	first := true
 	err := k.s.eachDigest(0, func(d *digest.Signed) error {
 		if err := k.ctx.Err(); err != nil {
 			return err
 		}
 		n := d.Digest.Number
-		if chain.Last() == nil && n != 0 {
+		if first && n != 0 {
 			k.wrong("digests", "the first one there is number %d, those before it are missing", n)
 		}
-		if err := chain.Add(d); err != nil {
+		first = false
+		if b := breaks.At(&d.Digest); b != nil {
+			k.report.Breaks = append(k.report.Breaks, fmt.Sprintf("digests of store %s from number %d on, signed since %s, rest on key %d, which key %d has not endorsed",
+				k.s.Name(), n, d.Digest.End.Format(time.DateTime), b.Number, b.Number-1))
+		}
+		if err := chain.Add(d); errors.Is(err, digest.ErrUnknownKey) && own.Find(d.Digest.Key) != nil {
+			if unknown++; unknown == 1 {
+				k.wrong("digests", "%v: %s", err, own.WhyUnknown(d.Digest.Key, k.opts.Keys))
+			}
+			chain = digest.Chain{Keys: k.keys}
+			return nil
+		} else if err != nil {
 			k.wrong("digests", "%v", err)
 			chain = digest.Chain{Keys: k.keys}
 			if _, err := d.Verify(k.keys); err != nil {
@@ -270,6 +293,9 @@ func (k *storeVerification) chain() error {
 		k.addHead(d.Digest.After, fmt.Sprintf("digest %d, signed %s", n, d.Digest.End.Format(time.DateTime)))
 		return nil
 	})
+	if unknown > 1 {
+		k.wrong("digests", "%d more signed by keys that are not trusted", unknown-1)
+	}
 	if errors.Is(err, ErrCorrupt) {
 		k.wrong("digests", "%v", err)
 		return nil

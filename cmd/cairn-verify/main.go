@@ -294,6 +294,11 @@ func (c *command) verify() (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range c.ring.Keys {
+		if k := &c.ring.Keys[i]; k.Break != nil {
+			a.left("that the keys in use before and since %s are one owner's: %s", k.Created.Format(time.RFC3339), k.BreakText())
+		}
+	}
 	switch c.kind {
 	case "receipt":
 		err = c.receipt(a, text)

@@ -19,6 +19,36 @@ func mustSay(t *testing.T, want string, args ...string) string {
 	return out
 }
 
+// TestKeyReset loses the secret of the signing key and makes a key in its place.
+func TestKeyReset(t *testing.T) {
+	dir := sampleLake(t, "20")
+	t.Setenv("CAIRN_DIR", dir)
+	must(t, "digest")
+	old := filepath.Join(t.TempDir(), "old.json")
+	if err := os.WriteFile(old, []byte(must(t, "key", "export-public")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, exitUsage, "say --lost", "key", "reset")
+	refused(t, exitUsage, "--reason: say why", "key", "reset", "--lost")
+	refused(t, exitFailed, "is not lost", "key", "reset", "--lost", "--reason", "to see")
+	if err := os.Remove(filepath.Join(dir, "SECRET")); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, exitFailed, "cairn key reset --lost", "digest")
+	var keys []keyLine
+	if err := json.Unmarshal([]byte(must(t, "key", "reset", "--lost", "--reason", "a disk died", "--json")), &keys); err != nil || len(keys) != 1 || keys[0].Number != 2 || keys[0].Break != "a disk died" {
+		t.Errorf("key reset --json: %+v, %v", keys, err)
+	}
+	mustSay(t, "(lost)", "key", "list")
+	mustSay(t, "break: key 2 is not endorsed by key 1, which was lost: a disk died", "key", "list")
+	must(t, "digest")
+	mustSay(t, "break: digests of store events", "verify", "--full")
+	if out, _, status := cairn(t, "", "verify", "--key", old); status != exitFailed || !strings.Contains(out, "is not endorsed by the key before it") || !strings.Contains(out, "another way") {
+		t.Errorf("verify with the lost key: status %d, %s", status, out)
+	}
+	mustSay(t, `1`, "query", "SELECT count(*) FROM cairn_audit WHERE eventData.eventName = 'ResetKey'", "--format", "csv")
+}
+
 // TestProofCommands signs, proves, verifies, and rotates and exports keys.
 func TestProofCommands(t *testing.T) {
 	dir := sampleLake(t, "300")

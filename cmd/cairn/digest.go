@@ -162,7 +162,47 @@ signed stays valid, and it can sign nothing any more.`,
 				return p.printKeys([]engine.KeyInfo{key})
 			})
 		},
-	}, p.exportPublicCommand())
+	}, p.resetKeyCommand(), p.exportPublicCommand())
+	return cmd
+}
+
+func (p *program) resetKeyCommand() *cobra.Command {
+	var lost bool
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "reset --lost --reason TEXT",
+		Short: "Make a new signing key when the one in use is lost",
+		Long: `Reset is for a lake whose signing key nothing unwraps any more: the file SECRET is gone from its
+directory, and every backup of it is, too. (If there is one, put it back: nothing is lost then.)
+It makes a new secret and a new key. What was signed stays signed and is verified with the
+old key as before. The old key cannot endorse the new one, so the chain of keys has a break there:
+"cairn verify" and "cairn-verify" name it for ever, and whoever trusts the old key does not trust the
+new one until you give it to them (cairn key export-public) another way. The reason goes into the
+key ring and into cairn_audit. Retention periods, locks and holds stay as they are.
+
+What else the lost secret had sealed has to be made again: access keys of AWS clients
+(cairn user access-key). A new key for the digests of trails is made with it.`,
+		Example: `  cairn key reset --lost --reason "disk of audit1 died, backups were without SECRET; ticket 4711"`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !lost {
+				return usagef("say --lost: a key that can be used is rotated, not reset (cairn key rotate)")
+			}
+			if err := digest.CheckReason(reason); err != nil {
+				return usagef("--reason: %v", err)
+			}
+			return p.withLake(func(lake *engine.Lake) error {
+				key, err := lake.ResetKey(c.Context(), reason)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(p.err, "key %d signs now; key %d has not endorsed it. Give its fingerprint to whoever verifies, and make access keys anew\n", key.Number, key.Number-1)
+				return p.printKeys([]engine.KeyInfo{key})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&lost, "lost", false, "every copy of the secret is lost")
+	cmd.Flags().StringVar(&reason, "reason", "", "how it was lost, for those who will verify (up to 300 bytes)")
 	return cmd
 }
 
@@ -197,23 +237,36 @@ type keyLine struct {
 	Created     time.Time  `json:"created"`
 	Retired     *time.Time `json:"retired,omitempty"`
 	Wrapping    string     `json:"wrapping"`
+	// Break is why the key before has not endorsed this one.
+	Break string `json:"break,omitempty"`
 }
 
 func (p *program) printKeys(keys []engine.KeyInfo) error {
 	list := make([]keyLine, len(keys))
 	t := newTextTable("key", "created", "retired", "kept by", "fingerprint")
 	for i, k := range keys {
-		list[i] = keyLine{Number: k.Number, Fingerprint: k.Fingerprint, Created: k.Created, Wrapping: k.Wrapping}
+		list[i] = keyLine{Number: k.Number, Fingerprint: k.Fingerprint, Created: k.Created, Wrapping: k.Wrapping, Break: k.Break}
 		retired := "in use"
 		if !k.Retired.IsZero() {
 			list[i].Retired, retired = &k.Retired, k.Retired.Format(time.DateTime)
+		}
+		if i+1 < len(keys) && keys[i+1].Break != "" {
+			retired = k.Retired.Format(time.DateTime) + " (lost)"
 		}
 		t.row(fmt.Sprint(k.Number), k.Created.Format(time.DateTime), retired, k.Wrapping, k.Fingerprint)
 	}
 	if p.json {
 		return p.printJSON(list)
 	}
-	return t.print(p.out)
+	if err := t.print(p.out); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if k.Break != "" {
+			fmt.Fprintf(p.out, "break: key %d is not endorsed by key %d, which was lost: %s\n", k.Number, k.Number-1, printable(k.Break))
+		}
+	}
+	return nil
 }
 
 func (p *program) exportPublicCommand() *cobra.Command {

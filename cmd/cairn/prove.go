@@ -245,6 +245,9 @@ func (p *program) printVerify(r *engine.VerifyReport) error {
 		}
 		fmt.Fprintln(p.out)
 	}
+	for _, b := range r.Breaks {
+		fmt.Fprintf(p.out, "break: %s\n", printable(b))
+	}
 	for _, n := range r.NotVerified {
 		fmt.Fprintf(p.out, "not verified: %s\n", n)
 	}

@@ -180,7 +180,7 @@ func (v *verification) manifest() (*digest.Ring, error) {
 	case !ed25519.Verify(k.Public, document, signature):
 		return nil, fmt.Errorf("%s has not been signed by %s, or was changed: %w: %w", ManifestFile, m.Key, ErrManifest, digest.ErrSignature)
 	case !v.trusted(bundle, m.Key):
-		return nil, fmt.Errorf("%s is signed by %s, which is none of the keys that were given: %w", ManifestFile, m.Key, ErrKey)
+		return nil, fmt.Errorf("%s is signed by %s, which is none of the keys that were given (%s): %w", ManifestFile, m.Key, bundle.WhyUnknown(m.Key, v.opts.Keys), ErrKey)
 	}
 	v.m, v.report.Manifest = m, m
 	if v.opts.Keys == nil {
@@ -285,6 +285,7 @@ func (v *verification) heads(bundle *digest.Ring) (proof.Head, error) {
 		return head, err
 	}
 	chain := digest.Chain{Keys: v.ring}
+	breaks := digest.Breaks{Ring: bundle}
 	count := 0
 	for n, line := range bytes.Split(bytes.TrimSuffix(lines, []byte("\n")), []byte("\n")) {
 		d, err := digest.ParseLine(line)
@@ -296,6 +297,10 @@ func (v *verification) heads(bundle *digest.Ring) (proof.Head, error) {
 		}
 		if err != nil {
 			return head, fmt.Errorf("%s, line %d: %w: %w", DigestsFile, n+1, ErrTree, err)
+		}
+		if b := breaks.At(&d.Digest); b != nil {
+			v.report.left("that one owner has signed all digests: those from number %d on, signed since %s, rest on a key that none before has endorsed: %s",
+				d.Digest.Number, d.Digest.End.Format(time.RFC3339), b.BreakText())
 		}
 		count++
 	}

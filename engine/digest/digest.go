@@ -47,7 +47,9 @@
 //	key base64 of the new public key
 //	created 2026-01-02T15:04:05Z
 //
-// so that whoever trusts the first key can follow to the newest. Public keys travel
+// so that whoever trusts the first key can follow to the newest. When the private side of a key
+// was lost, the next one carries a [Break] in the place of an endorsement, which trust does not pass
+// over and every verification names. Public keys travel
 // as a key ring, JSON with the members of [Ring]. In a chain the number of the key
 // never falls: a retired key that was stolen cannot continue it.
 //

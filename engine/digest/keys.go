@@ -45,6 +45,8 @@ type Key struct {
 	Created time.Time
 	// Endorsement is the signature of the key before; nil for the first.
 	Endorsement []byte
+	// Break is in the place of an endorsement where the key before was lost.
+	Break *Break
 }
 
 // Fingerprint returns the key's name.
@@ -106,6 +108,8 @@ type keyDocument struct {
 	Public      []byte `json:"public"`
 	Created     string `json:"created"`
 	Endorsement []byte `json:"endorsement,omitempty"`
+
+	Break *breakDocument `json:"break,omitempty"`
 }
 
 // Format returns the key ring as text: JSON, one member a line, keys and signatures
@@ -114,7 +118,7 @@ func (r *Ring) Format() []byte {
 	doc := ringDocument{Version: ringVersion, Keys: []keyDocument{}}
 	for i := range r.Keys {
 		k := &r.Keys[i]
-		doc.Keys = append(doc.Keys, keyDocument{k.Number, k.Fingerprint(), k.Public, k.Created.UTC().Format(timeLayout), k.Endorsement})
+		doc.Keys = append(doc.Keys, keyDocument{k.Number, k.Fingerprint(), k.Public, k.Created.UTC().Format(timeLayout), k.Endorsement, k.Break.document()})
 	}
 	b, err := json.MarshalIndent(&doc, "", "  ")
 	if err != nil {
@@ -124,7 +128,7 @@ func (r *Ring) Format() []byte {
 }
 
 // parseRing reads a key ring and verifies that every key but the first is endorsed by
-// the one before.
+// the one before, or says that it follows a lost one.
 func parseRing(b []byte) (*Ring, error) {
 	var doc ringDocument
 	if err := strictJSON(b, &doc); err != nil {
@@ -135,7 +139,7 @@ func parseRing(b []byte) (*Ring, error) {
 	}
 	r := &Ring{}
 	for _, d := range doc.Keys {
-		k := Key{Number: d.Number, Public: d.Public, Endorsement: d.Endorsement}
+		k := Key{Number: d.Number, Public: d.Public, Endorsement: d.Endorsement, Break: d.Break.parsed()}
 		var err error
 		if k.Created, err = time.Parse(timeLayout, d.Created); err != nil {
 			return nil, fmt.Errorf("created %q is not a time", d.Created)
@@ -160,6 +164,16 @@ func (r *Ring) verify() error {
 		k := &r.Keys[i]
 		if k.Number != r.Keys[0].Number+i || k.Number < 1 {
 			return fmt.Errorf("key %d stands where key %d should", k.Number, r.Keys[0].Number+i)
+		}
+		if k.Break != nil {
+			var before *Key
+			if i > 0 {
+				before = &r.Keys[i-1]
+			}
+			if err := k.verifyBreak(before); err != nil {
+				return err
+			}
+			continue
 		}
 		if i > 0 && !ed25519.Verify(r.Keys[i-1].Public, k.endorsed(), k.Endorsement) {
 			return fmt.Errorf("key %d is not endorsed by key %d: %w", k.Number, r.Keys[i-1].Number, ErrSignature)
@@ -235,15 +249,22 @@ func (r *Ring) add(key ed25519.PublicKey) {
 	}
 }
 
-// Endorsed returns the trusted keys and those of r that come after one of them: each key
-// of a ring that was parsed is endorsed by the one before it.
+// Endorsed returns the trusted keys and those of r that come after one of them, up to a
+// [Break]: each other key of a ring that was parsed is endorsed by the one before it.
 func (r *Ring) Endorsed(trusted *Ring) *Ring {
+	found := &Ring{}
+	in := false
 	for i := range r.Keys {
 		if trusted.Find(r.Keys[i].Fingerprint()) != nil {
-			return trusted.Merge(&Ring{Keys: r.Keys[i:]})
+			in = true
+		} else if r.Keys[i].Break != nil {
+			in = false
+		}
+		if in {
+			found.Keys = append(found.Keys, r.Keys[i])
 		}
 	}
-	return trusted
+	return trusted.Merge(found)
 }
 
 // Merge returns a ring with the keys of both.
@@ -328,6 +349,8 @@ type storedDocument struct {
 	Endorsement []byte `json:"endorsement,omitempty"`
 	Scheme      string `json:"scheme"`
 	Wrapped     []byte `json:"wrapped"`
+
+	Break *breakDocument `json:"break,omitempty"`
 }
 
 // wrapContext binds a wrapped key to its place.
@@ -366,7 +389,7 @@ func (s *Stored) Private(w Wrapper) (ed25519.PrivateKey, error) {
 // Encode returns the form in which a lake keeps the key.
 func (s *Stored) Encode() []byte {
 	d := storedDocument{Number: s.Key.Number, Public: s.Key.Public, Created: s.Key.Created.UTC().Format(timeLayout),
-		Endorsement: s.Key.Endorsement, Scheme: s.Scheme, Wrapped: s.Wrapped}
+		Endorsement: s.Key.Endorsement, Scheme: s.Scheme, Wrapped: s.Wrapped, Break: s.Key.Break.document()}
 	if !s.Retired.IsZero() {
 		d.Retired = s.Retired.UTC().Format(timeLayout)
 	}
@@ -384,7 +407,7 @@ func DecodeStored(b []byte) (*Stored, error) {
 	if err := strictJSON(b, &d); err != nil {
 		return fail(err)
 	}
-	s := &Stored{Key: Key{Number: d.Number, Public: d.Public, Endorsement: d.Endorsement}, Scheme: d.Scheme, Wrapped: d.Wrapped}
+	s := &Stored{Key: Key{Number: d.Number, Public: d.Public, Endorsement: d.Endorsement, Break: d.Break.parsed()}, Scheme: d.Scheme, Wrapped: d.Wrapped}
 	var err error
 	if s.Key.Created, err = time.Parse(timeLayout, d.Created); err != nil {
 		return fail(err)
@@ -401,7 +424,7 @@ func DecodeStored(b []byte) (*Stored, error) {
 }
 
 // RingOf returns the public sides of stored keys, in order, and checks that each is
-// endorsed by the one before.
+// endorsed by the one before, or says that it follows a lost one.
 func RingOf(stored []*Stored) (*Ring, error) {
 	r := &Ring{}
 	for _, s := range stored {
