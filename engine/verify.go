@@ -225,7 +225,11 @@ func (v *verification) store(s *Store) error {
 	k.out.Events, k.out.Root = head.Size, head.Root
 	k.addOutside(head)
 	if n := head.Size - min(head.Size, k.out.SignedEvents); n > 0 {
-		v.leave(fmt.Sprintf("the newest %d events of store %s, which are under no digest yet", n, s.Name()))
+		newest := fmt.Sprintf("the newest %d events of store %s, which are under no digest yet", n, s.Name())
+		if n == 1 {
+			newest = fmt.Sprintf("the newest event of store %s, which is under no digest yet", s.Name())
+		}
+		v.leave(newest)
 	}
 	k.heads = append(k.heads, signedHead{head, "the tree in memory"})
 	slices.SortStableFunc(k.heads, func(a, b signedHead) int {

@@ -81,7 +81,7 @@ ring (KEYS) included; keep the keeper elsewhere.`,
 			if p.json {
 				return p.printJSON(backupResult{describeBackup(r.Backup), r.Uploaded, r.UploadedBytes, r.Elapsed.Seconds()})
 			}
-			fmt.Fprintf(p.out, "backup %s: %s events in %s files, %s; %s objects new, %s, read back; %s\n", r.Backup.ID, count(int64(r.Backup.Events())),
+			fmt.Fprintf(p.out, "backup %s: %s in %s files, %s; %s objects new, %s, read back; %s\n", r.Backup.ID, things(int64(r.Backup.Events()), "event"),
 				count(int64(len(r.Backup.Files))), size(r.Backup.Bytes()), count(int64(r.Uploaded)), size(r.UploadedBytes), took(r.Elapsed))
 			return nil
 		},
@@ -299,8 +299,8 @@ or cannot sign digests any more, as when its file SECRET was lost before the bac
 				}
 				return errors.Join(p.printJSON(info), lost)
 			}
-			fmt.Fprintf(p.out, "restored backup %s, from %s, into %s: %s events, %s files, %s\n", b.ID, b.Created.Format(time.DateTime), p.dir,
-				count(int64(b.Events())), count(int64(len(b.Files))), size(b.Bytes()))
+			fmt.Fprintf(p.out, "restored backup %s, from %s, into %s: %s, %s, %s\n", b.ID, b.Created.Format(time.DateTime), p.dir,
+				things(int64(b.Events()), "event"), things(int64(len(b.Files)), "file"), size(b.Bytes()))
 			return lost
 		},
 	}

@@ -86,8 +86,8 @@ func (p *program) printDigest(s *engine.Store, d *digest.Signed) (err error) {
 		return err
 	}
 	g := &d.Digest
-	_, err = fmt.Fprintf(p.out, "store %s, digest %d: %s new events, %s in all, root %v, signed %s\n",
-		s.Name(), g.Number, count(int64(g.Events())), count(int64(g.After.Size)), g.After.Root, g.End.Format(time.DateTime))
+	_, err = fmt.Fprintf(p.out, "store %s, digest %d: %s, %s in all, root %v, signed %s\n",
+		s.Name(), g.Number, things(int64(g.Events()), "new event"), count(int64(g.After.Size)), g.After.Root, g.End.Format(time.DateTime))
 	return err
 }
 

@@ -38,6 +38,7 @@ func TestEncryptedLakeCommands(t *testing.T) {
 	}
 	count()
 	must(t, "check", "--dir", lake)
+	restored(t, dir, lake)
 	must(t, "encryption", "rotate", "--dir", lake, "--new-keeper", "passphrase:env:CAIRN_TEST_PHRASE")
 	if _, _, status := cairn(t, "", "stats", "--dir", lake); status != exitFailed {
 		t.Errorf("the old keeper still opens the lake: status %d", status)
@@ -53,10 +54,37 @@ func TestEncryptedLakeCommands(t *testing.T) {
 		t.Errorf("everything was destroyed without a question: status %d", status)
 	}
 	must(t, "encryption", "destroy", "--all", "--yes", "--dir", lake)
-	if _, errOut, status := cairn(t, "", "query", "SELECT 1", "--dir", lake); status != exitFailed || !strings.Contains(errOut, "destroyed") {
+	if _, errOut, status := cairn(t, "", "query", "SELECT 1", "--dir", lake); status != exitFailed || !strings.Contains(errOut, "all keys were destroyed") {
 		t.Errorf("after destruction: status %d, %s", status, errOut)
 	}
 	if _, err := os.Stat(filepath.Join(lake, "KEYS")); err != nil {
 		t.Error(err)
+	}
+}
+
+// restored backs an encrypted lake up and restores it without, with another, and with its
+// own keeper. What was restored stays in each case.
+func restored(t *testing.T, dir, lake string) {
+	t.Helper()
+	backup := filepath.Join(dir, "backup")
+	must(t, "backup", backup, "--dir", lake)
+	own := os.Getenv(keeperEnv)
+	for keeper, want := range map[string]string{
+		"":                                 "note: the lake is encrypted",
+		"passphrase:env:CAIRN_TEST_PHRASE": "this keeper does not open the lake",
+		own:                                "",
+	} {
+		t.Setenv(keeperEnv, keeper)
+		to := filepath.Join(t.TempDir(), "restored")
+		out, errOut, status := cairn(t, "", "restore", backup, "--dir", to)
+		wrong := strings.HasPrefix(keeper, "passphrase:")
+		if (status == exitFailed) != wrong || !strings.Contains(errOut, want) || !strings.Contains(out, "restored backup") {
+			t.Errorf("restoring with the keeper %q: status %d, %s%s", keeper, status, out, errOut)
+		}
+		if wrong && !strings.Contains(errOut, "it was encrypted for, file:") {
+			t.Errorf("it is not told whose lake it is: %s", errOut)
+		}
+		t.Setenv(keeperEnv, own)
+		must(t, "check", "--dir", to)
 	}
 }

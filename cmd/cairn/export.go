@@ -148,13 +148,13 @@ func (p *program) export(ctx context.Context, out string, opts engine.ExportOpti
 	if p.json {
 		return p.printJSON(exportResult{r.Store, r.Events, r.Bytes, r.Files, r.FileBytes, r.Before, r.Missing, r.Size, hex.EncodeToString(r.Root[:]), r.Digest, r.Elapsed.Seconds(), out, len(encrypt) > 0})
 	}
-	fmt.Fprintf(p.out, "%s events (%s) of store %s in %s files (%s), proved against the tree of %s events that digest %d signed; %s, %s/s\n", count(int64(r.Events)), size(r.Bytes), r.Store,
-		count(int64(r.Files)), size(r.FileBytes), count(int64(r.Size)), r.Digest, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
+	fmt.Fprintf(p.out, "%s (%s) of store %s in %s files (%s), proved against the tree of %s that digest %d signed; %s, %s/s\n", things(int64(r.Events), "event"), size(r.Bytes), r.Store,
+		count(int64(r.Files)), size(r.FileBytes), things(int64(r.Size), "event"), r.Digest, took(r.Elapsed), size(perSecond(r.Bytes, r.Elapsed)))
 	if r.Before > 0 {
 		fmt.Fprintf(p.out, "%s of the events had been written by an earlier run\n", count(int64(r.Before)))
 	}
 	if r.Missing > 0 {
-		fmt.Fprintf(p.out, "%s events have left the store; their hashes are in the bundle\n", count(int64(r.Missing)))
+		fmt.Fprintf(p.out, "%s left the store; their hashes are in the bundle\n", things(int64(r.Missing), "event"))
 	}
 	if len(encrypt) > 0 {
 		_, err = fmt.Fprintf(p.out, "it is encrypted; check it with: cairn-verify %s --key KEYS --keeper KEEPER\n", out)

@@ -219,3 +219,11 @@ func rowsText(n int64) string {
 	}
 	return fmt.Sprintf("%s rows", count(n))
 }
+
+// things is a number of things: "1 event", "2,000 events".
+func things(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}

@@ -236,12 +236,12 @@ func (p *program) printVerify(r *engine.VerifyReport) error {
 		fmt.Fprintf(p.out, "… and %s more\n", count(int64(n)))
 	}
 	for _, s := range r.Stores {
-		fmt.Fprintf(p.out, "store %s: %s events, %s of them under %s digests, root %v", s.Name, count(int64(s.Events)), count(int64(s.SignedEvents)), count(int64(s.Digests)), s.Root)
+		fmt.Fprintf(p.out, "store %s: %s, %s of them under %s, root %v", s.Name, things(int64(s.Events), "event"), count(int64(s.SignedEvents)), things(int64(s.Digests), "digest"), s.Root)
 		if s.HashedEvents > 0 {
-			fmt.Fprintf(p.out, "; %s records (%s) hashed again, %s/s", count(int64(s.HashedEvents)), size(s.HashedBytes), size(perSecond(s.HashedBytes, s.Elapsed)))
+			fmt.Fprintf(p.out, "; %s (%s) hashed again, %s/s", things(int64(s.HashedEvents), "record"), size(s.HashedBytes), size(perSecond(s.HashedBytes, s.Elapsed)))
 		}
 		if s.Outside > 0 {
-			fmt.Fprintf(p.out, "; compared with %s checkpoints kept elsewhere", count(int64(s.Outside)))
+			fmt.Fprintf(p.out, "; compared with %s kept elsewhere", things(int64(s.Outside), "checkpoint"))
 		}
 		fmt.Fprintln(p.out)
 	}
@@ -253,7 +253,7 @@ func (p *program) printVerify(r *engine.VerifyReport) error {
 	}
 	verdict := "verified"
 	if r.ProblemCount > 0 {
-		verdict = count(int64(r.ProblemCount)) + " problems"
+		verdict = things(int64(r.ProblemCount), "problem")
 	}
 	_, err := fmt.Fprintf(p.out, "%s in %s\n", verdict, took(r.Elapsed))
 	return err

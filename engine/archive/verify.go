@@ -66,6 +66,14 @@ func (r *Report) problem(err error) {
 	r.ProblemCount++
 }
 
+// things is a number of things: "1 event", "2 events".
+func things[N int | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func (r *Report) verified(format string, args ...any) {
 	r.Verified = append(r.Verified, fmt.Sprintf(format, args...))
 }
@@ -185,9 +193,9 @@ func (v *verification) manifest() (*digest.Ring, error) {
 	v.m, v.report.Manifest = m, m
 	if v.opts.Keys == nil {
 		v.report.left("whose key it is: the signatures were checked with the keys in the bundle itself; give a key that came another way, by --key, to know that they are the lake's. The manifest is signed by %s", m.Key)
-		v.report.verified("the manifest, %d files and %d events, is signed by the bundle's key %s", len(m.Files), m.Events, m.Key)
+		v.report.verified("the manifest, %s and %s, is signed by the bundle's key %s", things(len(m.Files), "file"), things(m.Events, "event"), m.Key)
 	} else {
-		v.report.verified("the manifest, %d files and %d events, is signed by the trusted key %s", len(m.Files), m.Events, m.Key)
+		v.report.verified("the manifest, %s and %s, is signed by the trusted key %s", things(len(m.Files), "file"), things(m.Events, "event"), m.Key)
 	}
 	sums, err := readSmall(v.ctx, v.from, SumsFile, 2*ManifestBytesMax)
 	if err != nil {
@@ -323,8 +331,8 @@ func (v *verification) heads(bundle *digest.Ring) (proof.Head, error) {
 			return head, fmt.Errorf("%s is not that of digest %d: %w", f.name, last.Digest.Number, ErrTree)
 		}
 	}
-	v.report.verified("%d digests of %s, from the first one on, are signed and follow each other; the last one and its checkpoint, of %s, are for %d events with root %x",
-		count, s.Origin, s.Signed, head.Size, head.Root[:])
+	v.report.verified("%d digests of %s, from the first one on, are signed and follow each other; the last one and its checkpoint, of %s, are for %s with root %x",
+		count, s.Origin, s.Signed, things(head.Size, "event"), head.Root[:])
 	for _, k := range v.named {
 		v.report.verified("the key %s, which signed the last digest, is one of the lake's, by the word of the key that signed the manifest", k)
 	}

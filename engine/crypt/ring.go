@@ -384,9 +384,22 @@ func (r *Ring) openHead(name string, head []byte) (slot, cipher.AEAD, error) {
 	return s, newGCM(key), nil
 }
 
+// lacks says why a key is not there. The caller holds mu.
+func (r *Ring) lacks(n uint32) string {
+	if n == 0 || int(n) > len(r.file.Keys) || r.file.Keys[n-1].Destroyed == nil {
+		return fmt.Sprintf("it needs key %d, which the key ring does not have: the key ring is older than the file, or another lake's", n)
+	}
+	at := r.file.Keys[n-1].Destroyed.Format(time.RFC3339)
+	if len(r.keys) == 0 {
+		return fmt.Sprintf("all keys were destroyed, key %d, which it needs, at %s: nobody can read anything of this lake any more", n, at)
+	}
+	return fmt.Sprintf("it needs key %d, which was destroyed at %s", n, at)
+}
+
 func (r *Ring) unwrap(name string, head []byte) (best slot, key []byte, err error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	var lacking uint32 // the newest key that is not there
 	for _, at := range []int{0, secondSlot} {
 		if len(head) < at+slotLen {
 			if at == 0 {
@@ -407,12 +420,10 @@ func (r *Ring) unwrap(name string, head []byte) (best slot, key []byte, err erro
 		}
 		gcm := r.gcms[s.key]
 		if gcm == nil {
-			what := "which the key ring does not have: the key ring is older than the file, or another lake's"
-			if n := int(s.key); n > 0 && n <= len(r.file.Keys) && r.file.Keys[n-1].Destroyed != nil {
-				what = "which was destroyed at " + r.file.Keys[n-1].Destroyed.Format(time.RFC3339)
-			}
-			if key == nil {
-				err = &KeyError{name, fmt.Sprintf("it needs key %d, %s", s.key, what)}
+			// Of two slots the one with the newer key is the one that counts.
+			if key == nil && (lacking == 0 || s.key > lacking) {
+				lacking = s.key
+				err = &KeyError{name, r.lacks(s.key)}
 			}
 			continue
 		}

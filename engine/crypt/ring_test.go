@@ -151,7 +151,7 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	var gone *KeyError
-	if _, err := read(fs, "lake/old"); !errors.As(err, &gone) || !strings.Contains(gone.What, "destroyed") {
+	if _, err := read(fs, "lake/old"); !errors.As(err, &gone) || !strings.Contains(gone.What, "all keys were destroyed, key 4, ") {
 		t.Errorf("a file under a destroyed key: %v", err)
 	}
 	write(t, fs, "lake/after", "", want)
