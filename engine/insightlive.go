@@ -81,6 +81,7 @@ func (l *Lake) notice(before, now []Insight) {
 		l.insights.figures.notices.Add(1)
 		l.opts.Logger.Warn("unusual activity, provisional", "store", in.Store, "type", in.Type, "account", in.Account, "region", in.Region,
 			"source", in.EventSource, "name", in.EventName, "code", in.ErrorCode, "start", in.Start, "why", in.Why, "insight", in.ID)
+		l.insights.notices.add(in)
 		if l.opts.OnInsight != nil {
 			l.opts.OnInsight(in)
 		}

@@ -262,6 +262,7 @@ func TestLiveInsights(t *testing.T) {
 	notices := make(chan Insight, 10)
 	l := insightLake(t, vfs.NewMem(), clock, Options{InsightInterval: 20 * time.Millisecond, OnInsight: func(in Insight) { notices <- in }})
 	enableTest(t, l, InsightSettings{Types: []insight.Type{insight.CallRate}})
+	told, foreign, elsewhere := l.Notices(), l.As(Scope{Stores: []string{All}, Accounts: []string{"999999999999"}}).Notices(), l.As(Scope{Stores: []string{InsightsStore}}).Notices()
 	var past, future [][]byte
 	for i, e := range events {
 		if i < before && !strings.Contains(string(e), insightDay.AddDate(0, 0, 28).Format("2006-01-02T15")) && !strings.Contains(string(e), insightDay.AddDate(0, 0, 29).Format("2006-01-02")) {
@@ -285,6 +286,19 @@ func TestLiveInsights(t *testing.T) {
 	})
 	if !first.Provisional || first.EventName != "RunInstances" || first.Start.Sub(burst).Abs() > 2*time.Minute {
 		t.Errorf("%+v", first)
+	}
+	if err := told.Wait(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if list := told.Take(); len(list) != 1 || list[0].ID != first.ID || len(told.Take()) > 0 {
+		t.Errorf("told: %+v", list)
+	}
+	if a, b := foreign.Take(), elsewhere.Take(); len(a)+len(b) > 0 {
+		t.Errorf("others are told %v and %v", a, b)
+	}
+	own := l.As(Scope{Stores: []string{DefaultStore}, Accounts: []string{first.Account}}).Notices()
+	if own.next = 0; len(own.Take()) != 1 {
+		t.Error("those of the account are not told")
 	}
 	if list, err := l.Insights(context.Background(), InsightFilter{}); err != nil || len(list) != 1 || !list[0].Provisional {
 		t.Errorf("listed: %+v, %v", list, err)

@@ -90,6 +90,7 @@ type insights struct {
 	watches map[uint32]*insightWatch
 	wake    chan struct{} // has a token when there may be something to do
 	figures insightFigures
+	notices noticeLog
 }
 
 func (n *insights) init() {

@@ -20,8 +20,9 @@ const (
 	jobDispersion = 0.05
 	// usualTimes is how many times what was there before at this time of the week or day is still expected.
 	usualTimes = 2
-	// recurMinutes is how far a recurring job may be from its time.
-	recurMinutes = 45
+	// recurMinutes is how far a recurring job may be from its time: a quarter of an hour, and the hour by which clocks are
+	// changed twice a year.
+	recurMinutes = 75
 )
 
 // A Detector finds incidents. It holds the parameters and working memory, no

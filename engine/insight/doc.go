@@ -33,7 +33,7 @@
 //
 // Each midnight the expected rate of every hour comes from the 28 days before: the mean of that hour of the
 // week, drawn towards the mean of its weekday or weekend hour, of its hour of day, and of all (each worth 20
-// calls), scaled to the level of the last 7 days, with straight lines between the middles of hours, or, where neighbours differ by
+// calls), scaled to the level of the last 7 days and, if three weeks in a row grew or fell, by half of the smaller of both changes, with straight lines between the middles of hours, or, where neighbours differ by
 // more than 2 times, the larger of them. Windows of 5, 15 and 60 minutes that end at a minute with calls are
 // compared with it. The measure of surprise is the Chernoff bound of
 // the upper tail of a negative binomial distribution, in nats (tail in score.go), whose dispersion each window
@@ -51,7 +51,7 @@
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.
 // After 24 hours it is closed as the series' new level, and the past is scaled to it.
 //
-// Jobs that recur are expected in two ways. An incident that began at this time (±45 minutes) of the week in two
+// Jobs that recur are expected in two ways. An incident that began at this time (±75 minutes: clocks change by an hour) of the week in two
 // earlier weeks, or of the day on three of ten days, and is no more than twice as large as then. And a window that holds no more
 // than twice what windows held at this time in two earlier weeks, or on three of ten days, if that was far from what
 // other days have at that hour (State.usually): a job whose time wanders round the full hour, or which was too small to be an

@@ -24,6 +24,8 @@ const (
 	sparseHour  = 40
 	// atLeastTimes the expected count is what a window must hold to be unusual.
 	atLeastTimes = 2.5
+	// growthMost bounds how many times larger or smaller the next week is expected to be than the last.
+	growthMost = 2
 	// clumpySpread of hourly counts makes a series one of clumps, whatever its rate.
 	clumpySpread = 0.5
 	// stepTimes is how many times larger than its neighbour an hour is after a step.
@@ -147,6 +149,7 @@ func (s *State) freeze(m *model, p *Params) {
 	today := day.weekday()
 	var total, minutes, squares float64
 	var total7, minutes7 float64
+	var weekly, weeklyMin [3]float64 // the last three weeks, the last first
 	m.peak, m.clumps = [windowCount]uint32{}, 0
 	for d := first; d < day; d++ {
 		sl := s.slot(d)
@@ -182,6 +185,10 @@ func (s *State) freeze(m *model, p *Params) {
 			total7 += sum
 			minutes7 += mins
 		}
+		if w := int(day-d-1) / 7; w < len(weekly) {
+			weekly[w] += sum
+			weeklyMin[w] += mins
+		}
 		if sl.peak[windowCount-1] >= clumpCalls {
 			m.clumps++
 		}
@@ -197,6 +204,9 @@ func (s *State) freeze(m *model, p *Params) {
 	}
 	k := float64(pseudo * clump)
 	level := (total7 + k) / (float64(minutes7*m.mean) + k)
+	if m.days >= 7*len(weekly) {
+		level *= math.Sqrt(growth(&weekly, &weeklyMin, k, m.mean))
+	}
 	level = min(max(level, 1.0/8), 8)
 	shrink := func(n, minutes, prior float64) float64 { return (n + k) / (minutes + k/prior) }
 	for i := range m.rates {
@@ -225,6 +235,23 @@ func (s *State) freeze(m *model, p *Params) {
 	s.ownThreshold(m, p)
 }
 
+// growth is how many times larger a week is than the one before, if the last three weeks grew or fell
+// all the way: the smaller of both changes. The middle of the last 7 days is half a week ago.
+func growth(calls, minutes *[3]float64, k, mean float64) float64 {
+	var rate [3]float64
+	for i := range rate {
+		rate[i] = (calls[i] + k) / (float64(minutes[i]*mean) + k)
+	}
+	a, b := rate[0]/rate[1], rate[1]/rate[2]
+	switch {
+	case a > 1 && b > 1:
+		return min(a, b, growthMost)
+	case a < 1 && b < 1:
+		return max(a, b, 1.0/growthMost)
+	}
+	return 1
+}
+
 // usually returns what windows held near a minute of the day in earlier weeks and days: the second
 // largest of the same weekday in four weeks or, if larger, the third largest of the last
 // ten days, weekdays and weekends apart. A single anomaly of the past
@@ -239,7 +266,7 @@ func (s *State) usually(m *model, at int32) (most [windowCount]uint64, weekly [w
 			continue
 		}
 		five, hour := uint32(0), uint32(0)
-		for t := at - recurMinutes; t <= at+recurMinutes; t += recurMinutes {
+		for t := at - recurMinutes; t <= at+recurMinutes; t += recurMinutes / 3 {
 			d, h := s.next-ago, t
 			if h < 0 {
 				d, h = d-1, h+DayMinutes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/cairndb/cairn/engine"
 )
 
 // What the flags ask for needs an idle machine, or time; testdata/bench has the figures.
@@ -456,6 +459,49 @@ func TestListen(t *testing.T) {
 	}
 	// The session goes on as if nothing had happened.
 	if _, err := c.Exec(ctx, "UNLISTEN *; SELECT 1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestListenToNotices is told of unusual activity in what comes in.
+func TestListenToNotices(t *testing.T) {
+	f := newFixture(t, 0, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if _, err := f.lake.EnableInsights(ctx, engine.InsightSettings{Store: "events"}); err != nil {
+		t.Fatal(err)
+	}
+	c := f.connect(t)
+	if _, err := c.Exec(ctx, "LISTEN cairn_notices"); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	call := func(n int, name string, at time.Time) []byte {
+		return fmt.Appendf(nil, `{"eventVersion":"1.11","eventTime":%q,"eventSource":"ec2.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventCategory":"Management","managementEvent":true,"readOnly":false,"eventType":"AwsApiCall","eventID":"%08x-0000-4000-8000-000000000000"}`,
+			at.Format("2006-01-02T15:04:05Z"), name, n)
+	}
+	var batch [][]byte
+	for i := range 30 * 24 {
+		batch = append(batch, call(i, "CreateTags", now.Add(-time.Duration(i+1)*time.Hour)))
+	}
+	for i := range 300 {
+		batch = append(batch, call(10_000+i, "RunInstances", now.Add(-time.Duration(i)*time.Second)))
+	}
+	if _, err := f.lake.AppendTo(ctx, "events", batch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.lake.DetectInsights(ctx, "events", nil); err != nil {
+		t.Fatal(err)
+	}
+	n, err := c.WaitForNotification(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in engine.Insight
+	if err := json.Unmarshal([]byte(n.Payload), &in); err != nil || n.Channel != "cairn_notices" || in.EventName != "RunInstances" || !in.Provisional {
+		t.Errorf("channel %s, %s, %v", n.Channel, n.Payload, err)
+	}
+	if _, err := c.Exec(ctx, "UNLISTEN cairn_notices; SELECT 1"); err != nil {
 		t.Fatal(err)
 	}
 }

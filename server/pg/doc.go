@@ -41,6 +41,8 @@
 // LISTEN "store" sends every event that is stored from then on as a notification
 // whose payload is the record; LISTEN "store WHERE condition" those that meet an SQL
 // condition. A record above 8,000 bytes is told of by its place in time and its ID.
+// LISTEN cairn_notices tells of unusual activity when it is found, before there is a record
+// (engine.Notices): what cairn insight list --json says of it.
 //
 // # Types
 //

@@ -28,6 +28,7 @@ type listening struct {
 	store   string
 	tail    *engine.Tail
 	query   *sql.Statement
+	notices *engine.Notices // instead of the two, of the channel of notices
 	cancel  context.CancelFunc
 	// due is set when there are events; resume lets the goroutine that waits for them
 	// wait again, so the tail belongs to one goroutine at a time.
@@ -36,13 +37,22 @@ type listening struct {
 	gone   sync.WaitGroup
 }
 
-// listen begins to listen to a channel: a store, or a store and a condition.
+// noticesChannel tells of unusual activity as soon as it is found.
+const noticesChannel = "cairn_notices"
+
+// listen begins to listen to a channel: a store, a store and a condition, or noticesChannel.
 func (s *session) listen(channel string) error {
 	if s.listening[channel] != nil {
 		return nil
 	}
 	if len(s.listening) >= listenMax {
 		return sqlerr.New(sqlerr.ConfigurationLimit, sqlerr.Pos{}, "a session may listen to %d channels", listenMax)
+	}
+	if strings.EqualFold(channel, noticesChannel) {
+		ctx, cancel := context.WithCancel(context.Background())
+		l := &listening{channel: channel, notices: s.db.Notices(), cancel: cancel}
+		s.follow(ctx, l, l.notices.Wait)
+		return nil
 	}
 	store, condition := channel, ""
 	if i := strings.Index(strings.ToLower(channel), " where "); i >= 0 {
@@ -70,15 +80,22 @@ func (s *session) listen(channel string) error {
 		e.Pos = sqlerr.Pos{} // in a text that the client has not written
 		return &e
 	}
-	l := &listening{channel: channel, store: store, tail: tail, query: query, cancel: cancel, resume: make(chan struct{}, 1)}
+	l := &listening{channel: channel, store: store, tail: tail, query: query, cancel: cancel}
+	s.follow(ctx, l, tail.Wait)
+	return nil
+}
+
+// follow begins to wait for what a channel tells.
+func (s *session) follow(ctx context.Context, l *listening, wait func(context.Context) error) {
+	l.resume = make(chan struct{}, 1)
 	if s.listening == nil {
 		s.listening = make(map[string]*listening)
 	}
-	s.listening[channel] = l
+	s.listening[l.channel] = l
 	l.gone.Add(1)
 	go func() {
 		defer l.gone.Done()
-		for l.tail.Wait(ctx) == nil {
+		for wait(ctx) == nil {
 			l.due.Store(true)
 			s.c.poke()
 			select {
@@ -88,7 +105,6 @@ func (s *session) listen(channel string) error {
 			}
 		}
 	}()
-	return nil
 }
 
 // listenOptions are those of the queries of channels: over stores alone.
@@ -126,6 +142,20 @@ func (s *session) deliver() {
 func (s *session) notify(l *listening) error {
 	if err := s.may(commandRules[verbListen]); err != nil {
 		return err
+	}
+	if l.notices != nil {
+		l.notices.SeeAs(s.db.Notices())
+		for _, in := range l.notices.Take() {
+			b, err := json.Marshal(in)
+			if err != nil {
+				return err
+			}
+			s.w.send(&pgproto3.NotificationResponse{PID: s.c.id, Channel: l.channel, Payload: payload(string(b))})
+			if s.w.err != nil {
+				return errTerminate
+			}
+		}
+		return nil
 	}
 	now, err := s.db.Follow(l.store)
 	if err != nil {

@@ -97,6 +97,7 @@ type Database interface {
 	AppendTo(ctx context.Context, store string, records [][]byte) ([]engine.Verdict, error)
 	// Follow returns a cursor on the events that come into a store from now on.
 	Follow(store string) (*engine.Tail, error)
+	Notices() *engine.Notices
 }
 
 // Session is what a catalogue may want to know of the session that asks.
