@@ -41,18 +41,25 @@ type Notices struct {
 }
 
 // Notices returns a cursor on the notices from now on.
-func (l *Lake) Notices() *Notices {
+func (l *Lake) Notices() (*Notices, error) {
+	done, err := l.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	n := &l.insights.notices
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return &Notices{lake: l, next: n.first + uint64(len(n.list))}
+	return &Notices{lake: l, next: n.first + uint64(len(n.list))}, nil
 }
 
 // Notices is [Lake.Notices] of the stores and accounts that the view shows.
-func (v *View) Notices() *Notices {
-	n := v.lake.Notices()
-	n.view = v
-	return n
+func (v *View) Notices() (*Notices, error) {
+	n, err := v.lake.Notices()
+	if err == nil {
+		n.view = v
+	}
+	return n, err
 }
 
 // SeeAs makes the cursor see what another one sees.

@@ -262,7 +262,15 @@ func TestLiveInsights(t *testing.T) {
 	notices := make(chan Insight, 10)
 	l := insightLake(t, vfs.NewMem(), clock, Options{InsightInterval: 20 * time.Millisecond, OnInsight: func(in Insight) { notices <- in }})
 	enableTest(t, l, InsightSettings{Types: []insight.Type{insight.CallRate}})
-	told, foreign, elsewhere := l.Notices(), l.As(Scope{Stores: []string{All}, Accounts: []string{"999999999999"}}).Notices(), l.As(Scope{Stores: []string{InsightsStore}}).Notices()
+	follow := func(n *Notices, err error) *Notices {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	told, foreign := follow(l.Notices()), follow(l.As(Scope{Stores: []string{All}, Accounts: []string{"999999999999"}}).Notices())
+	elsewhere := follow(l.As(Scope{Stores: []string{InsightsStore}}).Notices())
 	var past, future [][]byte
 	for i, e := range events {
 		if i < before && !strings.Contains(string(e), insightDay.AddDate(0, 0, 28).Format("2006-01-02T15")) && !strings.Contains(string(e), insightDay.AddDate(0, 0, 29).Format("2006-01-02")) {
@@ -296,7 +304,7 @@ func TestLiveInsights(t *testing.T) {
 	if a, b := foreign.Take(), elsewhere.Take(); len(a)+len(b) > 0 {
 		t.Errorf("others are told %v and %v", a, b)
 	}
-	own := l.As(Scope{Stores: []string{DefaultStore}, Accounts: []string{first.Account}}).Notices()
+	own := follow(l.As(Scope{Stores: []string{DefaultStore}, Accounts: []string{first.Account}}).Notices())
 	if own.next = 0; len(own.Take()) != 1 {
 		t.Error("those of the account are not told")
 	}

@@ -75,6 +75,9 @@ type Config struct {
 	Buckets api.Buckets
 	// Targets names the target of trails that deliver to such a bucket.
 	Targets func(bucket string) (string, error)
+	// Notices is where notices of unusual activity are sent, the URL of a webhook or topic
+	// (engine.Lake.SendNotices); none when "".
+	Notices string
 	// Topics returns the URL of the topic that has an ARN.
 	Topics func(arn string) (string, error)
 

@@ -229,6 +229,15 @@ func (d database) Follow(store string) (*engine.Tail, error) {
 	return v.Follow(store)
 }
 
+// Notices implements pg.Database.
+func (d database) Notices() (*engine.Notices, error) {
+	v, err := d.view()
+	if err != nil {
+		return nil, err
+	}
+	return v.Notices()
+}
+
 // users changes principals in the name of one. It implements pg.Users.
 type users struct{ p *principal }
 

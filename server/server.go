@@ -44,6 +44,11 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 	if cfg.Catalog == nil {
 		cfg.Catalog = withCatalog
 	}
+	if cfg.Notices != "" {
+		if err := engine.CheckNotices(cfg.Notices); err != nil {
+			return nil, fmt.Errorf("notices: %w", err)
+		}
+	}
 	s := &Server{lake: lake, cfg: cfg, metrics: newMetrics(lake)}
 	s.figures = figuresOf(s.metrics)
 	t, err := cfg.tlsConfig()
@@ -173,6 +178,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.control != nil {
 		defer s.closeControl()
 		run(func() error { return s.control.serve(ctx) })
+	}
+	if s.cfg.Notices != "" {
+		run(func() error {
+			if err := s.lake.SendNotices(ctx, s.cfg.Notices); ctx.Err() == nil {
+				log.Error("notices of unusual activity are sent no more", "error", err)
+			}
+			return nil
+		})
 	}
 	s.ready.Store(true)
 	<-ctx.Done()

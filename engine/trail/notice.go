@@ -34,6 +34,14 @@ type noticeBody struct {
 	Keys   []string `json:"s3ObjectKey"`
 }
 
+// CheckNotify says what is wrong with the address of a webhook, topic or queue; it must have one.
+func CheckNotify(address string) error {
+	if address == "" {
+		return invalid("Notify", "there is no address")
+	}
+	return (&Settings{Notify: address}).checkNotify()
+}
+
 func (s *Settings) checkNotify() error {
 	if s.Notify == "" {
 		return nil

@@ -322,6 +322,11 @@ func (t *Trail) send(ctx context.Context, s *Settings, batch *lines) error {
 	return err
 }
 
+// Post gives lines of JSON to a webhook, as streams do.
+func Post(ctx context.Context, target string, lines []byte) error {
+	return post(ctx, target, "application/x-ndjson", lines)
+}
+
 // post gives text to a webhook.
 func post(ctx context.Context, target, contentType string, text []byte) error {
 	address, secret, _ := strings.Cut(target, "#")

@@ -49,9 +49,12 @@ func (s *session) listen(channel string) error {
 		return sqlerr.New(sqlerr.ConfigurationLimit, sqlerr.Pos{}, "a session may listen to %d channels", listenMax)
 	}
 	if strings.EqualFold(channel, noticesChannel) {
+		notices, err := s.db.Notices()
+		if err != nil {
+			return err
+		}
 		ctx, cancel := context.WithCancel(context.Background())
-		l := &listening{channel: channel, notices: s.db.Notices(), cancel: cancel}
-		s.follow(ctx, l, l.notices.Wait)
+		s.follow(ctx, &listening{channel: channel, notices: notices, cancel: cancel}, notices.Wait)
 		return nil
 	}
 	store, condition := channel, ""
@@ -144,7 +147,11 @@ func (s *session) notify(l *listening) error {
 		return err
 	}
 	if l.notices != nil {
-		l.notices.SeeAs(s.db.Notices())
+		now, err := s.db.Notices()
+		if err != nil {
+			return err
+		}
+		l.notices.SeeAs(now)
 		for _, in := range l.notices.Take() {
 			b, err := json.Marshal(in)
 			if err != nil {

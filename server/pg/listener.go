@@ -97,7 +97,8 @@ type Database interface {
 	AppendTo(ctx context.Context, store string, records [][]byte) ([]engine.Verdict, error)
 	// Follow returns a cursor on the events that come into a store from now on.
 	Follow(store string) (*engine.Tail, error)
-	Notices() *engine.Notices
+	// Notices returns a cursor on the notices of unusual activity from now on.
+	Notices() (*engine.Notices, error)
 }
 
 // Session is what a catalogue may want to know of the session that asks.

@@ -260,7 +260,11 @@ func (v *View) check(other *Aggregate) error {
 			default:
 				k := y.Type().Kind
 				if k == column.TimestampTZ {
-					err = viewErr(x.Pos(), "%s depends on the time zone of whoever asks", describe(x)).WithHint("use eventTime as it is: it is in UTC")
+					what := describe(x)
+					if _, is := x.(*Const); is {
+						what = "a time with a time zone" // now() has become the time of the test
+					}
+					err = viewErr(x.Pos(), "%s depends on when, or in which time zone, it is asked", what).WithHint("use eventTime as it is: it is in UTC; filter by now() when you read the view")
 				}
 			}
 			return err == nil
