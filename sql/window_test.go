@@ -2,6 +2,7 @@ package sql_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -11,6 +12,11 @@ import (
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql"
 	"github.com/cairndb/cairn/sql/sqltest"
+)
+
+var (
+	windowSeed   = flag.Uint64("window.seed", 1, "the seed of the random windows")
+	windowRounds = flag.Int("window.rounds", 400, "how many random tables to ask windows of")
 )
 
 // windowRow is a row of the random tables: partition, order key, value.
@@ -27,12 +33,15 @@ type windowSpec struct {
 
 // TestWindowsAgainstNaive compares every function over random frames with what
 // a reader of the standard would do: look at all rows for each row.
+//
+//	go test ./sql -run TestWindowsAgainstNaive -window.rounds 20000 -window.seed 7
 func TestWindowsAgainstNaive(t *testing.T) {
-	seed := rand.Uint64()
+	seed := *windowSeed
+	t.Logf("-window.seed=%d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
 	functions := []string{"count(*)", "count(x)", "sum(x)", "min(x)", "max(x)", "array_agg(x)", "bitwise_xor_agg(x)", "first_value(x)", "last_value(x)",
 		"nth_value(x, 2)", "first_value(x) ignore nulls", "last_value(x) ignore nulls", "sum(x) filter (where x > 3)", "row_number()", "rank()", "dense_rank()", "lag(x)", "lead(x, 2)"}
-	for round := range 400 {
+	for round := range *windowRounds {
 		rows := make([]windowRow, r.IntN(60))
 		if round%40 == 0 {
 			rows = make([]windowRow, 700) // enough for trees of partial results
