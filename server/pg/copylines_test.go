@@ -85,3 +85,27 @@ func TestCopySaysWhichFormItTook(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyOutBinaryMessages: the header of the binary format comes in one message with the
+// first row, or with the end where there is none, as PostgreSQL sends it.
+func TestCopyOutBinaryMessages(t *testing.T) {
+	f := newFixture(t, 3, nil)
+	c := f.connect(t)
+	for text, want := range map[string]int{"SELECT eventID FROM events": 4, "SELECT eventID FROM events WHERE false": 1} {
+		var out messages
+		if _, err := c.PgConn().CopyTo(context.Background(), &out, "COPY ("+text+") TO STDOUT (FORMAT binary)"); err != nil {
+			t.Fatal(err)
+		}
+		if len(out) != want || !strings.HasPrefix(out[0], "PGCOPY\n\xff\r\n\x00") || len(out[0]) < 19+2 || !strings.HasSuffix(out[len(out)-1], "\xff\xff") {
+			t.Errorf("%s: %q", text, out)
+		}
+	}
+}
+
+// messages keeps what is written, one message at a time.
+type messages []string
+
+func (m *messages) Write(b []byte) (int, error) {
+	*m = append(*m, string(b))
+	return len(b), nil
+}

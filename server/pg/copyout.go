@@ -58,10 +58,10 @@ func (s *session) copyRows(p *portal, o *copyOptions) error {
 		e.names = append(e.names, c.Name)
 		e.force[i] = slices.Contains(o.forceQuote, "*") || slices.Contains(o.forceQuote, strings.ToLower(c.Name))
 	}
+	// The binary header goes with what comes first, as PostgreSQL sends it and psycopg wants it.
+	head := ""
 	if o.format == copyBinary {
-		at := w.begin('d')
-		w.out = append(w.out, "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
-		w.finish(at)
+		head = "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	}
 	if o.header && o.format != copyJSON {
 		at := w.begin('d')
@@ -78,6 +78,8 @@ func (s *session) copyRows(p *portal, o *copyOptions) error {
 		}
 		for b := p.batch; p.at < b.Len; p.at++ {
 			at := w.begin('d')
+			w.out = append(w.out, head...)
+			head = ""
 			w.out = e.row(w.out, b, p.at)
 			w.finish(at)
 			p.count++
@@ -90,7 +92,7 @@ func (s *session) copyRows(p *portal, o *copyOptions) error {
 	}
 	if o.format == copyBinary {
 		at := w.begin('d')
-		w.out = append(w.out, 0xff, 0xff)
+		w.out = append(append(w.out, head...), 0xff, 0xff)
 		w.finish(at)
 	}
 	w.send(&pgproto3.CopyDone{})

@@ -69,6 +69,18 @@ def copy_out():
 check("copy out", copy_out)
 
 
+def copy_out_binary():
+    with conn.cursor() as c, c.copy("COPY (SELECT eventID, eventTime, readOnly FROM events) TO STDOUT (FORMAT binary)") as out:
+        out.set_types(["text", "timestamptz", "bool"])
+        rows = list(out.rows())
+    equal(len(rows), EVENTS)
+    equal(min(r[1] for r in rows), START)
+
+
+check("copy out in binary", copy_out_binary)
+check("whole rows as JSON", lambda: equal(one("SELECT json_agg(t) FROM (SELECT eventName, readOnly FROM events ORDER BY eventTime LIMIT 1) t")[0][0]["readonly"], True))
+
+
 def pipeline():
     with conn.pipeline():
         cursors = [conn.execute("SELECT count(*) FROM events WHERE eventName = %s", (n,)) for n in NAMES]
