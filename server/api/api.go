@@ -134,8 +134,9 @@ func (s *API) Start() {
 			s.log.Error("what a server has left running could not be ended", "error", err)
 		}
 	}
-	s.work.Add(1)
+	s.work.Add(2)
 	go s.tend()
+	go s.keepSchedules()
 }
 
 // Close ends what goes on in the background and waits for it. No requests may be running.

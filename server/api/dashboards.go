@@ -14,8 +14,8 @@ import (
 
 // Dashboards are named lists of queries with how to show them. A refresh runs every widget's
 // query, with the values of its parameters put into the text, and is asked after by the
-// widget's alias and the refresh's ID (DescribeQuery). Those with a schedule are refreshed by
-// whoever asks: the schedule is kept and shown, and StartDashboardRefresh may be called by a timer.
+// widget's alias and the refresh's ID (DescribeQuery). Those with a schedule are refreshed by the
+// server (schedule.go).
 
 // Limits of dashboards.
 const (
@@ -48,6 +48,9 @@ type schedule struct {
 	Value     int
 	Status    string
 	TimeOfDay string
+	// Owner has set the schedule, at Since; Kept is the last of its times that was seen to.
+	Owner       string    `json:",omitempty"`
+	Since, Kept time.Time `json:",omitzero"`
 }
 
 type resolvedDashboard struct {
@@ -168,7 +171,7 @@ func (c *call) schedule() (*schedule, error) {
 	if !ok {
 		return nil, nil
 	}
-	s := &schedule{Unit: "HOURS", Value: 6, Status: "ENABLED", TimeOfDay: "00:00"}
+	s := &schedule{Unit: "HOURS", Value: 6, Status: "ENABLED", TimeOfDay: "00:00", Owner: c.who.Name, Since: c.now.UTC()}
 	if f, ok := o["Frequency"].(object); ok {
 		if u, ok := f["Unit"].(string); ok {
 			s.Unit = u

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // CheckAnswer holds an answer against the shape of its operation.
@@ -23,4 +25,12 @@ func CheckAnswer(name string, out object) error {
 	}
 	_, err = op.output.check(parsed, "")
 	return err
+}
+
+// RefreshDue makes the refreshes of dashboards that are due at a time.
+func (s *API) RefreshDue(ctx context.Context, now time.Time) error { return s.refreshDue(ctx, now) }
+
+// Slot returns the last time of a schedule that is not after now.
+func Slot(unit string, value int, timeOfDay string, now time.Time) time.Time {
+	return (&schedule{Unit: unit, Value: value, TimeOfDay: timeOfDay}).slot(now)
 }

@@ -57,7 +57,7 @@ var notes = map[string]string{
 	"UpdateTrail":                          "topics and log groups are kept and shown",
 	"PutEventConfiguration":                "kept and shown",
 	"StartImport":                          "role and region of the bucket are kept and shown; the server's own credentials are used",
-	"CreateDashboard":                      "the schedule is kept and shown; refreshes are started by StartDashboardRefresh",
+	"CreateDashboard":                      "the server refreshes by the schedule, as who has set it, with parameters of the last day",
 	"ListDashboards":                       "there are no managed ones",
 	"PutAuditEvents":                       "an event that comes again within ten minutes is answered as the first was, and stored once",
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,19 @@ type Principal struct {
 	Stores []string
 	// Accounts are those whose events the principal sees, or [engine.All] alone.
 	Accounts []string
+}
+
+// Current returns the principal with a name as it is at this moment, for what is done on its behalf while
+// it is not there; an error of kind [ErrDenied] when it has been removed.
+func Current(ctx context.Context, lake *engine.Lake, name string) (*Principal, error) {
+	p, err := lake.Principal(ctx, name)
+	if errors.Is(err, engine.ErrNotFound) {
+		return nil, deniedf("%s has been removed", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return principalOf(p), nil
 }
 
 func principalOf(p *engine.Principal) *Principal {
