@@ -3,14 +3,12 @@ package engine_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -160,35 +158,6 @@ func (g *gateway) change(t *testing.T, to engine.TrailTarget, before, after map[
 	}
 }
 
-// TestTrailGateway delivers 72 hours to an S3 server of others, and verifies them there.
-func TestTrailGateway(t *testing.T) {
-	if testing.Short() {
-		t.Skip("short: a process of others is started; runs that are not short have it")
-	}
-	g := startGateway(t)
-	if g == nil {
-		t.Skip("there is no versitygw on the path: go install github.com/versity/versitygw/cmd/versitygw@v1.8.0")
-	}
-	sim := g.simulate(t)
-	if v, text := sim.verify(t); !v.Valid() || v.Digests < 67 || v.Logs < 70 || v.Backfill < 1 || len(v.Remarks) > 0 {
-		t.Fatalf("%+v\n%s", v, text)
-	}
-	// What it has is what a bucket in memory would have, digests aside: their signatures are of other keys.
-	plainly := simulate(t)
-	var want, got []string
-	for key, o := range plainly.target.objects {
-		want = append(want, fmt.Sprint(key, len(o.meta)))
-	}
-	for key, o := range sim.target.objects {
-		got = append(got, fmt.Sprint(key, len(o.meta)))
-	}
-	if len(want) != len(got) {
-		slices.Sort(want)
-		slices.Sort(got)
-		t.Errorf("%d objects, want %d:\n%q\n%q", len(got), len(want), got, want)
-	}
-}
-
 // simulate lets a trail deliver to the gateway, which is killed for the hours in which the target is away.
 func (g *gateway) simulate(t *testing.T) *simulated {
 	t.Helper()
@@ -207,5 +176,8 @@ func (g *gateway) simulate(t *testing.T) *simulated {
 	t.Cleanup(func() { from.Close() })
 	sim.from, sim.gateway = from, g
 	sim.target.objects = g.objects(t, from)
+	if v, text := sim.verify(t); !v.Valid() || v.Digests < 67 || v.Logs < 70 || v.Backfill < 1 || len(v.Remarks) > 0 {
+		t.Fatalf("%+v\n%s", v, text)
+	}
 	return sim
 }

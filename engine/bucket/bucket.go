@@ -26,6 +26,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/s3blob" // s3://
 	"gocloud.dev/gcerrors"
@@ -139,11 +140,31 @@ func (b *Bucket) Get(ctx context.Context, name string, limit int64) ([]byte, map
 	if err != nil {
 		return nil, nil, b.wrap("reading", name, err)
 	}
+	if meta, ok := metadataOf(r); ok {
+		return body, meta, nil
+	}
 	a, err := b.b.Attributes(ctx, name)
 	if err != nil {
 		return nil, nil, b.wrap("reading the metadata of", name, err)
 	}
 	return body, a.Metadata, nil
+}
+
+// metadataOf returns the metadata that S3 has sent with an object, which saves asking for them;
+// ok is false for other stores, and when a name or value is escaped, for Attributes knows how.
+func metadataOf(r *blob.Reader) (meta map[string]string, ok bool) {
+	var sent s3.GetObjectOutput
+	if !r.As(&sent) {
+		return nil, false
+	}
+	meta = make(map[string]string, len(sent.Metadata))
+	for k, v := range sent.Metadata {
+		if strings.ContainsAny(k+v, "%+") || strings.Contains(k, "__0x") {
+			return nil, false
+		}
+		meta[strings.ToLower(k)] = v
+	}
+	return meta, true
 }
 
 // Write stores an object whole or not at all.
