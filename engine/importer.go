@@ -17,6 +17,7 @@ import (
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/logfile"
+	"github.com/cairndb/cairn/engine/mapping"
 	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
 )
@@ -211,7 +212,7 @@ func (imp *importer) choose(files []logfile.File) error {
 	fs := imp.lake.opts.FS
 	for _, f := range files {
 		file := &importFile{File: f}
-		file.mark = catalog.Mark{Store: imp.store.rec.Number, Path: markPath(fs, f.Path), Size: uint64(f.Size)}
+		file.mark = catalog.Mark{Store: imp.store.rec.Number, Path: markPath(fs, f.Path, imp.opts.Mapping), Size: uint64(f.Size)}
 		info, err := fs.Stat(f.Path)
 		if err == nil {
 			file.mark.Modified = info.ModTime().UnixNano()
@@ -236,12 +237,16 @@ func (imp *importer) choose(files []logfile.File) error {
 }
 
 // markPath is the path that a file's mark is kept under. On the machine's own
-// file system it does not depend on the working directory.
-func markPath(fs vfs.FS, path string) string {
+// file system it does not depend on the working directory. A file that was read as one product's is
+// another one when it is read as another's, or as what it is.
+func markPath(fs vfs.FS, path string, as *mapping.Mapping) string {
 	if vfs.Root(fs) == vfs.Default {
 		if abs, err := filepath.Abs(path); err == nil {
-			return abs
+			path = abs
 		}
+	}
+	if as != nil {
+		path += "\x00as " + as.Name() // which no path has
 	}
 	return path
 }

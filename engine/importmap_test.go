@@ -126,8 +126,13 @@ func TestImportMapped(t *testing.T) {
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("who did what:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	// AWS among them in one store.
-	opts.Paths, opts.Mapping = []string{"aws.json"}, builtInMapping(t, "cloudtrail")
+	// AWS among them in one store. That the file was tried as what it is, and refused, is not held against it.
+	opts.Again = false
+	opts.Paths, opts.Mapping = []string{"aws.json"}, nil
+	if r, err := l.Import(ctx, opts); err != nil || r.Stored != 0 || r.Refused != 1 {
+		t.Errorf("AWS as it is: %+v, %v", r, err)
+	}
+	opts.Mapping = builtInMapping(t, "cloudtrail")
 	if r, err := l.Import(ctx, opts); err != nil || r.Stored != 1 {
 		t.Errorf("AWS: %+v, %v", r, err)
 	}

@@ -197,6 +197,9 @@ func BeginSigned(r *http.Request, now time.Time, service string, regions []strin
 			return nil, sigErrorf(SigIncomplete, "the header %s stands %d times", lower, len(values))
 		}
 	}
+	if q := r.URL.Query(); r.Header.Get(sigHeader) == "" && (q.Has("X-Amz-Signature") || q.Has("X-Amz-Algorithm")) {
+		return nil, sigErrorf(SigIncomplete, "the request is presigned, by its query: here requests are signed by an Authorization header (see AWS Signature Version 4)")
+	}
 	a, err := ParseAuthorization(r.Header.Get(sigHeader))
 	if err != nil {
 		return nil, err

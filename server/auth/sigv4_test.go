@@ -58,17 +58,21 @@ func TestSignaturesRefused(t *testing.T) {
 		code   string
 		says   string
 	}{
-		"fine, four minutes late":     {at: sigNow.Add(4 * time.Minute)},
-		"fine, four minutes early":    {at: sigNow.Add(-4 * time.Minute)},
-		"late":                        {at: sigNow.Add(6 * time.Minute), code: auth.SigInvalid, says: "20260510T222231Z"},
-		"early":                       {at: sigNow.Add(-6 * time.Minute), code: auth.SigInvalid, says: "20260510T221031Z"},
-		"another body":                {body: `{"MaxResults":6}`, code: auth.SigInvalid, says: "does not match"},
-		"another target":              {change: func(r *http.Request) { r.Header.Set("X-Amz-Target", "CloudTrail_20131101.DeleteTrail") }, code: auth.SigInvalid},
-		"another host":                {change: func(r *http.Request) { r.Host = "other" }, code: auth.SigInvalid},
-		"another path":                {change: func(r *http.Request) { r.URL.Path = "/x" }, code: auth.SigInvalid},
-		"a query":                     {change: func(r *http.Request) { r.URL.RawQuery = "a=b" }, code: auth.SigInvalid},
-		"spaces around a value":       {change: func(r *http.Request) { r.Header.Set("Content-Type", "  application/x-amz-json-1.1 ") }},
-		"not signed":                  {change: func(r *http.Request) { r.Header.Del("Authorization") }, code: auth.SigIncomplete},
+		"fine, four minutes late":  {at: sigNow.Add(4 * time.Minute)},
+		"fine, four minutes early": {at: sigNow.Add(-4 * time.Minute)},
+		"late":                     {at: sigNow.Add(6 * time.Minute), code: auth.SigInvalid, says: "20260510T222231Z"},
+		"early":                    {at: sigNow.Add(-6 * time.Minute), code: auth.SigInvalid, says: "20260510T221031Z"},
+		"another body":             {body: `{"MaxResults":6}`, code: auth.SigInvalid, says: "does not match"},
+		"another target":           {change: func(r *http.Request) { r.Header.Set("X-Amz-Target", "CloudTrail_20131101.DeleteTrail") }, code: auth.SigInvalid},
+		"another host":             {change: func(r *http.Request) { r.Host = "other" }, code: auth.SigInvalid},
+		"another path":             {change: func(r *http.Request) { r.URL.Path = "/x" }, code: auth.SigInvalid},
+		"a query":                  {change: func(r *http.Request) { r.URL.RawQuery = "a=b" }, code: auth.SigInvalid},
+		"spaces around a value":    {change: func(r *http.Request) { r.Header.Set("Content-Type", "  application/x-amz-json-1.1 ") }},
+		"not signed":               {change: func(r *http.Request) { r.Header.Del("Authorization") }, code: auth.SigIncomplete},
+		"presigned": {change: func(r *http.Request) {
+			r.Header.Del("Authorization")
+			r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00"
+		}, code: auth.SigIncomplete, says: "presigned"},
 		"no date":                     {change: func(r *http.Request) { r.Header.Del("X-Amz-Date") }, code: auth.SigIncomplete},
 		"two dates":                   {change: func(r *http.Request) { r.Header.Add("X-Amz-Date", "20260510T221631Z") }, code: auth.SigIncomplete},
 		"folded":                      {change: func(r *http.Request) { r.Header["Content-Type"] = []string{"application/x-amz-json-1.1\r\n x"} }, code: auth.SigIncomplete},
