@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/engine/proof"
@@ -618,5 +620,70 @@ func TestDropIsUnderADigest(t *testing.T) {
 	_, err := s.Record(ctx, 3)
 	if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "events 0 to 15 had expired and were dropped") {
 		t.Errorf("asking for an event that has left: %v", err)
+	}
+}
+
+// TestWithDropped: a range that left is joined with its neighbours, and nothing of what they tell is lost.
+func TestWithDropped(t *testing.T) {
+	of := func(first, end uint64, lo, hi, at int64) catalog.Dropped {
+		return catalog.Dropped{Store: 1, First: first, End: end, MinTime: lo, MaxTime: hi, At: at, Segments: 1, RawBytes: end - first, StoredBytes: 2 * (end - first)}
+	}
+	far, left, right := of(40, 50, 1, 2, 3), of(0, 10, 5, 9, 100), of(20, 30, 2, 8, 90)
+	list, replaced, whole := withDropped([]catalog.Dropped{left, right, far}, of(10, 20, 4, 12, 80))
+	want := catalog.Dropped{Store: 1, First: 0, End: 30, MinTime: 2, MaxTime: 12, At: 100, Segments: 3, RawBytes: 30, StoredBytes: 60}
+	if whole != want {
+		t.Errorf("joined: %+v, want %+v", whole, want)
+	}
+	if !slices.Equal(replaced, []catalog.Dropped{left, right}) {
+		t.Errorf("replaced: %+v", replaced)
+	}
+	if !slices.Equal(list, []catalog.Dropped{want, far}) {
+		t.Errorf("the list: %+v", list)
+	}
+	if list, replaced, whole = withDropped([]catalog.Dropped{far}, left); whole != left || len(replaced) != 0 || !slices.Equal(list, []catalog.Dropped{left, far}) {
+		t.Errorf("apart: %+v, %+v, %+v", list, replaced, whole)
+	}
+}
+
+// TestDropBehindAnOldDigest: a digest that covers only a part of what is to leave is not enough, and
+// what has left is noted with its times and sizes.
+func TestDropBehindAnOldDigest(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 8, MemtableRows: 8, MemtableAge: -1, NoMerge: true})
+	s, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := retentionStart.Add(-29 * day)
+	var raw uint64
+	for i := range 24 {
+		rec := at(i, first.Add(time.Duration(i)*time.Minute))
+		if i < 16 {
+			raw += uint64(len(rec))
+		} else {
+			rec = at(i, retentionStart)
+		}
+		appendTest(t, s, [][]byte{rec})
+		if i == 7 {
+			if _, err := s.Digest(r.admin); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	waitSealed(t, s, 8)
+	r.pass(2 * day)
+	if n, _ := r.retain(); n != 2 {
+		t.Fatalf("%d segments went", n)
+	}
+	if d := s.lastDigest(); d.Digest.After.Size < 16 {
+		t.Errorf("the newest digest covers %d events, 16 have left", d.Digest.After.Size)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.mu.dropped) != 1 {
+		t.Fatalf("dropped: %+v", s.mu.dropped)
+	}
+	d := s.mu.dropped[0]
+	if d.MinTime != first.UnixMicro() || d.MaxTime != first.Add(15*time.Minute).UnixMicro() || d.First != 0 || d.End != 16 || d.Segments != 2 || d.RawBytes != raw || d.StoredBytes == 0 {
+		t.Errorf("dropped: %+v, the records had %d bytes", d, raw)
 	}
 }
