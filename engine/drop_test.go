@@ -18,6 +18,7 @@ import (
 	"github.com/cairndb/cairn/engine/catalog"
 	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/lsm"
 	"github.com/cairndb/cairn/engine/proof"
 	"github.com/cairndb/cairn/engine/retention"
 )
@@ -686,4 +687,50 @@ func TestDropBehindAnOldDigest(t *testing.T) {
 	if d.MinTime != first.UnixMicro() || d.MaxTime != first.Add(15*time.Minute).UnixMicro() || d.First != 0 || d.End != 16 || d.Segments != 2 || d.RawBytes != raw || d.StoredBytes == 0 {
 		t.Errorf("dropped: %+v, the records had %d bytes", d, raw)
 	}
+}
+
+// TestRemoveLeavesNothing: a store that is removed leaves nothing but the note that it was there.
+func TestRemoveLeavesNothing(t *testing.T) {
+	r := newRetention(t, Options{SegmentRows: 8, MemtableRows: 8, MemtableAge: -1, NoMerge: true})
+	s, err := r.lake.MakeStore(r.admin, NewStore{Name: "events", Days: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 24 {
+		appendTest(t, s, [][]byte{at(i, retentionStart.Add(-29*day).Add(time.Duration(i/16)*20*day))})
+	}
+	waitSealed(t, s, 8)
+	r.pass(2 * day)
+	if n, _ := r.retain(); n != 2 {
+		t.Fatalf("%d segments went", n)
+	}
+	number, before := s.rec.Number, s.Retention().Dropped.Bytes
+	if err := r.lake.DeleteStore(r.admin, "events", true); err != nil {
+		t.Fatal(err)
+	}
+	r.pass(8 * day)
+	r.retain()
+	if _, err := r.lake.Store("events"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("the store is there: %v", err)
+	}
+	for space, prefix := range map[lsm.Space][]byte{lsm.Trees: treeKey(number, 0)[:4], lsm.Digests: digestKey(number, 0)[:5]} {
+		n := 0
+		if err := r.lake.db.In(space).Scan(prefix, func(_, _ []byte) error { n++; return nil }); err != nil || n > 0 {
+			t.Errorf("space %v has %d records of it, %v", space, n, err)
+		}
+	}
+	r.lake.digests.shown.Lock()
+	if r.lake.digests.shown.last[number] != nil {
+		t.Error("its last digest is shown")
+	}
+	r.lake.digests.shown.Unlock()
+	if _, err := r.lake.Store(s.ID()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("it is found by its ID: %v", err)
+	}
+	gone := r.lake.cat.goneBytes
+	r.reopen()
+	if got := r.lake.cat.goneBytes; got != gone || gone <= before {
+		t.Errorf("%d bytes are gone, %d of them had expired before; after opening again %d", gone, before, got)
+	}
+	r.sound()
 }
