@@ -8,6 +8,8 @@ import "golang.org/x/sys/cpu"
 var haveLanes = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW
 
 // roundConstants are those of SHA-256 (FIPS 180-4, 4.2.2).
+//
+//lint:ignore U1000 lanes_amd64.s reads it
 var roundConstants = [64]uint32{
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -20,6 +22,8 @@ var roundConstants = [64]uint32{
 }
 
 // swapBytes turns the bytes of every word round, for messages are big-endian.
+//
+//lint:ignore U1000 lanes_amd64.s reads it
 var swapBytes = [64]byte{
 	3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12,
 	3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12,
