@@ -3,6 +3,7 @@ package exec
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -334,10 +335,65 @@ type tupleTable struct {
 	columns []*interner
 	// pairs[k] numbers the pairs of tuples of columns 0 to k and the values of
 	// column k+1; made[k] lists the pairs by number.
-	pairs []intTable
+	pairs []pairTable
 	made  [][]int64
 	next  []uint32 // scratch
 }
+
+// pairTable numbers pairs of small numbers. As long as there are few on the right, a pair is
+// looked up by its place: most columns have few different values, and the pairs of rows that
+// follow each other lie close together. Else it is hashed.
+type pairTable struct {
+	// at has 1 + the number of a pair at left<<shift + right; nil once pairs are hashed.
+	at     []uint32
+	shift  uint
+	hashed bool
+	table  intTable
+}
+
+const (
+	// pairShiftMost is up to how many bits the numbers on the right may have to be looked up
+	// by their place.
+	pairShiftMost = 6
+	// pairSpread is how many places there may be for each pair, beyond pairPlaces.
+	pairSpread = 16
+	pairPlaces = 1 << 12
+)
+
+// fit makes room for so many more pairs of up to left and right, and reports whether they have
+// places.
+func (t *pairTable) fit(left, right uint32, made []int64, rows int) bool {
+	if t.hashed {
+		return false
+	}
+	shift := max(t.shift, uint(bits.Len32(right)))
+	places := (int(left) + 1) << shift
+	if shift > pairShiftMost || places > max(pairPlaces, pairSpread*(len(made)+rows)) {
+		// Few of the places are in use, or would be.
+		t.hashed, t.at = true, nil
+		t.table.reserve(len(made))
+		for _, pair := range made {
+			t.table.number(pair)
+		}
+		return false
+	}
+	if shift > t.shift || places > len(t.at) {
+		if shift > t.shift {
+			t.at = nil
+		}
+		t.shift = shift
+		was := t.at
+		t.at = make([]uint32, max(places, 2*len(was), 64<<shift))
+		if copy(t.at, was); was == nil {
+			for i, pair := range made {
+				t.at[uint64(pair)>>32<<shift|uint64(uint32(pair))] = uint32(i) + 1
+			}
+		}
+	}
+	return true
+}
+
+func (t *pairTable) bytes() int64 { return int64(4*cap(t.at)) + t.table.bytes() }
 
 func newTupleTable(types []*column.Type) *tupleTable {
 	t := &tupleTable{}
@@ -345,7 +401,7 @@ func newTupleTable(types []*column.Type) *tupleTable {
 		t.columns = append(t.columns, newInterner(typ))
 	}
 	if len(types) > 1 {
-		t.pairs, t.made = make([]intTable, len(types)-1), make([][]int64, len(types)-1)
+		t.pairs, t.made = make([]pairTable, len(types)-1), make([][]int64, len(types)-1)
 	}
 	return t
 }
@@ -377,14 +433,34 @@ func (t *tupleTable) numbers(cols []*column.Vector, n int, out []uint32) {
 
 // join replaces the numbers in left by the numbers of the pairs with right.
 func (t *tupleTable) join(k int, left, right []uint32) {
+	if len(left) == 0 {
+		return
+	}
+	p, made := &t.pairs[k], t.made[k]
+	if p.fit(slices.Max(left), slices.Max(right), made, len(left)) {
+		at, shift := p.at, p.shift
+		for i, r := range right {
+			place := uint64(left[i])<<shift | uint64(r)
+			id := at[place]
+			if id == 0 {
+				made = append(made, int64(uint64(left[i])<<32|uint64(r)))
+				id = uint32(len(made))
+				at[place] = id
+			}
+			left[i] = id - 1
+		}
+		t.made[k] = made
+		return
+	}
 	for i, r := range right {
 		pair := int64(uint64(left[i])<<32 | uint64(r))
-		id, added := t.pairs[k].number(pair)
+		id, added := p.table.number(pair)
 		if added {
-			t.made[k] = append(t.made[k], pair)
+			made = append(made, pair)
 		}
 		left[i] = id
 	}
+	t.made[k] = made
 }
 
 // merge adds the tuples of another table and returns, for each of them, its

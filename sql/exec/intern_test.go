@@ -179,3 +179,43 @@ func BenchmarkTuples(b *testing.B) {
 		})
 	}
 }
+
+// TestPairsOutgrowTheirPlaces numbers tuples whose columns get more and more different values, so
+// that pairs are looked up by place first and hashed later: numbers stay what they were.
+func TestPairsOutgrowTheirPlaces(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 9))
+	for range 30 {
+		table := newTupleTable([]*column.Type{column.BigIntType, column.BigIntType, column.BigIntType})
+		known := map[string]uint32{}
+		grow := []int{1 + r.IntN(4), 1 + r.IntN(40), 1 + r.IntN(3)}
+		for step := 1; step < 40; step++ {
+			n := 1 + r.IntN(700)
+			cols := make([]*column.Vector, 3)
+			for c := range cols {
+				cols[c] = column.New(column.BigIntType, n)
+				for i := range n {
+					cols[c].I64[i] = int64(r.IntN(1 + grow[c]*step/3))
+				}
+			}
+			out := make([]uint32, n)
+			table.numbers(cols, n, out)
+			for i, id := range out {
+				key := fmt.Sprint(cols[0].I64[i], cols[1].I64[i], cols[2].I64[i])
+				if was, ok := known[key]; ok && was != id {
+					t.Fatalf("%s was %d and is %d", key, was, id)
+				}
+				known[key] = id
+			}
+		}
+		if table.len() != len(known) {
+			t.Fatalf("%d tuples have %d numbers", len(known), table.len())
+		}
+		seen := map[uint32]string{}
+		for key, id := range known {
+			if other, ok := seen[id]; ok {
+				t.Fatalf("%s and %s are both %d", key, other, id)
+			}
+			seen[id] = key
+		}
+	}
+}
