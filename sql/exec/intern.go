@@ -346,7 +346,8 @@ type tupleTable struct {
 type pairTable struct {
 	// at has 1 + the number of a pair at left<<shift + right; nil once pairs are hashed.
 	at     []uint32
-	shift  uint
+	left   uint32 // the largest on the left so far
+	shift  uint   // bits of the largest on the right so far
 	hashed bool
 	table  intTable
 }
@@ -366,8 +367,9 @@ func (t *pairTable) fit(left, right uint32, made []int64, rows int) bool {
 	if t.hashed {
 		return false
 	}
+	t.left = max(t.left, left)
 	shift := max(t.shift, uint(bits.Len32(right)))
-	places := (int(left) + 1) << shift
+	places := (int(t.left) + 1) << shift
 	if shift > pairShiftMost || places > max(pairPlaces, pairSpread*(len(made)+rows)) {
 		// Few of the places are in use, or would be.
 		t.hashed, t.at = true, nil

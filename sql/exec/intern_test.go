@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -216,6 +217,33 @@ func TestPairsOutgrowTheirPlaces(t *testing.T) {
 				t.Fatalf("%s and %s are both %d", key, other, id)
 			}
 			seen[id] = key
+		}
+	}
+}
+
+// TestPairsOfFewerAfterMore numbers pairs whose right side gets wider when the left is narrow: the
+// pairs that are there already keep their places.
+func TestPairsOfFewerAfterMore(t *testing.T) {
+	table := newTupleTable([]*column.Type{column.BigIntType, column.BigIntType})
+	number := func(pairs ...[2]int64) []uint32 {
+		cols := []*column.Vector{column.New(column.BigIntType, len(pairs)), column.New(column.BigIntType, len(pairs))}
+		for i, p := range pairs {
+			cols[0].I64[i], cols[1].I64[i] = p[0], p[1]
+		}
+		out := make([]uint32, len(pairs))
+		table.numbers(cols, len(pairs), out)
+		return out
+	}
+	var many [][2]int64
+	for i := range int64(200) {
+		many = append(many, [2]int64{i, 0})
+		number(many...) // the left grows within the room there is
+	}
+	first := number(many...)
+	for right := range int64(60) {
+		number([2]int64{0, right})
+		if again := number(many...); !slices.Equal(again, first) {
+			t.Fatalf("with %d on the right, pairs that were %v are %v", right, first, again)
 		}
 	}
 }
