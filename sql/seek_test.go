@@ -172,11 +172,16 @@ func TestSoughtRowsCost(t *testing.T) {
 		}
 		return (processTime(t) - before).Seconds()
 	}
-	small, large := cost(3000), cost(24000)
-	t.Logf("%.2f s of CPU for 3,000 rows, %.2f s for 24,000", small, large)
-	if large > 24*small {
-		t.Errorf("%.2f s of CPU for 3,000 rows, %.2f s for eight times as many", small, large)
+	// What else runs in the process counts as well, so it may take another try.
+	var small, large float64
+	for range 4 {
+		small, large = cost(3000), cost(24000)
+		t.Logf("%.2f s of CPU for 3,000 rows, %.2f s for 24,000", small, large)
+		if large <= 24*small {
+			return
+		}
 	}
+	t.Errorf("%.2f s of CPU for 3,000 rows, %.2f s for eight times as many", small, large)
 }
 
 // TestRangeJoins has joins whose condition bounds a value of one side by the other:
