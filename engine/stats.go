@@ -209,6 +209,7 @@ func (s *sealed) sizes(ctx context.Context, columns, structures map[string]int64
 	structures["shapes"] += z.Shapes
 	structures["dictionaries"] += z.Dictionaries
 	structures["codes"] += z.Codes
+	structures["small columns"] += z.Tiny
 	structures["values"] += z.Values
 	structures["checksums"] += z.Checksums
 	err = r.EachColumn(ctx, func(c segment.ColumnInfo) error {

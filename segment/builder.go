@@ -49,8 +49,10 @@ const (
 	DefaultMaxColumns = 24_000
 	// DefaultMaxShapes: shapes have 16-bit numbers.
 	DefaultMaxShapes = 1<<16 - 1
-	// DefaultMaxElements: longer lists give every record a shape of its own.
-	DefaultMaxElements = 64
+	// DefaultMaxElements: longer lists give every record a shape of its own. In a list of a
+	// hundred machines that other records name as well, an element takes two bytes in a column
+	// and nine in text.
+	DefaultMaxElements = 512
 	// maxShapeLeaves: a record with more leaves is kept whole, because the
 	// list of its literals would be as long as the record.
 	maxShapeLeaves = 8192

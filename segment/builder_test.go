@@ -2,6 +2,7 @@ package segment
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -324,6 +325,59 @@ func TestEncodedColumns(t *testing.T) {
 	}
 	if _, ok := e.Column([]string{"eventID"}, Number); ok {
 		t.Error("there are no numbers at eventID")
+	}
+}
+
+// TestRepeatsInTheLongRun: whether a column gets a dictionary is asked when it has a thousand
+// values, and once more at the end.
+func TestRepeatsInTheLongRun(t *testing.T) {
+	const machines, n = 3000, 20_000
+	for _, c := range []struct {
+		name string
+		pool int
+		dict bool
+	}{{"machines", machines, true}, {"random", 1 << 40, false}, {"nearly", 2 * n, false}} {
+		b := NewBuilder(Options{})
+		rng := rand.New(rand.NewPCG(7, uint64(c.pool)))
+		for round := range 2 { // a builder that is used again
+			var records [][]byte
+			for i := range n {
+				k := rng.IntN(c.pool)
+				if i < 1024 && c.pool < 1<<30 {
+					k = i // a thousand that do not repeat
+				}
+				rec := fmt.Appendf(nil, `{"id":"i-%017x","n":%d}`, uint64(k)*0x9e3779b97f4a7c15>>4, i)
+				records = append(records, rec)
+				if _, err := b.Add(rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e, err := b.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, ok := e.Column([]string{"id"}, String)
+			if !ok || id.Dict != c.dict {
+				t.Errorf("%s, round %d: dictionary is %v", c.name, round, id.Dict)
+			}
+			r, err := Open(context.Background(), blocksOf(e), ReadOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = r.Records(context.Background(), Range(0, n), func(row int, rec []byte) error {
+				if !bytes.Equal(rec, records[row]) {
+					return fmt.Errorf("row %d is %s, was %s", row, rec, records[row])
+				}
+				return nil
+			})
+			if err == nil {
+				err = r.Verify(context.Background())
+			}
+			if err != nil {
+				t.Errorf("%s, round %d: %v", c.name, round, err)
+			}
+			b.Reset()
+		}
 	}
 }
 

@@ -327,6 +327,8 @@ func (c *classSection) mayContain(text []byte) bool {
 		return only("-0123456789")
 	case classTime:
 		return only("-0123456789TZ")
+	case classTokens:
+		return c.tokens.mayContain(text)
 	case classPacked:
 		// A value has the same run of positions from the same place on.
 		for at := 0; at+len(text) <= c.length; at++ {

@@ -178,6 +178,51 @@ func (c *builderColumn) spell() {
 	c.data, c.ends, c.plain = data, ends, true
 }
 
+// recodeSample values tell whether a plain column repeats itself in the long run.
+const recodeSample = 1024
+
+// recode gives a plain column a dictionary after all, if that is worth it now that all
+// values are there: the answer of the first thousand holds for random identifiers, but not
+// for those of a few thousand machines that come again and again.
+func (c *builderColumn) recode() {
+	if !c.plain || c.probe || c.n < askedFrom {
+		return
+	}
+	var seen [4 * recodeSample]uint64
+	step, again := c.n/recodeSample, 0
+	for i := 0; i < c.n; i += step {
+		h := hashText(c.entry(i), textSeed) | 1
+		k := h >> 32 % uint64(len(seen))
+		for seen[k] != 0 && seen[k] != h {
+			k = (k + 1) % uint64(len(seen))
+		}
+		if seen[k] == h {
+			again++
+		}
+		seen[k] = h
+	}
+	// Of n values drawn from a pool half are repetitions when it has n/1.6; a sample of s
+	// of them then has s²/2 · 1.6/n. A third fewer may be chance.
+	if again*c.n < recodeSample*recodeSample/2 {
+		return
+	}
+	c.data, c.ends, c.spareData, c.spareEnds = c.spareData[:0], c.spareEnds[:0], c.data, c.ends
+	c.codes, c.plain = c.codes[:0], false
+	clear(c.slots)
+	n, from := c.n, uint32(0)
+	c.n = 0
+	for _, to := range c.spareEnds {
+		v := c.spareData[from:to]
+		from = to
+		c.add(v, hashText(v, textSeed))
+		if len(c.ends) > n/2 || len(c.ends) >= maxDictionary || c.probe {
+			c.data, c.ends, c.spareData, c.spareEnds = c.spareData, c.spareEnds, c.data, c.ends
+			c.n, c.codes, c.plain = n, c.codes[:0], true
+			return
+		}
+	}
+}
+
 // reset forgets the values and keeps the memory if there were any.
 func (c *builderColumn) reset() {
 	if c.n == 0 {

@@ -35,7 +35,10 @@ import (
 // boundBytes more (flag when the largest is cut).
 const (
 	magic   = "cairnseg"
-	version = 1
+	version = 2
+	// oldest is the first version that is still read. Version 1 has no token sections; all else
+	// means the same.
+	oldest = 1
 	// headerBytes come before the compressed part of block 0.
 	headerBytes   = len(magic) + 4 + 4 + 8 + 4
 	checksumBytes = 8
@@ -163,8 +166,8 @@ func readHeader(body []byte) (rows int, rawBytes int64, unpacked int, err error)
 		return 0, 0, 0, fmt.Errorf("does not begin with %q", magic)
 	}
 	h := body[len(magic):]
-	if v := binary.LittleEndian.Uint32(h); v != version {
-		return 0, 0, 0, fmt.Errorf("format version is %d, this program reads %d", v, version)
+	if v := binary.LittleEndian.Uint32(h); v < oldest || v > version {
+		return 0, 0, 0, fmt.Errorf("format version is %d, this program reads %d to %d", v, oldest, version)
 	}
 	r, raw, n := binary.LittleEndian.Uint32(h[4:]), binary.LittleEndian.Uint64(h[8:]), binary.LittleEndian.Uint32(h[16:])
 	if r == 0 || r > MaxRows {

@@ -170,6 +170,8 @@ func (c *classSection) find(v string, from, to int, dst []int) ([]int, error) {
 	switch c.kind {
 	case classPacked:
 		return c.findPacked(v, from, to, dst), nil
+	case classTokens:
+		return c.tokens.find(v, from, to, dst), nil
 	case classInt, classTime:
 		want, ok := parseInt([]byte(v))
 		if c.kind == classTime {

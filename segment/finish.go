@@ -109,6 +109,9 @@ func (b *Builder) Finish() (*Encoded, error) {
 		b.a.columns[c].decide()
 	}
 	b.asked = b.asked[:0]
+	for _, c := range b.active {
+		b.a.columns[c].recode()
+	}
 	b.finished, b.undoable = true, false
 
 	f := &finisher{b: b, a: b.a, groupOf: map[string]int{}, pages: b.pages[:0], packer: b.packer}

@@ -105,6 +105,15 @@ func TestValuePages(t *testing.T) {
 			return []string{"1.5", "-0", "007", "1e5", "0", "-12", "123456789012345678901", "999999999999999"}[i%8]
 		}), true, 6},
 		{"long", many(30, func(i int) string { return strings.Repeat(chars(hex, 50), 100*(i%7)) }), false, 4000},
+		{"tokens", many(1000, func(i int) string { return "FwoGZXIv" + chars(b64, 300+rng.IntN(400)) + "=="[:i%3%2*2] }), false, 380},
+		{"tokens with exceptions", many(1000, func(i int) string {
+			if i%90 == 1 {
+				return "arn:aws:iam::123456789012:role/" + chars(hex, 3)
+			}
+			return chars(b64, 40+rng.IntN(400)) + "="
+		}), false, 188},
+		{"numbers of many lengths", many(4000, func(i int) string { return chars("0123456789", 12+i%60) }), false, 22.5},
+		{"words of many lengths", many(2000, func(i int) string { return strings.Repeat("carried ", i%40) + chars(hex, 1) }), false, 12},
 		{"binary", many(100, func(i int) string { return chars(string([]byte{0, 1, 2, 200, 255}), 5) }), false, 6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,6 +131,13 @@ func FuzzValues(f *testing.F) {
 	f.Add([]byte("a\nb\nc"), true)
 	f.Add([]byte(strings.Repeat("2024-01-01T00:00:00Z\n", 20)), false)
 	f.Add([]byte(strings.Repeat("12\n-7\n0\n", 9)), true)
+	f.Add([]byte(strings.Repeat("QmFzZTY0\nIHRva2VucyBvZiBtYW55\nbGVuZ3Rocw==\nYW5kIHNvbWU=\nx y\n", 9)), false)
+	var tokens tokenForm
+	token := listOf([]string{"q8Zp4kXw2v", "q8Zz1", "q8Zbnnm3Qrs=="})
+	all := []uint32{0, 1, 2}
+	tokens.find(token, all)
+	f.Add(tokens.append([]byte{1, classTokens}, token, all), false)
+	f.Add(append([]byte{1, classTokens, 0, 1, 'a', 'b', 1, '=', 0, 30}, make([]byte, 9)...), false)
 	f.Fuzz(func(t *testing.T, in []byte, numbers bool) {
 		values := strings.Split(string(in), "\n")
 		checkValues(t, values, false, numbers)
@@ -136,6 +152,8 @@ func FuzzValues(f *testing.F) {
 					t.Fatalf("%d values of %d", len(all.ends), n)
 				}
 				v.at(nil, n-1)
+				v.mayContain(in)
+				v.find(string(in), 0, n, nil)
 			}
 		}
 	})

@@ -97,7 +97,7 @@ func (sc *scanner) close() {
 			// What is kept must not point into blocks that are given back.
 			c := &cu.values.classes[i]
 			c.forget()
-			*c = classSection{frames: clearedFrames(c.frames), vals: texts{ends: c.vals.ends}, buf: kept(c.buf), runs: c.runs[:0], decoded: c.decoded[:0]}
+			*c = classSection{frames: clearedFrames(c.frames), vals: texts{ends: c.vals.ends}, buf: kept(c.buf), runs: c.runs[:0], decoded: c.decoded[:0], tokens: tokenSection{ends: c.tokens.ends[:0], pads: c.tokens.pads[:0]}}
 		}
 		sc.spare = append(sc.spare, cu)
 	}

@@ -51,7 +51,7 @@
 //	              per column, in the order of paths:
 //	                dictionary   entries in ascending order, 256 a page; codes; how often each occurs
 //	                derived      entries; a map from the codes of another column; exceptions    derive.go
-//	                plain        values    values.go
+//	                plain        values    values.go, tokens.go
 //
 // Pages of codes and values are described at pack.go and values.go. A page of
 // codes, and as a rule one of values, holds the values of one or more whole row blocks, up to

@@ -32,13 +32,14 @@ import (
 //	  the constant bytes, or the size of the alphabet − 1 and its bytes, ascending
 //	fields of all values, no padding between values
 //
-// Integer and time sections are described at packInts; a time is in seconds.
+// Token sections are described at tokens.go. Integer and time sections are described at packInts; a time is in seconds.
 const (
 	classText = iota
 	classSorted
 	classPacked
 	classInt
 	classTime
+	classTokens
 )
 
 const (
@@ -46,7 +47,7 @@ const (
 	// what repeats, little enough to unpack for one value.
 	frameValues = 1024
 	frameBytes  = 32 << 10
-	// maxClasses of a page: one text section and the most frequent lengths.
+	// maxClasses of a page: one text section, one of tokens, and the most frequent lengths.
 	maxClasses = 8
 	// minGroup: fewer values of one length are not worth a section.
 	minGroup = 8
@@ -128,7 +129,9 @@ type verdict struct {
 // forgets it) saves measuring every page.
 type valuePacker struct {
 	codes    codePacker
-	numbers  bool // the column holds numbers: look for integers
+	token    tokenForm
+	tokens   uint8 // what is known about tokens in the column
+	numbers  bool  // the column holds numbers: look for integers
 	verdicts []verdict
 
 	class   []uint32
@@ -151,7 +154,7 @@ type valuePacker struct {
 }
 
 func (p *valuePacker) newColumn(numbers bool) {
-	p.verdicts, p.numbers = p.verdicts[:0], numbers
+	p.verdicts, p.numbers, p.tokens = p.verdicts[:0], numbers, tokensUnknown
 }
 
 // pack appends a page of values [from, to) of t. sorted says that they ascend.
@@ -165,6 +168,9 @@ func (p *valuePacker) pack(dst []byte, t *texts, from, to int, sorted bool) []by
 	}
 	if rest >= minGroup {
 		rest -= p.packLengths(t, from, to)
+	}
+	if rest >= minGroup {
+		rest -= p.packTokens(t, from, to)
 	}
 	if rest > 0 {
 		// Class 0 up to now means "not yet placed"; the others are numbered from 1.
@@ -278,7 +284,7 @@ func (p *valuePacker) packLengths(t *texts, from, to int) (placed int) {
 	for _, l := range p.lengths {
 		m := p.members[p.start[l]-p.count[l] : p.start[l]]
 		p.count[l] = 0
-		if len(p.kinds) < maxClasses-1 && p.packLength(t, m, from, l) {
+		if len(p.kinds) < maxClasses-2 && p.packLength(t, m, from, l) {
 			placed += len(m)
 		}
 	}
@@ -441,7 +447,11 @@ func (p *valuePacker) packText(t *texts, from, to int, sorted bool) {
 	flush := func() {
 		raw := append(p.lens, p.rests...)
 		p.lens = raw[:0]
-		p.frame = squeeze(p.frame[:0], raw, fastEncoder())
+		e := fastEncoder()
+		if sorted {
+			e = goodEncoder()
+		}
+		p.frame = squeeze(p.frame[:0], raw, e)
 		stored := p.frame
 		if len(stored) >= len(raw) {
 			stored = raw
@@ -526,6 +536,8 @@ type classSection struct {
 	runs   []unpackRun
 	fields []byte
 
+	tokens tokenSection
+
 	ints    intsPage // int, time
 	decoded []int64
 }
@@ -546,7 +558,7 @@ func (p *valuesPage) open(page []byte, n int) error {
 	for i := range p.classes {
 		c := &p.classes[i]
 		c.forget()
-		*c = classSection{kind: kinds[i], n: n, frame: -1, frames: c.frames[:0], vals: c.vals, buf: c.buf, runs: c.runs[:0], decoded: c.decoded[:0]}
+		*c = classSection{kind: kinds[i], n: n, frame: -1, frames: c.frames[:0], vals: c.vals, buf: c.buf, runs: c.runs[:0], decoded: c.decoded[:0], tokens: tokenSection{ends: c.tokens.ends, pads: c.tokens.pads}}
 	}
 	if k > 1 {
 		page := in.bytes(in.count(len(in.b)))
@@ -631,6 +643,8 @@ func (c *classSection) open(b []byte) (err error) {
 		return nil
 	case classPacked:
 		return c.openPacked(b)
+	case classTokens:
+		return c.tokens.open(b, c.n)
 	case classInt, classTime:
 		c.ints, err = openInts(b, c.n)
 		return err
@@ -893,6 +907,8 @@ func (c *classSection) append(dst []byte, i int) ([]byte, error) {
 	switch c.kind {
 	case classPacked:
 		return c.appendPacked(dst, i), nil
+	case classTokens:
+		return c.tokens.append(dst, i), nil
 	case classInt, classTime:
 		var one [1]int64
 		v := one[:]
