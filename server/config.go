@@ -80,6 +80,9 @@ type Config struct {
 	Notices string
 	// Topics returns the URL of the topic that has an ARN.
 	Topics func(arn string) (string, error)
+	// Mappings are mapping files (engine/mapping) whose products may be sources of channels,
+	// beside the built-in ones.
+	Mappings []string
 
 	// MetricsOpen serves /metrics to loopback without a password; else it takes that of an
 	// admin or auditor.

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/mapping"
 	"github.com/cairndb/cairn/server/api"
 	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/server/pg"
@@ -106,6 +108,17 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 // makeAPI makes what answers AWS's clients.
 func (s *Server) makeAPI() (err error) {
 	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Targets: s.cfg.Targets, Topics: s.cfg.Topics, Logger: s.cfg.Logger}
+	for _, file := range s.cfg.Mappings {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("setting mappings: %w", err)
+		}
+		m, err := mapping.Parse(text)
+		if err != nil {
+			return fmt.Errorf("setting mappings: %s: %w", file, err)
+		}
+		cfg.Mappings = append(cfg.Mappings, m)
+	}
 	if s.cfg.NoAuth {
 		cfg.Open = auth.Trust("everybody", auth.Origin{})
 	} else {

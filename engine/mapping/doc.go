@@ -25,6 +25,9 @@
 // options alone, ID included, so that what is imported twice is told as a duplicate. A record that
 // cannot be mapped is a [*Refusal], which says which member is missing or wrong.
 //
+// Pages of APIs ({"items":[…]}, {"value":[…]} and others) and events of log services, whose member message
+// is the record's text, are taken apart.
+//
 // "auto" (see [Auto]) asks every built-in mapping whether a record is one of its product; a
 // record that none of them knows is refused.
 //

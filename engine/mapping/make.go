@@ -25,7 +25,15 @@ type Options struct {
 	Channel string
 	// OriginalMax is the length up to which the record is kept in the event; no limit when 0.
 	OriginalMax int
+	// BytesMax is how large the events of one record may be together; [RecordEventsMax] when 0.
+	BytesMax int
+
+	made int // bytes of events so far
 }
+
+// RecordEventsMax bounds the events of one record together, in bytes: each has the record in
+// it, so a record of many elements would fill the memory.
+const RecordEventsMax = 64 << 20
 
 // NoAccount is the account of events that belong to none.
 const NoAccount = "000000000000"
@@ -78,7 +86,38 @@ func (m *Mapping) Map(rec []byte, o Options) ([][]byte, error) {
 	if o.Region == "" {
 		o.Region = "global"
 	}
+	if o.BytesMax <= 0 {
+		o.BytesMax = RecordEventsMax
+	}
+	o.made = 0
 	return m.records(rec, &o, true)
+}
+
+// Detects reports whether a record is one of the mapping's product, as far as the mapping says.
+// One that does not say takes any record.
+func (m *Mapping) Detects(rec []byte) bool { return len(m.detect) == 0 || m.detects(rec) }
+
+// listNames are the members under which APIs give their records, and from plainLists on those of
+// log services, which records may have for themselves.
+var listNames = [...]string{"items", "value", "records", "evidence", "logEvents", "events"}
+
+const plainLists = 4
+
+// logged returns the record in the event of a log service: its member message is the record's
+// text. Nil when there is none.
+func logged(rec []byte) []byte {
+	v := event.Lookup(rec, "message")
+	if len(v) < 4 || v[0] != '"' || event.Lookup(rec, "timestamp") == nil {
+		return nil
+	}
+	text := event.Trim(event.AppendUnescaped(nil, v[1:len(v)-1]))
+	if len(text) == 0 || text[0] != '{' {
+		return nil
+	}
+	if n, err := event.ScanValue(text); err != nil || n != len(text) {
+		return nil
+	}
+	return text
 }
 
 // records maps a record, or the records of a page of an API's answer.
@@ -90,8 +129,17 @@ func (m *Mapping) records(rec []byte, o *Options, outer bool) ([][]byte, error) 
 			with = builtins[i]
 		}
 	}
+	// A mapping that cannot tell its records takes them as they are.
+	if tells := len(with.detect) > 0 || with.as != activity; tells && !with.detects(rec) {
+		if inner := logged(rec); inner != nil {
+			return m.records(inner, o, false)
+		}
+	}
 	if outer && !with.detects(rec) {
-		for _, name := range [...]string{"items", "value", "records", "evidence"} {
+		for i, name := range listNames {
+			if i >= plainLists && len(with.detect) == 0 && with.as == activity {
+				break
+			}
 			list := event.Lookup(rec, name)
 			if len(list) == 0 || list[0] != '[' {
 				continue
@@ -101,6 +149,9 @@ func (m *Mapping) records(rec []byte, o *Options, outer bool) ([][]byte, error) 
 			for v := range event.Elements(list) {
 				if v[0] != '{' {
 					continue
+				}
+				if i >= plainLists && logged(v) == nil {
+					break // a list of the record itself
 				}
 				if n++; n > elementsMax {
 					return nil, refuse("too many events in one record", "more than %d elements of %s", elementsMax, name)
@@ -149,6 +200,9 @@ func (m *Mapping) events(rec []byte, o *Options) ([][]byte, error) {
 	}
 	if len(elements) == 0 {
 		e, err := m.event(&record{whole: rec}, "", o)
+		if err == nil {
+			err = o.room(len(e))
+		}
 		return [][]byte{e}, err
 	}
 	out := make([][]byte, 0, len(elements))
@@ -161,9 +215,20 @@ func (m *Mapping) events(rec []byte, o *Options) ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := o.room(len(e)); err != nil {
+			return nil, err
+		}
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// room counts the bytes of an event.
+func (o *Options) room(n int) error {
+	if o.made += n; o.made > o.BytesMax {
+		return refuse("too many events in one record", "they have more than %d bytes together", o.BytesMax)
+	}
+	return nil
 }
 
 // event makes one event.
@@ -172,7 +237,7 @@ func (m *Mapping) event(r *record, suffix string, o *Options) ([]byte, error) {
 		s, ok := c.text(r)
 		switch {
 		case !ok:
-			return "", refuse("missing "+name, "none of the places that mapping %s knows has it", m.Product)
+			return "", refuse("missing "+name, "mapping %s reads it from %s, and none is there", m.Product, c)
 		case len(s) > most:
 			return "", refuse(name+" is too long", "it has %d bytes, at most %d are taken", len(s), most)
 		}

@@ -161,6 +161,78 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A cluster's records as log services give them, and as older clusters wrote them; what has no time
+// says where it was looked for.
+func TestKubernetesForms(t *testing.T) {
+	m, err := Called("kubernetes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := json.Marshal(records["kubernetes"])
+	at := func(rec string) string {
+		t.Helper()
+		v := mapped(t, m, rec, Options{})
+		if len(v) != 1 {
+			t.Fatalf("%d events of %.100s", len(v), rec)
+		}
+		return v[0].EventData.EventName + " " + v[0].EventTime
+	}
+	want := "create pods/exec 2026-01-02T03:00:02.000Z"
+	for _, rec := range []string{
+		`{"messageType":"DATA_MESSAGE","owner":"111122223333","logGroup":"/aws/eks/c/cluster","logEvents":[{"id":"1","timestamp":1767322802000,"message":` + string(text) + `}]}`,
+		`{"events":[{"logStreamName":"kube-apiserver-audit-1","timestamp":1767322802000,"message":` + string(text) + `,"ingestionTime":1767322803000}],"searchedLogStreams":[]}`,
+		`{"timestamp":1767322802000,"message":` + string(text) + `}`,
+		`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[` + records["kubernetes"] + `]}`,
+	} {
+		if got := at(rec); got != want {
+			t.Errorf("%.60s: %q, not %q", rec, got, want)
+		}
+	}
+	plain := strings.Replace(records["kubernetes"], `,"requestReceivedTimestamp":"2026-01-02T03:00:02.000001Z"`, "%", 1)
+	for _, c := range []struct{ with, want string }{
+		{`,"stageTimestamp":"2026-01-02T03:00:03.5Z"`, "create pods/exec 2026-01-02T03:00:03.500Z"},
+		{`,"timestamp":"2026-01-02T03:00:04Z"`, "create pods/exec 2026-01-02T03:00:04.000Z"},
+		{`,"metadata":{"creationTimestamp":"2026-01-02T03:00:05Z"}`, "create pods/exec 2026-01-02T03:00:05.000Z"},
+	} {
+		if got := at(strings.Replace(plain, "%", c.with, 1)); got != c.want {
+			t.Errorf("%s: %q, not %q", c.with, got, c.want)
+		}
+	}
+	_, err = m.Map([]byte(strings.Replace(plain, "%", "", 1)), Options{})
+	var r *Refusal
+	if !errors.As(err, &r) || r.Reason != "missing eventTime" || !strings.Contains(r.Detail, "requestReceivedTimestamp, stageTimestamp, timestamp") {
+		t.Errorf("without a time: %v", err)
+	}
+}
+
+// A record of a few bytes a element must not become a thousand times as much.
+func TestRecordEventsAreBounded(t *testing.T) {
+	m, err := Called("google-workspace")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := `{"id":{"time":"2026-01-02T03:00:01Z","uniqueQualifier":"1","applicationName":"admin"},"pad":"` + strings.Repeat("x", 20_000) + `","events":[` + strings.Repeat(`{"name":"a"},`, 999) + `{"name":"b"}]}`
+	var r *Refusal
+	if _, err := m.Map([]byte(rec), Options{BytesMax: 1 << 20}); !errors.As(err, &r) || r.Reason != "too many events in one record" {
+		t.Errorf("a megabyte: %v", err)
+	}
+	if events, err := m.Map([]byte(rec), Options{}); err != nil || len(events) != 1000 {
+		t.Errorf("all of them: %d, %v", len(events), err)
+	}
+}
+
+// A mapping that cannot tell its records takes them as they are, lists and messages included.
+func TestPlainMappingKeepsRecords(t *testing.T) {
+	m, err := Parse([]byte(`{"mapping":1,"product":"own","eventSource":"own","eventName":"{name}","eventTime":"{timestamp}","principalId":"x","each":"events"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := mapped(t, m, `{"timestamp":1767322802000,"message":"{\"a\":1}","events":[{"name":"one"},{"name":"two"}]}`, Options{})
+	if len(v) != 2 || v[1].EventData.EventName != "two" {
+		t.Errorf("%+v", v)
+	}
+}
+
 const acme = `{"mapping":1,"product":"acme","detect":[["acme.v=2"]],"each":"changes","eventSource":"acme.example","eventName":"{kind}:{op}",
  "eventTime":["{at}","{acme.at}"],"uid":"{n}","userType":["{who.0.type}","Robot"],"principalId":"{who.0.na\\.me}","sourceIPAddress":"{ip}",
  "success":[{"of":"{rc}","below":10}],"errorMessage":"code {rc} {{sic}","requestParameters":{"all":"{changes}","text":"<{op}>"},"additionalEventData":{"extra":"{acme}"}}`

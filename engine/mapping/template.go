@@ -227,6 +227,26 @@ func (c choice) text(r *record) (string, bool) {
 	return "", false
 }
 
+// String lists the templates, for messages: paths without their braces.
+func (c choice) String() string {
+	var all []string
+	for i := range c {
+		var b strings.Builder
+		for _, p := range c[i].parts {
+			switch name := strings.Join(p.path, "."); {
+			case p.path == nil:
+				b.WriteString(p.text)
+			case len(c[i].parts) == 1:
+				b.WriteString(name)
+			default:
+				b.WriteString("{" + name + "}")
+			}
+		}
+		all = append(all, b.String())
+	}
+	return strings.Join(all, ", ")
+}
+
 func (c choice) raw(r *record) []byte {
 	for i := range c {
 		if v := c[i].raw(r); v != nil {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/engine/mapping"
 	"github.com/cairndb/cairn/server/auth"
 )
 
@@ -69,7 +70,10 @@ type Config struct {
 	// Topics returns the URL of the topic that has an ARN, for notifications of trails; nil
 	// when there are none, and nobody is told.
 	Topics func(arn string) (string, error)
-	Logger *slog.Logger
+	// Mappings are sources of channels beside the built-in ones (engine/mapping): records of
+	// their products are events.
+	Mappings []*mapping.Mapping
+	Logger   *slog.Logger
 	// Clock tells the time; time.Now when nil.
 	Clock func() time.Time
 }
@@ -111,6 +115,9 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("the API has nobody to serve")
 	}
 	if err := cfg.Organization.check(); err != nil {
+		return nil, err
+	}
+	if err := checkMappings(cfg.Mappings); err != nil {
 		return nil, err
 	}
 	s := &API{cfg: cfg, lake: cfg.Lake, log: cfg.Logger, clock: cfg.Clock, inFlight: make(chan struct{}, inFlightMax)}

@@ -120,6 +120,18 @@ func (c *call) putAuditEvents(body []byte) (any, error) {
 	return c.storeAudit(ch, req.AuditEvents)
 }
 
+// checksum compares the event's data with its checksum, if it has one.
+func (it *auditItem) checksum() error {
+	if it.Checksum == nil {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(*it.Data))
+	if *it.Checksum != base64.StdEncoding.EncodeToString(sum[:]) {
+		return refuse("InvalidChecksum", "eventDataChecksum is not the base64 of the SHA-256 of eventData")
+	}
+	return nil
+}
+
 // auditChannel finds the channel of the request and checks that the caller may use it.
 func (c *call) auditChannel() (*resolvedChannel, error) {
 	query := c.r.URL.Query()
@@ -229,36 +241,64 @@ func (c *call) storeAudit(ch *resolvedChannel, items []auditItem) (any, error) {
 	if len(stores) == 0 {
 		return nil, fail("ChannelUnsupportedSchema", "channel %s has no event data store that takes its events", ch.arn)
 	}
+	type kept struct {
+		id, eventID string
+		entry       *recentEvent
+		from, to    int // its records
+	}
 	var records [][]byte
-	var entries []*recentEvent
-	var ids, eventIDs []string
+	var events []kept
 	now := c.now.UTC().Format("2006-01-02T15:04:05.000Z")
+	mapped, room := c.s.mappingOf(ch.Source), mappedBytesMax
 	for i := range items {
 		it := &items[i]
+		if err := it.checksum(); err != nil {
+			failed(*it.ID, err)
+			continue
+		}
 		key := sha256.New()
 		fmt.Fprintf(key, "%s\n%s\n", ch.arn, *it.ID)
 		key.Write([]byte(*it.Data))
 		var hash [32]byte
 		key.Sum(hash[:0])
-		eventID := idFromHash(hash)
-		rec, err := c.auditRecord(ch, it, eventID, now)
-		if err != nil {
-			failed(*it.ID, err)
-			continue
+		from := len(records)
+		e := kept{id: *it.ID, from: from, to: from + 1}
+		if raw := event.Trim([]byte(*it.Data)); mapped != nil && !isAuditData(raw) {
+			made, err := c.mappedRecords(ch, mapped, raw, room)
+			if err != nil {
+				failed(*it.ID, err)
+				continue
+			}
+			for _, rec := range made {
+				room -= len(rec)
+			}
+			// The first of its events stands for all of them.
+			records, e.eventID, e.to = append(records, made...), textOf(made[0], "eventID"), from+len(made)
+		} else {
+			e.eventID = idFromHash(hash)
+			rec, err := c.auditRecord(ch, it, e.eventID, now)
+			if err != nil {
+				failed(*it.ID, err)
+				continue
+			}
+			records = append(records, rec)
 		}
 		entry, mine := c.s.recent.claim(hash, c.now)
 		if !mine {
 			// Somebody else has brought it, or is about to.
 			if entry.wait(c.ctx) {
-				out.Successful = append(out.Successful, auditResult{*it.ID, eventID})
+				records = records[:from]
+				out.Successful = append(out.Successful, auditResult{*it.ID, e.eventID})
 				continue
 			}
 			if entry, mine = c.s.recent.claim(hash, c.now); !mine {
+				records = records[:from]
 				failed(*it.ID, refuse("Throttling", "the same event is being stored by another request; try again"))
 				continue
 			}
 		}
-		records, entries, ids, eventIDs = append(records, rec), append(entries, entry), append(ids, *it.ID), append(eventIDs, eventID)
+		e.entry = entry
+		events = append(events, e)
 	}
 	reasons := make([]error, len(records))
 	if len(records) > 0 {
@@ -283,15 +323,22 @@ func (c *call) storeAudit(ch *resolvedChannel, items []auditItem) (any, error) {
 		}
 	}
 	last, stored, code := "", "", ""
-	for i, entry := range entries {
-		c.s.recent.settle(entry, reasons[i] == nil)
-		last = eventIDs[i]
-		if reasons[i] != nil {
-			failed(ids[i], reasons[i])
+	for i := range events {
+		e := &events[i]
+		var reason error
+		for _, r := range reasons[e.from:e.to] {
+			if reason == nil {
+				reason = r
+			}
+		}
+		c.s.recent.settle(e.entry, reason == nil)
+		last = e.eventID
+		if reason != nil {
+			failed(e.id, reason)
 			continue
 		}
-		stored = eventIDs[i]
-		out.Successful = append(out.Successful, auditResult{ids[i], eventIDs[i]})
+		stored = e.eventID
+		out.Successful = append(out.Successful, auditResult{e.id, e.eventID})
 	}
 	if n := len(out.Failed); n > 0 {
 		code = out.Failed[n-1].Code
@@ -386,16 +433,13 @@ func (m *auditMembers) read(data []byte) {
 // its members.
 func (c *call) auditRecord(ch *resolvedChannel, it *auditItem, eventID, now string) ([]byte, error) {
 	raw := event.Trim([]byte(*it.Data))
-	if it.Checksum != nil {
-		sum := sha256.Sum256([]byte(*it.Data))
-		if *it.Checksum != base64.StdEncoding.EncodeToString(sum[:]) {
-			return nil, refuse("InvalidChecksum", "eventDataChecksum is not the base64 of the SHA-256 of eventData")
-		}
-	}
 	if n, err := event.ScanValue(raw); err != nil {
 		return nil, refuse("InvalidData", "eventData is not a JSON object: %v", err)
 	} else if n != len(raw) || raw[0] != '{' {
 		return nil, refuse("InvalidData", "eventData is not a JSON object")
+	}
+	if !isAuditData(raw) && ch.Source != customSource && c.s.mappingOf(ch.Source) == nil && !contains(sources, ch.Source) {
+		return nil, refuse("InvalidData", "the channel takes records of mapping %s, which this server does not have any more (setting mappings)", ch.Source)
 	}
 	var m auditMembers
 	m.read(raw)

@@ -106,8 +106,8 @@ func (c *call) myChannels() ([]named[channel], error) {
 
 func (c *call) createChannel() (any, error) {
 	ch := &resolvedChannel{channel: channel{ID: newID(), Account: c.account, Region: c.region, Name: c.text("Name"), Source: c.text("Source"), Created: c.now.UTC()}}
-	if !slices.Contains(sources, ch.Source) {
-		return nil, fail("InvalidSource", "Source: %q is neither Custom nor one of %s", shorten(ch.Source), strings.Join(sources[1:], ", "))
+	if !slices.Contains(sources, ch.Source) && c.s.mappingOf(ch.Source) == nil {
+		return nil, fail("InvalidSource", "Source: %q is neither Custom nor one of %s, nor a mapping of this server: %s", shorten(ch.Source), strings.Join(sources[1:], ", "), strings.Join(c.s.mappingNames(), ", "))
 	}
 	have, err := c.myChannels()
 	if err != nil {

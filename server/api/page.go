@@ -45,6 +45,7 @@ var notes = map[string]string{
 	"UpdateEventDataStore":                 "in SQL a store keeps the name that it was made with, and its ID",
 	"EnableFederation":                     "kept and shown; other engines read the lake through the Postgres wire or exported Parquet",
 	"DisableFederation":                    "kept and shown",
+	"CreateChannel":                        "Source may also be a mapping, built in (auto, cloudtrail, entra, github, google-workspace, kubernetes, okta) or of --mappings; then and for GitHub and OktaSystemLogEvents eventData may be a record as the product writes it",
 	"GetChannel":                           "IngestionStatus is that since the server was started",
 	"RegisterOrganizationDelegatedAdmin":   "the organization is a setting of the server",
 	"DeregisterOrganizationDelegatedAdmin": "the organization is a setting of the server",
