@@ -105,13 +105,15 @@ func TestDashboardSchedule(t *testing.T) {
 	if err := f.users.Remove(ctx, superuser, auth.Origin{}, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.api.RefreshDue(ctx, now.Add(300*time.Hour)); err == nil {
+	// Noon: an hour later is the same time of the schedule.
+	later := api.Slot("DAYS", 1, "00:00", now.Add(300*time.Hour)).Add(12 * time.Hour)
+	if err := f.api.RefreshDue(ctx, later); err == nil {
 		t.Error("it was refreshed as somebody who was removed")
 	}
 	if r, failure := last(); r != first || !strings.Contains(failure, "ann") {
 		t.Errorf("refresh %s, failure %q", r, failure)
 	}
-	if err := f.api.RefreshDue(ctx, now.Add(301*time.Hour)); err != nil {
+	if err := f.api.RefreshDue(ctx, later.Add(time.Hour)); err != nil {
 		t.Errorf("it was tried again before its next time: %v", err)
 	}
 }
