@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,33 +9,57 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/exec/spill"
 )
 
 // Columns of the groups of a partial.
 //
-//	groups │ column │ column │ …
+//	groups │ tuples │ numbers of the groups' tuples │ column │ column │ …
 //
-// groups is how many there are, a varint in shortest form; types are known from the view. A
-// column begins with a byte that tells its form; with 16 added a bitmap of NULLs follows,
-// of words of 8 bytes.
+// groups is how many there are, a varint in shortest form, and types are known from the view. Keys
+// beside the time depend on each other: an event name has one source, a principal one account. So what comes
+// together is kept once, as tuples, a varint, 0 for none, and each group has the number of its tuple: so
+// many more than that of the group before it, modulo tuples. Groups are in the order of their time
+// and then of their tuples, so that these differences are small.
 //
-//	0 any       length │ the column as package spill writes it
-//	1 integers  least │ step │ width │ width bytes for each group
-//	2 text      entries │ width │ width bytes for each group │ length │ the entries
+// A column begins with a byte that tells its form; with 16 added a bitmap of NULLs follows,
+// of words of 8 bytes, with 32 it is of tuples, as many values as there are tuples.
 //
-// An integer is least (a zigzag varint) and so many steps (a varint), which are as wide as the
-// largest of them needs: 0, 1, 2, 4 or 8 bytes. Most are times cut to a minute or hour and small counts, so a
-// byte or two is all they take. Text is the place of an entry; entries, a column in the form
-// of package spill, are different, and one may be NULL. All numbers are little-endian.
+//	0 any       length │ the column as package spill writes it, packed
+//	1 integers  least │ step │ numbers
+//	2 text      entries │ numbers │ length │ the entries, packed
+//	3 runs      least │ step │ runs │ numbers: from run to run │ numbers: lengths less 1
+//
+// An integer is least (a zigzag varint) and so many steps (a varint). Integers that never fall are runs of
+// equal ones if there are few; the first run rises from least. Text is the place of an entry; entries, a
+// column in the form of package spill, are different, and one may be NULL. Numbers are a byte
+// that tells how many bytes the largest takes, 0 to 8, and the lowest bytes of all, packed, then the next.
+// Packed bytes are a length and a zstd frame of so many bytes, or 0 and the bytes as they are.
 const (
 	groupsAny  = 0
 	groupsInts = 1
 	groupsText = 2
+	groupsRuns = 3
 
-	groupsNulls = 16
+	groupsNulls  = 16
+	groupsTupled = 32
+
+	// packFrom is how many bytes are worth compressing.
+	packFrom = 48
 )
+
+// groupTable is the groups of a view. Columns that are keys may be of tuples.
+type groupTable struct {
+	n    int
+	cols []*column.Vector // nil where tuples has them
+	// tuples are, by column, count values; of is the number of each group's tuple.
+	tuples []*column.Vector
+	count  int
+	of     []uint32
+}
 
 // groupColumn gathers the values of a column.
 type groupColumn struct {
@@ -162,25 +187,112 @@ func isInts(v *column.Vector) bool {
 	return v.Type.Payload() == column.PayloadI64 && v.Type.Kind != column.TimestampTZ && v.Dict == nil && !v.Const && len(v.I64) >= v.Len
 }
 
-// appendGroups writes n groups, ordered by the columns that order lists.
-func appendGroups(b []byte, columns []groupColumn, n int, order []int) []byte {
-	b = binary.AppendUvarint(b, uint64(n))
+// tableOf makes a table of n groups with the given columns, ordered by the columns that order lists.
+func tableOf(columns []groupColumn, n int, order []int) *groupTable {
+	t := &groupTable{n: n, cols: make([]*column.Vector, len(columns)), tuples: make([]*column.Vector, len(columns))}
 	if n == 0 {
-		return b
+		return t
 	}
-	cols := make([]*column.Vector, len(columns))
 	for i := range columns {
-		cols[i] = columns[i].vector(n)
+		t.cols[i] = columns[i].vector(n)
 	}
-	if at := groupOrder(cols, n, order); at != nil {
-		for i, v := range cols {
-			cols[i] = column.Gather(v, at)
+	by, sorted := t.makeTuples(order), slices.Clone(t.cols)
+	if t.count > 0 {
+		sorted = append(sorted, &column.Vector{Len: n, Dict: &column.Vector{Len: t.count}, Codes: t.of})
+	}
+	at := groupOrder(sorted, n, by)
+	if at == nil {
+		return t
+	}
+	for i, v := range t.cols {
+		if v != nil {
+			t.cols[i] = column.Gather(v, at)
 		}
 	}
-	for _, v := range cols {
-		b = appendGroupColumn(b, v)
+	if t.count > 0 {
+		of := make([]uint32, n)
+		for i, p := range at {
+			of[i] = t.of[p]
+		}
+		t.of = of
 	}
-	return b
+	return t
+}
+
+// makeTuples makes tuples of the columns in order that have dictionaries, if there are much
+// fewer than groups. It returns the order with the tuples, as a column more, instead of them.
+func (t *groupTable) makeTuples(order []int) []int {
+	var members []int
+	width := 0
+	for _, k := range order {
+		if v := t.cols[k]; v.Dict != nil && !v.Nulls.Any() {
+			members = append(members, k)
+			width += bits.Len(uint(v.Dict.Len - 1))
+		}
+	}
+	if len(members) == 0 || width > 64 {
+		return order
+	}
+	keys := make([]uint64, t.n)
+	for _, k := range members {
+		w := uint(bits.Len(uint(t.cols[k].Dict.Len - 1)))
+		for i, c := range t.cols[k].Codes[:t.n] {
+			keys[i] = keys[i]<<w | uint64(c)
+		}
+	}
+	of, rows := numberTuples(keys)
+	if len(rows) > t.n/2 {
+		return order
+	}
+	at := make([]int32, len(rows))
+	for i, r := range rows {
+		at[i] = int32(r)
+	}
+	t.of, t.count = of, len(rows)
+	var by []int
+	for _, k := range order {
+		switch {
+		case !slices.Contains(members, k):
+			by = append(by, k)
+		case k == members[0]:
+			by = append(by, len(t.cols))
+		}
+	}
+	for _, k := range members {
+		t.tuples[k], t.cols[k] = column.Gather(t.cols[k], at), nil
+	}
+	return by
+}
+
+// appendGroups writes the groups, if they are not too large to be read.
+func appendGroups(b []byte, t *groupTable) ([]byte, error) {
+	b = binary.AppendUvarint(b, uint64(t.n))
+	if t.n == 0 {
+		return b, nil
+	}
+	w := &groupWriter{b: binary.AppendUvarint(b, uint64(t.count)), numbers: make([]uint64, max(t.n, t.count))}
+	if t.count > 0 {
+		last := uint32(0)
+		for i, c := range t.of {
+			d := c - last
+			if c < last {
+				d += uint32(t.count)
+			}
+			w.numbers[i], last = uint64(d), c
+		}
+		w.appendNumbers(t.n, uint64(t.count-1))
+	}
+	for i, v := range t.cols {
+		if v != nil {
+			w.column(v, 0)
+		} else {
+			w.column(t.tuples[i], groupsTupled)
+		}
+		if w.size > partialBytesMax {
+			return nil, errPartialTooLarge
+		}
+	}
+	return w.b, nil
 }
 
 // groupOrder returns the places of the groups in the order of some of their columns, up to
@@ -258,42 +370,126 @@ func groupOrder(cols []*column.Vector, n int, order []int) []int32 {
 	return at
 }
 
-func appendGroupColumn(b []byte, v *column.Vector) []byte {
+// groupWriter writes columns of groups.
+type groupWriter struct {
+	b       []byte
+	numbers []uint64 // those to be written next
+	raw     []byte
+	size    int // bytes packed so far, as they are
+}
+
+// appendNumbers writes the first n of w.numbers, of which most is no smaller than the largest.
+func (w *groupWriter) appendNumbers(n int, most uint64) {
+	width := (bits.Len64(most) + 7) / 8
+	w.b = append(w.b, byte(width))
+	w.raw = slices.Grow(w.raw[:0], n)[:n]
+	for shift := 0; shift < 8*width; shift += 8 {
+		for i, x := range w.numbers[:n] {
+			w.raw[i] = byte(x >> shift)
+		}
+		w.packed(w.raw)
+	}
+}
+
+// packed writes bytes whose number is known.
+func (w *groupWriter) packed(raw []byte) {
+	w.size += len(raw)
+	if len(raw) >= packFrom {
+		enc, _ := partialZstd()
+		if p := enc.EncodeAll(raw, nil); len(p) < len(raw) {
+			w.b = append(binary.AppendUvarint(w.b, uint64(len(p))), p...)
+			return
+		}
+	}
+	w.b = append(append(w.b, 0), raw...)
+}
+
+// sized writes a column as package spill does, after its length.
+func (w *groupWriter) sized(v *column.Vector) {
+	one := spill.AppendBatch(nil, []*column.Vector{v}, v.Len)
+	w.b = binary.AppendUvarint(w.b, uint64(len(one)))
+	w.packed(one)
+}
+
+func (w *groupWriter) column(v *column.Vector, form byte) {
+	nulls := v.Nulls.Any()
 	switch {
 	case isInts(v):
-		form := byte(groupsInts)
-		nulls := v.Nulls.Any()
-		if nulls {
+		s := stepsOf(v)
+		if !nulls {
+			if runs := risingRuns(v); runs > 0 {
+				w.runs(v, s, runs, form)
+				return
+			}
+		}
+		if form |= groupsInts; nulls {
 			form |= groupsNulls
 		}
-		b = append(b, form)
-		if nulls {
-			b = appendNulls(b, v)
+		if w.b = append(w.b, form); nulls {
+			w.b = appendNulls(w.b, v)
 		}
-		s := stepsOf(v)
-		b = binary.AppendVarint(b, s.least)
-		b = binary.AppendUvarint(b, s.step)
-		width := widthOf(s.most)
-		b = append(b, byte(width))
+		w.b = binary.AppendUvarint(binary.AppendVarint(w.b, s.least), s.step)
+		if s.most == 0 {
+			w.b = append(w.b, 0)
+			return
+		}
 		for i, x := range v.I64[:v.Len] {
-			n := uint64(0)
-			if !nulls || !v.Nulls.Get(i) {
-				n = s.of(x)
+			if w.numbers[i] = 0; !nulls || !v.Nulls.Get(i) {
+				w.numbers[i] = s.of(x)
 			}
-			b = appendWide(b, n, width)
 		}
-		return b
-	case v.Dict != nil && !v.Nulls.Any():
-		b = append(b, groupsText)
-		b = binary.AppendUvarint(b, uint64(v.Dict.Len))
-		width := widthOf(uint64(v.Dict.Len - 1))
-		b = append(b, byte(width))
-		for _, c := range v.Codes[:v.Len] {
-			b = appendWide(b, uint64(c), width)
+		w.appendNumbers(v.Len, s.most)
+	case v.Dict != nil && !nulls:
+		w.b = binary.AppendUvarint(append(w.b, form|groupsText), uint64(v.Dict.Len))
+		for i, c := range v.Codes[:v.Len] {
+			w.numbers[i] = uint64(c)
 		}
-		return appendSized(b, v.Dict)
+		w.appendNumbers(v.Len, uint64(v.Dict.Len-1))
+		w.sized(v.Dict)
+	default:
+		w.b = append(w.b, form|groupsAny)
+		w.sized(v)
 	}
-	return appendSized(append(b, groupsAny), v)
+}
+
+// risingRuns returns how many runs of equal values integers have that never fall, 0 when
+// there are many or they do.
+func risingRuns(v *column.Vector) int {
+	list := v.I64[:v.Len]
+	runs := 1
+	for i := 1; i < len(list); i++ {
+		if list[i] < list[i-1] {
+			return 0
+		}
+		if list[i] > list[i-1] {
+			runs++
+		}
+	}
+	if runs > len(list)/2 {
+		return 0
+	}
+	return runs
+}
+
+func (w *groupWriter) runs(v *column.Vector, s steps, runs int, form byte) {
+	w.b = binary.AppendVarint(append(w.b, form|groupsRuns), s.least)
+	w.b = binary.AppendUvarint(binary.AppendUvarint(w.b, s.step), uint64(runs))
+	list, lengths := v.I64[:v.Len], make([]uint64, 0, runs)
+	last, most, longest := s.least, uint64(0), uint64(0)
+	for from := 0; from < len(list); {
+		to := from + 1
+		for to < len(list) && list[to] == list[from] {
+			to++
+		}
+		rise := (uint64(list[from]) - uint64(last)) / s.step
+		w.numbers[len(lengths)] = rise
+		lengths = append(lengths, uint64(to-from-1))
+		most, longest = max(most, rise), max(longest, uint64(to-from-1))
+		last, from = list[from], to
+	}
+	w.appendNumbers(runs, most)
+	copy(w.numbers, lengths)
+	w.appendNumbers(runs, longest)
 }
 
 func appendNulls(b []byte, v *column.Vector) []byte {
@@ -309,59 +505,38 @@ func appendNulls(b []byte, v *column.Vector) []byte {
 	return b
 }
 
-// appendSized writes a column as package spill does, after its length.
-func appendSized(b []byte, v *column.Vector) []byte {
-	one := spill.AppendBatch(nil, []*column.Vector{v}, v.Len)
-	return append(binary.AppendUvarint(b, uint64(len(one))), one...)
-}
-
-// widthOf is how many bytes numbers up to most take each.
-func widthOf(most uint64) int {
-	switch {
-	case most == 0:
-		return 0
-	case most < 1<<8:
-		return 1
-	case most < 1<<16:
-		return 2
-	case most < 1<<32:
-		return 4
-	}
-	return 8
-}
-
-func appendWide(b []byte, n uint64, width int) []byte {
-	switch width {
-	case 1:
-		return append(b, byte(n))
-	case 2:
-		return binary.LittleEndian.AppendUint16(b, uint16(n))
-	case 4:
-		return binary.LittleEndian.AppendUint32(b, uint32(n))
-	case 8:
-		return binary.LittleEndian.AppendUint64(b, n)
-	}
-	return b
-}
-
 // groupReader takes the columns of groups apart.
-type groupReader struct{ b []byte }
+type groupReader struct {
+	b    []byte
+	left int // how many bytes may still come of what is packed
+}
 
-// readGroups reads what appendGroups has written. It takes any bytes; text shares their
-// memory.
+// readGroups reads what appendGroups has written. It takes any bytes. Keys that are of tuples
+// have the same numbers.
 func readGroups(b []byte, types []*column.Type) (*column.Batch, error) {
 	n, b, err := shortUvarint(b, segmentRowsMax)
 	if err != nil {
 		return nil, err
 	}
 	out := &column.Batch{Len: n, Cols: make([]*column.Vector, len(types))}
-	r := &groupReader{b}
+	r := &groupReader{b, partialBytesMax}
+	tuples, of := 0, []uint32(nil)
+	if n > 0 {
+		if tuples, err = r.uvarint(segmentRowsMax); err != nil {
+			return nil, err
+		}
+		if tuples > 0 {
+			if of, err = r.tuples(n, tuples); err != nil {
+				return nil, fmt.Errorf("numbers of tuples: %w", err)
+			}
+		}
+	}
 	for i, t := range types {
 		if n == 0 {
 			out.Cols[i] = column.New(t, 0)
 			continue
 		}
-		if out.Cols[i], err = r.column(t, n); err != nil {
+		if out.Cols[i], err = r.column(t, n, tuples, of); err != nil {
 			return nil, fmt.Errorf("column %d: %w", i, err)
 		}
 	}
@@ -387,34 +562,154 @@ func (r *groupReader) uvarint(most int) (n int, err error) {
 	return n, err
 }
 
-func (r *groupReader) column(t *column.Type, n int) (*column.Vector, error) {
+// packed reads n bytes, as memory of its own: text shares it, and what is read from goes.
+func (r *groupReader) packed(n int) ([]byte, error) {
+	size, err := r.uvarint(len(r.b))
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		b, err := r.take(n)
+		return bytes.Clone(b), err
+	}
+	b, err := r.take(size)
+	if err != nil {
+		return nil, err
+	}
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return nil, err
+	}
+	if !h.HasFCS || h.FrameContentSize != uint64(n) {
+		return nil, fmt.Errorf("%d bytes instead of %d", h.FrameContentSize, n)
+	}
+	if r.left -= n; r.left < 0 {
+		return nil, errPartialTooLarge
+	}
+	_, dec := partialZstd()
+	raw, err := dec.DecodeAll(b, make([]byte, 0, n))
+	if err == nil && len(raw) != n {
+		err = fmt.Errorf("%d bytes instead of %d", len(raw), n)
+	}
+	return raw, err
+}
+
+// planes reads the bytes of n numbers, from the lowest; of numbers that are all 0 there are
+// none.
+func (r *groupReader) planes(n, most int) (planes [][]byte, err error) {
+	w, err := r.take(1)
+	if err != nil {
+		return nil, err
+	}
+	if int(w[0]) > most {
+		return nil, fmt.Errorf("numbers of %d bytes", w[0])
+	}
+	for range w[0] {
+		p, err := r.packed(n)
+		if err != nil {
+			return nil, err
+		}
+		planes = append(planes, p)
+	}
+	return planes, nil
+}
+
+// numbers reads n numbers of at most 4 bytes.
+func (r *groupReader) numbers(n int) ([]uint32, error) {
+	planes, err := r.planes(n, 4)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]uint32, n)
+	switch len(planes) {
+	case 0:
+	case 1:
+		for i, x := range planes[0][:n] {
+			out[i] = uint32(x)
+		}
+	case 2:
+		low, high := planes[0][:n], planes[1][:n]
+		for i := range out {
+			out[i] = uint32(low[i]) | uint32(high[i])<<8
+		}
+	default:
+		for k, p := range planes {
+			for i, x := range p[:n] {
+				out[i] |= uint32(x) << (8 * k)
+			}
+		}
+	}
+	return out, nil
+}
+
+// tuples reads the numbers of the groups' tuples.
+func (r *groupReader) tuples(n, tuples int) ([]uint32, error) {
+	of, err := r.numbers(n)
+	if err != nil {
+		return nil, err
+	}
+	last := uint32(0)
+	for i, d := range of {
+		if d >= uint32(tuples) {
+			return nil, fmt.Errorf("%d tuples on of %d", d, tuples)
+		}
+		if last += d; last >= uint32(tuples) {
+			last -= uint32(tuples)
+		}
+		of[i] = last
+	}
+	return of, nil
+}
+
+// column reads a column of n groups, or of tuples.
+func (r *groupReader) column(t *column.Type, n, tuples int, of []uint32) (*column.Vector, error) {
 	form, err := r.take(1)
 	if err != nil {
 		return nil, err
 	}
-	switch form[0] {
+	if form[0]&groupsTupled != 0 {
+		if tuples == 0 {
+			return nil, errors.New("a column of tuples without tuples")
+		}
+		v, err := r.values(t, tuples, form[0]&^groupsTupled)
+		if err != nil {
+			return nil, err
+		}
+		if v.Const {
+			return column.NewConst(column.Flatten(v.Slice(0, 1)), n), nil
+		}
+		return &column.Vector{Type: t, Len: n, Dict: column.Flatten(v), Codes: of}, nil
+	}
+	return r.values(t, n, form[0])
+}
+
+func (r *groupReader) values(t *column.Type, n int, form byte) (*column.Vector, error) {
+	switch form {
 	case groupsAny:
 		return r.sized(t, n)
-	case groupsInts, groupsInts | groupsNulls:
+	case groupsInts, groupsInts | groupsNulls, groupsRuns:
 		if !isInts(&column.Vector{Type: t}) {
 			return nil, fmt.Errorf("integers in a column of %s", t)
 		}
-		return r.ints(t, n, form[0]&groupsNulls != 0)
+		if form == groupsRuns {
+			return r.runs(t, n)
+		}
+		return r.ints(t, n, form&groupsNulls != 0)
 	case groupsText:
 		if t.Payload() != column.PayloadStr {
 			return nil, fmt.Errorf("text in a column of %s", t)
 		}
 		return r.text(t, n)
 	}
-	return nil, fmt.Errorf("form %d is unknown", form[0])
+	return nil, fmt.Errorf("form %d is unknown", form)
 }
 
 func (r *groupReader) sized(t *column.Type, n int) (*column.Vector, error) {
-	size, err := r.uvarint(len(r.b))
+	size, err := r.uvarint(partialBytesMax)
 	if err != nil {
 		return nil, err
 	}
-	b, err := r.take(size)
+	b, err := r.packed(size)
 	if err != nil {
 		return nil, err
 	}
@@ -428,19 +723,19 @@ func (r *groupReader) sized(t *column.Type, n int) (*column.Vector, error) {
 	return batch.Cols[0], nil
 }
 
-// wide reads the width of numbers, and the numbers' bytes.
-func (r *groupReader) wide(n int) (b []byte, width int, err error) {
-	w, err := r.take(1)
-	if err != nil {
-		return nil, 0, err
+// scale reads the least of integers, and their step.
+func (r *groupReader) scale() (least, step int64, err error) {
+	least, k := binary.Varint(r.b)
+	if k <= 0 {
+		return 0, 0, errGroupsShort
 	}
-	switch w[0] {
-	case 0, 1, 2, 4, 8:
-	default:
-		return nil, 0, fmt.Errorf("numbers of %d bytes", w[0])
+	r.b = r.b[k:]
+	by, k := binary.Uvarint(r.b)
+	if k <= 0 {
+		return 0, 0, errGroupsShort
 	}
-	b, err = r.take(n * int(w[0]))
-	return b, int(w[0]), err
+	r.b = r.b[k:]
+	return least, int64(by), nil
 }
 
 func (r *groupReader) ints(t *column.Type, n int, nulls bool) (*column.Vector, error) {
@@ -458,47 +753,70 @@ func (r *groupReader) ints(t *column.Type, n int, nulls bool) (*column.Vector, e
 			return nil, errors.New("NULLs past the last group")
 		}
 	}
-	least, k := binary.Varint(r.b)
-	if k <= 0 {
-		return nil, errGroupsShort
-	}
-	r.b = r.b[k:]
-	step, k := binary.Uvarint(r.b)
-	if k <= 0 {
-		return nil, errGroupsShort
-	}
-	r.b = r.b[k:]
-	b, width, err := r.wide(n)
+	least, by, err := r.scale()
 	if err != nil {
 		return nil, err
 	}
-	if width == 0 && !nulls {
+	planes, err := r.planes(n, 8)
+	if err != nil {
+		return nil, err
+	}
+	if len(planes) == 0 && !nulls {
 		return column.NewConst(&column.Vector{Type: t, Len: 1, I64: []int64{least}}, n), nil
 	}
 	v.I64 = make([]int64, n)
-	out, by := v.I64, int64(step)
-	switch width {
-	case 0:
-		for i := range out {
-			out[i] = least
+	out := v.I64
+	if len(planes) == 1 {
+		for i, x := range planes[0][:n] {
+			out[i] = least + int64(x)*by
 		}
-	case 1:
-		b = b[:len(out)]
-		for i := range out {
-			out[i] = least + int64(b[i])*by
+		return v, nil
+	}
+	for k, p := range planes {
+		for i, x := range p[:n] {
+			out[i] |= int64(x) << (8 * k)
 		}
-	case 2:
-		for i := range out {
-			out[i] = least + int64(binary.LittleEndian.Uint16(b[2*i:]))*by
+	}
+	for i, x := range out {
+		out[i] = least + x*by
+	}
+	return v, nil
+}
+
+func (r *groupReader) runs(t *column.Type, n int) (*column.Vector, error) {
+	last, by, err := r.scale()
+	if err != nil {
+		return nil, err
+	}
+	runs, err := r.uvarint(n)
+	if err != nil {
+		return nil, err
+	}
+	rises, err := r.planes(runs, 8)
+	if err != nil {
+		return nil, err
+	}
+	lengths, err := r.numbers(runs)
+	if err != nil {
+		return nil, err
+	}
+	v := &column.Vector{Type: t, Len: n, I64: make([]int64, n)}
+	at := 0
+	for i, length := range lengths {
+		rise := uint64(0)
+		for k, p := range rises {
+			rise |= uint64(p[i]) << (8 * k)
 		}
-	case 4:
-		for i := range out {
-			out[i] = least + int64(binary.LittleEndian.Uint32(b[4*i:]))*by
+		if int(length) >= n-at {
+			return nil, fmt.Errorf("runs of more than %d", n)
 		}
-	case 8:
-		for i := range out {
-			out[i] = least + int64(binary.LittleEndian.Uint64(b[8*i:]))*by
+		last += int64(rise) * by
+		for to := at + int(length); at <= to; at++ {
+			v.I64[at] = last
 		}
+	}
+	if at != n {
+		return nil, fmt.Errorf("runs of %d instead of %d", at, n)
 	}
 	return v, nil
 }
@@ -508,36 +826,14 @@ func (r *groupReader) text(t *column.Type, n int) (*column.Vector, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, width, err := r.wide(n)
+	if entries == 0 {
+		return nil, errors.New("a dictionary is empty")
+	}
+	codes, err := r.numbers(n)
 	if err != nil {
 		return nil, err
 	}
-	if width > 4 || entries == 0 {
-		return nil, errors.New("a dictionary is too large or empty")
-	}
-	codes, most := []uint32(nil), uint32(0)
-	if width > 0 {
-		codes = make([]uint32, n)
-	}
-	switch width {
-	case 1:
-		b = b[:len(codes)]
-		for i := range codes {
-			codes[i] = uint32(b[i])
-			most = max(most, codes[i])
-		}
-	case 2:
-		for i := range codes {
-			codes[i] = uint32(binary.LittleEndian.Uint16(b[2*i:]))
-			most = max(most, codes[i])
-		}
-	case 4:
-		for i := range codes {
-			codes[i] = binary.LittleEndian.Uint32(b[4*i:])
-			most = max(most, codes[i])
-		}
-	}
-	if int(most) >= entries {
+	if most := slices.Max(codes); int(most) >= entries {
 		return nil, fmt.Errorf("entry %d of %d", most, entries)
 	}
 	dict, err := r.sized(t, entries)
@@ -547,7 +843,7 @@ func (r *groupReader) text(t *column.Type, n int) (*column.Vector, error) {
 	if dict.Dict != nil || dict.Const {
 		return nil, errors.New("the entries of a dictionary are not flat")
 	}
-	if width == 0 {
+	if entries == 1 {
 		return column.NewConst(dict.Slice(0, 1), n), nil
 	}
 	return &column.Vector{Type: t, Len: n, Dict: dict, Codes: codes}, nil

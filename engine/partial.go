@@ -24,15 +24,15 @@ import (
 //
 //	kind 4, the head
 //
-//	   'v' │ version 1 │ print 8 │ groups │ size │ reason │ checksum 8
+//	   'v' │ version 3 │ print 8 │ groups │ size │ reason │ checksum 8
 //
 //	kind 5, the groups
 //
-//	   'g' │ version 2 │ print 8 │ length │ zstd of the columns │ checksum 8
+//	   'g' │ version 3 │ print 8 │ columns │ checksum 8
 //
 // print tells which query and which form of states it is of (viewPrint); a partial with
-// another print is as good as none. groups, size (bytes of the second block), length (of the
-// columns before compression) and the length of reason are varints in shortest form. A
+// another print is as good as none. groups, size (bytes of the second block) and the length of
+// reason are varints in shortest form. A
 // head with a reason has no groups: the segment cannot have any, and is read. The columns
 // are those of the groups in groupcolumns.go: the keys, then the states of the aggregates as
 // package fn writes them for groups that are put aside. The checksums are xxhash64, little-endian, of the key (segment 8 and
@@ -41,12 +41,12 @@ import (
 // Groups stand in the order of their keys, the time first (plan.View.Order), so that those of
 // several segments are put together without looking for each of them: of most pieces of
 // time only one segment knows. Version 1 had them in batches as package spill writes
-// them, in no order; such groups are made again.
+// them, in no order, version 2 each key as a column of its own; such groups are made again.
 const (
 	blockViewHead = 4
 	blockView     = 5
 
-	partialVersion  = 2
+	partialVersion  = 3
 	partialFixed    = 2 + 8
 	partialChecksum = 8
 
@@ -149,7 +149,7 @@ func decodeHead(seg uint64, view uint32, b []byte) (h partialHead, err error) {
 
 // partialZstd compresses partials and takes them apart; both may be used by many.
 var partialZstd = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		panic(err) // the options are constants
 	}
@@ -187,14 +187,17 @@ func (w *partialWriter) add(b *column.Batch) error {
 // finish returns the block of the groups, ordered by the columns that order lists, and its
 // head.
 func (w *partialWriter) finish(seg uint64, view uint32, print uint64, order []int) (data []byte, h partialHead, err error) {
-	raw := appendGroups(nil, w.columns, w.groups, order)
-	if len(raw) > partialBytesMax {
-		return nil, h, errPartialTooLarge
+	return sealGroups(seg, view, print, tableOf(w.columns, w.groups, order))
+}
+
+// sealGroups returns the block of groups, and its head.
+func sealGroups(seg uint64, view uint32, print uint64, t *groupTable) (data []byte, h partialHead, err error) {
+	b, err := appendGroups(partialStart('g', print), t)
+	if err != nil {
+		return nil, h, err
 	}
-	b := binary.AppendUvarint(partialStart('g', print), uint64(len(raw)))
-	enc, _ := partialZstd()
-	b = sealPartial(seg, view, enc.EncodeAll(raw, b))
-	return b, partialHead{print: print, groups: w.groups, size: len(b)}, nil
+	b = sealPartial(seg, view, b)
+	return b, partialHead{print: print, groups: t.n, size: len(b)}, nil
 }
 
 // decodePartial reads the groups of a partial. It takes any bytes.
@@ -206,20 +209,7 @@ func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, 
 	if got != print {
 		return nil, fmt.Errorf("it is of another form of the view (%016x, not %016x)", got, print)
 	}
-	n, b, err := shortUvarint(b, partialBytesMax)
-	if err != nil {
-		return nil, err
-	}
-	_, dec := partialZstd()
-	// What is allocated beforehand is what the frame says, at most what is allowed.
-	raw, err := dec.DecodeAll(b, nil)
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) != n {
-		return nil, fmt.Errorf("%d bytes instead of %d", len(raw), n)
-	}
-	return readGroups(raw, types)
+	return readGroups(b, types)
 }
 
 // segmentGroups is what a segment knows of its partials.
@@ -369,6 +359,10 @@ func (k *segmentCheck) views(*segment.Reader) error {
 	if k.lake.opts.NoViews {
 		return nil
 	}
+	maker, err := k.lake.newPartialMaker(k.ctx, k.s, k.s.store.keptViews())
+	if err != nil {
+		return nil // reading the columns has told, or will
+	}
 	for _, v := range k.s.store.keptViews() {
 		place := "view " + v.rec.Name
 		data, release, err := k.lake.db.Block(k.s.cat.Number, blockViewHead, v.plan.Number)
@@ -384,7 +378,7 @@ func (k *segmentCheck) views(*segment.Reader) error {
 			continue // of an older form, and not used
 		}
 		if err == nil {
-			err = k.partial(v, h)
+			err = k.partial(maker, v, h)
 		}
 		if k.ctx.Err() != nil {
 			return nil
@@ -401,8 +395,8 @@ func (k *segmentCheck) views(*segment.Reader) error {
 }
 
 // partial compares the groups of a view with those of the rows.
-func (k *segmentCheck) partial(v *matview, h partialHead) error {
-	data, want, err := k.lake.makePartial(k.ctx, k.s, v.plan)
+func (k *segmentCheck) partial(maker *partialMaker, v *matview, h partialHead) error {
+	data, want, err := maker.make(k.ctx, v)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,10 @@ func TestGroupColumns(t *testing.T) {
 	} {
 		cols := make([]groupColumn, 1)
 		cols[0].add(v)
-		b := appendGroups(nil, cols, v.Len, nil)
+		b, err := appendGroups(nil, tableOf(cols, v.Len, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
 		back, err := readGroups(b, []*column.Type{v.Type})
 		if err != nil {
 			t.Errorf("%+v: %v", v, err)
@@ -204,7 +207,13 @@ func FuzzGroupColumns(f *testing.F) {
 	for i, c := range partialBatch(70).Cols {
 		columns[i].add(c)
 	}
-	f.Add(appendGroups(nil, columns, 70, []int{0, 1}))
+	for _, order := range [][]int{{0, 1}, nil} {
+		b, err := appendGroups(nil, tableOf(columns, 70, order))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if batch, err := readGroups(b, partialTypes); err == nil {
 			checkGroups(t, batch, partialTypes)

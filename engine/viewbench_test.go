@@ -51,6 +51,47 @@ func BenchmarkViewUpkeep(b *testing.B) {
 	b.ReportMetric(float64(bytes)/float64(events), "bytes/event")
 }
 
+// BenchmarkViewMake makes the groups of the built-in views of all segments, which nobody has
+// read before, with one worker, and stores none of them:
+//
+//	go test ./engine -run '^$' -bench BenchmarkViewMake -benchtime 3x
+func BenchmarkViewMake(b *testing.B) {
+	l := benchLake(b)
+	s, err := l.Store(DefaultStore)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sn := s.snapshot()
+	defer sn.release()
+	var rows, bytes int64
+	size := map[string]int64{}
+	began := cpuTime(b)
+	for b.Loop() {
+		for _, seg := range sn.segments {
+			forget := seg.forgetUnlessOpen()
+			maker, err := l.newPartialMaker(context.Background(), seg, s.keptViews())
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, v := range s.keptViews() {
+				data, _, err := maker.make(context.Background(), v)
+				if err != nil {
+					b.Fatal(err)
+				}
+				bytes += int64(len(data))
+				size[v.rec.Name] += int64(len(data))
+			}
+			rows += int64(seg.cat.Rows)
+			forget()
+		}
+	}
+	b.ReportMetric((cpuTime(b)-began).Seconds()*1e6/float64(rows), "cpu-s/Mevents")
+	b.ReportMetric(float64(bytes)/float64(rows), "bytes/event")
+	for name, n := range size {
+		b.ReportMetric(float64(n)/float64(rows), name+"-B")
+	}
+}
+
 // BenchmarkViewRead reads views of 90 days: again, as those do who look at a chart; for the
 // first time, with nothing in the cache; and from the rows.
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql"
+	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -285,8 +286,12 @@ func (l *Lake) fillSegment(ctx context.Context, seg *sealed) error {
 	defer seg.forgetUnlessOpen()()
 	var headers, groups []lsm.Block
 	heads := make(map[uint32]partialHead, len(missing))
+	maker, err := l.newPartialMaker(ctx, seg, missing)
+	if err != nil {
+		return err
+	}
 	for _, v := range missing {
-		data, h, err := l.makePartial(ctx, seg, v.plan)
+		data, h, err := maker.make(ctx, v)
 		if err != nil {
 			if errors.Is(err, ErrCorrupt) {
 				// Queries that come to it tell; the other segments can be kept.
@@ -360,12 +365,39 @@ func (g *segmentGroups) isBad() bool {
 	return g.bad
 }
 
-// makePartial groups the rows of a segment. A segment whose rows make the query fail, or
-// have too many groups, gets a head that says so.
-func (l *Lake) makePartial(ctx context.Context, seg *sealed, v *sql.View) (data []byte, h partialHead, err error) {
-	w := &partialWriter{}
-	if err = l.eachGroup(ctx, seg, v, w.add); err == nil {
-		data, h, err = w.finish(seg.cat.Number, v.Number, v.Print, v.Order())
+// partialMaker groups the rows of a segment for some views.
+type partialMaker struct {
+	lake *Lake
+	seg  *sealed
+	// counting are the views that only count, whose groups are made of columns.
+	counting map[*matview]plan.CountingView
+	columns  *countingColumns
+}
+
+func (l *Lake) newPartialMaker(ctx context.Context, seg *sealed, views []*matview) (*partialMaker, error) {
+	m := &partialMaker{lake: l, seg: seg}
+	var err error
+	m.counting, m.columns, err = countingViews(ctx, seg, views)
+	return m, err
+}
+
+// make groups the rows for a view. A segment whose rows make the query fail, or have too many
+// groups, gets a head that says so.
+func (m *partialMaker) make(ctx context.Context, v *matview) (data []byte, h partialHead, err error) {
+	seg, p := m.seg, v.plan
+	var t *groupTable
+	if d, ok := m.counting[v]; ok {
+		t, err = m.columns.group(ctx, p, d)
+	}
+	switch {
+	case err != nil:
+	case t != nil:
+		data, h, err = sealGroups(seg.cat.Number, p.Number, p.Print, t)
+	default:
+		w := &partialWriter{}
+		if err = m.lake.eachGroup(ctx, seg, p, w.add); err == nil {
+			data, h, err = w.finish(seg.cat.Number, p.Number, p.Print, p.Order())
+		}
 	}
 	var failed *sqlerr.Error
 	switch {
@@ -374,7 +406,7 @@ func (l *Lake) makePartial(ctx context.Context, seg *sealed, v *sql.View) (data 
 	case ctx.Err() != nil:
 		return nil, h, ctx.Err()
 	case errors.As(err, &failed) && failed.Code != sqlerr.QueryCanceled && failed.Code != sqlerr.Internal, errors.Is(err, errPartialTooLarge):
-		return nil, partialHead{print: v.Print, reason: err.Error()}, nil
+		return nil, partialHead{print: p.Print, reason: err.Error()}, nil
 	}
 	return nil, h, err
 }
