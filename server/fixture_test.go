@@ -161,7 +161,13 @@ func (f *fixture) connect(user string) *pgx.Conn {
 // get asks the HTTP listener, with a password if there is a user.
 func (f *fixture) get(path, user, password string) (status int, body string) {
 	f.t.Helper()
-	req, err := http.NewRequest(http.MethodGet, "http://"+f.s.HTTPAddr()+path, nil)
+	return f.request(http.MethodGet, path, user, password)
+}
+
+// request is get by another method.
+func (f *fixture) request(method, path, user, password string) (status int, body string) {
+	f.t.Helper()
+	req, err := http.NewRequest(method, "http://"+f.s.HTTPAddr()+path, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}

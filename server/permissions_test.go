@@ -115,7 +115,19 @@ as each role against a server. "stores" stands for the stores that the principal
 			t.Errorf("route %s has no rule", route.Pattern)
 		}
 		fmt.Fprintf(&page, "| %s |", route.Pattern)
-		_, path, _ := strings.Cut(route.Pattern, " ")
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		if route.Signed {
+			// Without a signature nobody is answered, whatever their password; what the roles may do with
+			// one is the list of operations.
+			for _, user := range []string{"", "ada"} {
+				status, body := f.request(method, strings.TrimSuffix(path, "{$}"), user, password)
+				if status != http.StatusForbidden && status != http.StatusBadRequest && status != http.StatusNotFound {
+					t.Errorf("%s, %q, unsigned: status %d: %.200s", route.Pattern, user, status, body)
+				}
+			}
+			page.WriteString(" no | by the operation | by the operation | by the operation | by the operation |\n")
+			continue
+		}
 		for _, m := range append([]struct{ role, name string }{{"stranger", ""}}, matrixRoles...) {
 			var p *auth.Principal
 			if m.name != "" {

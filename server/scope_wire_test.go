@@ -51,6 +51,14 @@ func TestScopeOverTheWire(t *testing.T) {
 		{"SELECT count(*) FROM pg_class WHERE relname IN ('secret', 'billing', 'cairn_audit')", "0"},
 		{"SELECT count(*) FROM information_schema.tables WHERE table_name IN ('secret', 'billing', 'cairn_audit')", "0"},
 		{"SELECT to_regclass('secret') IS NULL", "t"},
+		{"SELECT sum(n_live_tup), count(*) FROM pg_stat_user_tables", "100|1"},
+		{"SELECT has_table_privilege('events', 'SELECT'), has_table_privilege('lim', 'events', 'INSERT'), has_column_privilege('events', 'eventid', 'SELECT')", "t|f|t"},
+		{"SELECT has_table_privilege(1::oid, 'SELECT') IS NULL", "t"},
+		{"SELECT table_name FROM information_schema.table_privileges WHERE table_schema = 'public' AND table_name NOT LIKE '%\\_per\\_%' ESCAPE '\\'", "events"},
+		{"SELECT sum(calls) FROM calls_per_day", "100"},
+		{"SELECT count(*) FROM (SELECT recipientAccountId FROM events GROUP BY 1) q", "1"},
+		{"SELECT approx_distinct(recipientAccountId), count(DISTINCT sourceIPAddress) < 200 FROM events", "1|t"},
+		{"BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT count(*) FROM events; COMMIT; FETCH ALL FROM c; CLOSE c", "100"},
 		{"EXECUTE p ('" + theirs + "')", "0"},
 		{"BEGIN; DECLARE c CURSOR FOR SELECT count(*) FROM events; FETCH ALL FROM c; COMMIT", "100"},
 	} {
@@ -66,6 +74,9 @@ func TestScopeOverTheWire(t *testing.T) {
 		"EXPLAIN SELECT * FROM events WHERE sourceIPAddress > '10.0.4'", "EXPLAIN ANALYZE SELECT count(*) FROM events GROUP BY eventID",
 		"SELECT * FROM secrat", "SELECT * FROM secre", "SELECT * FROM bill", "SELECT * FROM events_", "SELECT 'x'::regclass",
 		"SELECT CAST(userIdentity.userName AS bigint) FROM events", "SELECT (SELECT eventID FROM events)",
+		"SELECT * FROM pg_stat_user_tables", "SELECT * FROM pg_views",
+		"EXPLAIN ANALYZE SELECT * FROM events WHERE recipientAccountId = '" + mine + "' ORDER BY eventTime LIMIT 3", "EXPLAIN ANALYZE SELECT sum(calls) FROM calls_per_day",
+		"SELECT * FROM calls_per_day", "SELECT * FROM principals_per_day", "SELECT 1 / (length(eventName) - length(eventName)) FROM events", "SELECT json_parse(eventName) FROM events",
 		"SELECT * FROM pg_class", "SELECT * FROM pg_attribute", "SELECT * FROM pg_stats", "SELECT * FROM pg_roles", "SELECT * FROM pg_stat_activity",
 		"SELECT * FROM information_schema.tables", "SELECT * FROM information_schema.columns", "SHOW ALL",
 		"BEGIN; DECLARE c CURSOR FOR SELECT eventJson FROM events ORDER BY eventTime; FETCH 50 FROM c; MOVE 10 FROM c; FETCH ALL FROM c; COMMIT",
@@ -88,9 +99,13 @@ func TestScopeOverTheWire(t *testing.T) {
 		if codeOf(err) != "42P01" || out.Len() > 0 {
 			t.Errorf("COPY %s: %v", store, err)
 		}
-		err1 := strings.ReplaceAll(ask("LISTEN "+store), store, "x")
-		if err2 := strings.ReplaceAll(ask("LISTEN none"), "none", "x"); err1 != err2 {
-			t.Errorf("LISTEN %s: %s; of a store that there is not: %s", store, err1, err2)
+		for _, text := range []string{"LISTEN %s", "SELECT * FROM %s", "COPY (SELECT eventID FROM %s) TO STDOUT", "EXPLAIN SELECT * FROM %s", "SHOW COLUMNS FROM %s", "SELECT '%s'::regclass",
+			"SELECT has_table_privilege('%s', 'SELECT')", "SELECT has_any_column_privilege('lim', '%s', 'SELECT')", "SELECT has_column_privilege('%s', 'eventid', 'SELECT')",
+			"SELECT to_regclass('%s')", "SELECT pg_relation_size('%s')", "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM %s", "PREPARE q AS SELECT * FROM %s"} {
+			err1 := strings.ReplaceAll(ask(fmt.Sprintf(text, store)), store, "none")
+			if err2 := ask(fmt.Sprintf(text, "none")); err1 != err2 {
+				t.Errorf("%s of %s: %s; of a store that there is not: %s", text, store, err1, err2)
+			}
 		}
 	}
 

@@ -22,8 +22,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/cairndb/cairn/server"
+	"github.com/cairndb/cairn/server/auth"
 )
 
 // TestRefusedConfigurations: what would let strangers in, or events out, is refused with
@@ -194,6 +196,29 @@ func TestShutdown(t *testing.T) {
 			t.Error("an endless query has ended well")
 		}
 	})
+	t.Run("a client that reads nothing", func(t *testing.T) {
+		// It may hold its connection for as long as the limit of writing is, but not the server's end.
+		f := newFixture(t, func(c *server.Config) { c.ShutdownTime, c.WriteTime = 100*time.Millisecond, time.Hour })
+		c := f.connect("ada")
+		front := c.PgConn().Frontend()
+		front.Send(&pgproto3.Query{String: "SELECT a.eventJson FROM events a, events b"})
+		if err := front.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := front.Receive(); err != nil { // it has begun
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- f.shutDown() }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(2 * time.Minute):
+			t.Fatal("the server waits for it")
+		}
+	})
 }
 
 // authority makes a certificate authority, and certificates that it has signed.
@@ -212,8 +237,9 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// sign writes NAME.pem and NAME.key.
-func (a *authority) sign(t *testing.T, name string, isCA bool) (*x509.Certificate, *ecdsa.PrivateKey) {
+// sign writes NAME.pem and NAME.key. What adjust changes, it changes before the certificate is
+// signed; files are named for the name that was given.
+func (a *authority) sign(t *testing.T, name string, isCA bool, adjust ...func(*x509.Certificate)) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -223,6 +249,9 @@ func (a *authority) sign(t *testing.T, name string, isCA bool) (*x509.Certificat
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IsCA: isCA, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	for _, f := range adjust {
+		f(template)
 	}
 	parent, signer := a.cert, a.key
 	if parent == nil {
@@ -257,6 +286,13 @@ func TestTLS(t *testing.T) {
 	ours.sign(t, "rea", false)
 	ours.sign(t, "nobody", false)
 	others.sign(t, "rea", false)
+	named := func(c *x509.Certificate) { c.Subject.CommonName = "rea" }
+	ours.sign(t, "expired", false, named, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	ours.sign(t, "early", false, named, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(30 * time.Minute) })
+	ours.sign(t, "for servers", false, named, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })
+	ours.sign(t, "by another name", false, func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = "else", []string{"rea"} })
+	ours.sign(t, "in capitals", false, func(c *x509.Certificate) { c.Subject.CommonName = "REA" })
+	ours.sign(t, "without a name", false, func(c *x509.Certificate) { c.Subject.CommonName, c.DNSNames = "", []string{"rea"} })
 	f := newFixture(t, func(c *server.Config) {
 		c.TLSCert, c.TLSKey, c.TLSClientCA, c.TLSRequired = ours.file("server.pem"), ours.file("server.key"), ours.file("authority.pem"), true
 	})
@@ -284,7 +320,7 @@ func TestTLS(t *testing.T) {
 		t.Error("a server of another authority was taken")
 	}
 	with := func(a *authority, name string) string {
-		return verified + " sslcert=" + a.file(name+".pem") + " sslkey=" + a.file(name+".key")
+		return verified + " sslcert='" + a.file(name+".pem") + "' sslkey='" + a.file(name+".key") + "'"
 	}
 	if err := connect("rea", "", with(ours, "rea")); err != nil {
 		t.Errorf("with a certificate: %v", err)
@@ -297,6 +333,57 @@ func TestTLS(t *testing.T) {
 	}
 	if err := connect("rea", "", with(others, "rea")); err == nil {
 		t.Error("a certificate of another authority was taken")
+	}
+	// What is no certificate of a client that is good now ends the handshake: not even a password helps.
+	for _, name := range []string{"expired", "early", "for servers"} {
+		for _, password := range []string{"", password} {
+			if err := connect("rea", password, with(ours, name)); err == nil || codeOf(err) == "28P01" {
+				t.Errorf("a certificate %s, password %q: %v", name, password, err)
+			}
+		}
+	}
+	// One of somebody else, or of no one, is as if there were none: then it is the password that counts.
+	for _, name := range []string{"by another name", "in capitals", "without a name", "nobody"} {
+		if err := connect("rea", "wrong", with(ours, name)); codeOf(err) != "28P01" {
+			t.Errorf("a certificate %s, and a wrong password: %v", name, err)
+		}
+		if err := connect("rea", password, with(ours, name)); err != nil {
+			t.Errorf("a certificate %s, and the password: %v", name, err)
+		}
+	}
+	// A certificate signs nobody in who has been removed, and it is recorded that one has tried.
+	if err := f.users.Remove(ctx, auth.Superuser("test"), auth.Origin{}, "rea"); err != nil {
+		t.Fatal(err)
+	}
+	if err := connect("rea", "", with(ours, "rea")); codeOf(err) != "28000" {
+		t.Errorf("a certificate of one who was removed: %v", err)
+	}
+	var n int
+	if err := f.connect("aud").QueryRow(ctx, "SELECT count(*) FROM cairn_audit WHERE eventJson LIKE '%SignInFailed%' AND eventJson LIKE '%\"rea\"%' AND eventJson LIKE '%ertificate%'").Scan(&n); err != nil || n < 1 {
+		t.Errorf("%d sign-ins by certificate that failed are recorded, %v", n, err)
+	}
+}
+
+// TestCertificatesAreNotAskedFor: without an authority for clients a certificate counts for nothing,
+// and authorities that cannot be read keep the server from starting.
+func TestCertificatesAreNotAskedFor(t *testing.T) {
+	ours := newAuthority(t)
+	ours.sign(t, "server", false)
+	ours.sign(t, "rea", false)
+	f := newFixture(t, func(c *server.Config) { c.TLSCert, c.TLSKey = ours.file("server.pem"), ours.file("server.key") })
+	dsn := strings.Replace(f.dsn("rea", ""), "sslmode=prefer", "sslmode=require sslcert="+ours.file("rea.pem")+" sslkey="+ours.file("rea.key"), 1)
+	if c, err := pgx.Connect(context.Background(), dsn); err == nil {
+		c.Close(context.Background())
+		t.Error("a certificate was taken that nobody vouches for")
+	}
+	for name, text := range map[string]string{"none.pem": "", "key.pem": "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n"} {
+		if err := os.WriteFile(ours.file(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.New(f.lake, server.Config{PG: "127.0.0.1:0", HTTP: server.Off, NoAuth: true, Everybody: server.Everybody(f.lake),
+			TLSCert: ours.file("server.pem"), TLSKey: ours.file("server.key"), TLSClientCA: ours.file(name)}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s as authorities of clients: %v", name, err)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/server"
+	"github.com/cairndb/cairn/server/auth"
 )
 
 // serveFlags declares the settings of a server. Each is a flag, a key of the
@@ -231,9 +232,11 @@ func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, 
 	}
 	if addr := s.Addr(); addr != "" {
 		if host, port, err := net.SplitHostPort(addr); err == nil {
-			user := "admin"
+			user := "NAME"
 			if cfg.NoAuth {
 				user = "anybody"
+			} else if _, err := lake.Principal(ctx, auth.BootstrapName); err == nil {
+				user = auth.BootstrapName
 			}
 			fmt.Fprintf(p.err, "Serving %s. Connect with:\n  psql \"host=%s port=%s dbname=cairn user=%s\"\n", lake.Dir(), host, port, user)
 		}

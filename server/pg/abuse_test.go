@@ -312,7 +312,7 @@ func TestLongQueries(t *testing.T) {
 	codeIs(t, err, "54000")
 }
 
-// A client that reads nothing is cut off, and holds back nobody.
+// A client that reads nothing, or nothing more, is cut off, and holds back nobody.
 func TestClientThatReadsNothing(t *testing.T) {
 	f := newFixture(t, 20_000, func(c *Config) { c.WriteTime = 500 * time.Millisecond })
 	nc, err := net.Dial("tcp", f.addr)
@@ -327,7 +327,9 @@ func TestClientThatReadsNothing(t *testing.T) {
 	if err := front.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	later := f.stalled(t, "SELECT eventJson, requestParameters FROM events, UNNEST(sequence(1, 100)) t(n)")
+	defer later.Close()
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		f.l.mu.Lock()
 		n := len(f.l.mu.conns)
@@ -336,9 +338,88 @@ func TestClientThatReadsNothing(t *testing.T) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("it is still being waited for")
+			t.Fatalf("%d are still being waited for", n)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestSlowReaders: clients that stop in the midst of a large result hold no more than what is on its
+// way to them, whoever else asks is answered, and the server can end beside them.
+func TestSlowReaders(t *testing.T) {
+	const clients = 32
+	f := newFixture(t, 20_000, func(c *Config) { c.WriteTime = time.Hour })
+	before := heap()
+	var slow []net.Conn
+	defer func() {
+		for _, nc := range slow {
+			nc.Close()
+		}
+	}()
+	for range clients {
+		slow = append(slow, f.stalled(t, "SELECT eventJson, requestParameters FROM events, UNNEST(sequence(1, 10)) t(n)"))
+	}
+	grown := heap() - before
+	t.Logf("%d clients that have stopped reading hold %d KB each", clients, grown/clients>>10)
+	if grown > clients*16<<20 {
+		t.Errorf("they hold %d MB", grown>>20)
+	}
+	if _, err := f.connect(t).Exec(context.Background(), "SELECT count(*) FROM events WHERE eventName = 'GetObject'"); err != nil {
+		t.Errorf("another one: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() {
+		f.l.Shutdown(ctx)
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the server does not end beside them")
+	}
+	if held := heap() - before; held > 16<<20 {
+		t.Errorf("%d MB are held, and nobody is connected", held>>20)
+	}
+}
+
+// stalled begins to read the result of a query, and stops in its midst.
+func (f *fixture) stalled(t *testing.T, query string) net.Conn {
+	t.Helper()
+	nc, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := pgproto3.NewFrontend(nc, nc)
+	front.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "x"}})
+	front.Send(&pgproto3.Query{String: query})
+	if err := front.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	_ = nc.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := io.ReadFull(nc, make([]byte, 64<<10)); err != nil {
+		t.Fatal(err)
+	}
+	return nc
+}
+
+// TestHalfClosed: a client that says it sends no more is answered, and the connection ends.
+func TestHalfClosed(t *testing.T) {
+	f := newFixture(t, 10, nil)
+	nc, err := net.Dial("tcp", f.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
+	_, _ = nc.Write(append(packet(3<<16, "user\x00x\x00\x00"), "Q\x00\x00\x00\x20SELECT count(*) FROM events\x00"...))
+	if err := nc.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(nc)
+	if err != nil || !bytes.Contains(got, []byte("\x0210C\x00\x00\x00\x0dSELECT 1\x00Z")) {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

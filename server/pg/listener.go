@@ -254,7 +254,7 @@ func (l *Listener) take(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	c := &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff, host: hostOf(nc), began: time.Now()}
+	c := &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff, host: hostOf(nc), began: time.Now(), w: newWire(nc, startPacketMax, l.cfg.WriteTime)}
 	if _, err := rand.Read(c.secret[:]); err != nil {
 		l.starting.Add(-1)
 		nc.Close()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/cairndb/cairn/server/auth"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
 
@@ -110,7 +111,9 @@ func (c *conn) cancelStatement() {
 func (c *conn) hurry(in time.Duration) {
 	c.run.Lock()
 	defer c.run.Unlock()
-	_ = c.nc.SetDeadline(time.Now().Add(in))
+	at := time.Now().Add(in)
+	c.w.hurry(at)
+	_ = c.nc.SetDeadline(at)
 }
 
 // goAway makes the connection end as soon as it runs no statement.
@@ -222,7 +225,6 @@ func (c *conn) serve() {
 		c.nc.Close()
 	}()
 	_ = c.nc.SetDeadline(time.Now().Add(c.l.cfg.StartTime))
-	c.w = newWire(c.nc, startPacketMax, c.l.cfg.WriteTime)
 	params, minor, ok := c.startUp()
 	if !ok {
 		return
@@ -444,6 +446,9 @@ func (c *conn) signIn(user string) (Principal, bool) {
 		p, err := a.SignIn(ctx, user, from, by)
 		if err != nil {
 			c.l.obs.SignIn(false)
+			if errors.Is(err, auth.ErrDenied) {
+				a.Failed(ctx, user, from, by+": "+err.Error())
+			}
 			c.fatal(sqlerr.New(codeBadSignIn, sqlerr.Pos{}, "%v", err))
 			return nil, false
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -37,6 +38,9 @@ type wire struct {
 	nc        net.Conn
 	max       int
 	writeTime time.Duration
+	// end is when writing ends at the latest, nanoseconds since 1970; 0 for never. Others than the
+	// connection's goroutine set it, by hurry.
+	end atomic.Int64
 
 	in       []byte // read, not yet taken: in[from:to]
 	from, to int
@@ -162,7 +166,7 @@ func (w *wire) flush() error {
 		w.out = w.out[:0]
 		return w.err
 	}
-	if err := w.nc.SetWriteDeadline(time.Now().Add(w.writeTime)); err != nil {
+	if err := w.patience(); err != nil {
 		w.err = err
 		return err
 	}
@@ -172,6 +176,27 @@ func (w *wire) flush() error {
 	w.out = w.out[:0]
 	return err
 }
+
+// patience says how long the next write may take. Whoever says that all must end soon (hurry) does
+// so before or after it looks, and is heeded in either case.
+func (w *wire) patience() error {
+	for {
+		end := w.end.Load()
+		until := time.Now().Add(w.writeTime)
+		if last := time.Unix(0, end); end != 0 && last.Before(until) {
+			until = last
+		}
+		if err := w.nc.SetWriteDeadline(until); err != nil {
+			return err
+		}
+		if w.end.Load() == end {
+			return nil
+		}
+	}
+}
+
+// hurry ends writing at a time, whatever may still be written. Any goroutine may call it.
+func (w *wire) hurry(at time.Time) { w.end.Store(at.UnixNano()) }
 
 // rest gives up large buffers before the connection waits for its client.
 func (w *wire) rest() {

@@ -288,32 +288,62 @@ func addPostgresObjects(l *library) {
 }
 
 // addPostgresPrivileges adds the functions that tell what a session may do. What it
-// may not read it does not see, so reading is allowed wherever it is asked about.
+// may not read it does not see, so reading is allowed of whatever is there.
 func addPostgresPrivileges(l *library) {
 	allowed := func(at int) kernel {
 		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
-			ok := false
-			for p := range strings.SplitSeq(strings.ToUpper(strAt(args[at], i)), ",") {
-				switch strings.TrimSpace(p) {
-				case "SELECT", "USAGE", "CONNECT", "EXECUTE", "MEMBER", "SET":
-					ok = true
-				}
-			}
-			pushInt(out, truth(ok))
+			pushInt(out, truth(readsOnly(strAt(args[at], i))))
 			return nil
 		})
 	}
-	l.pg(`has_table_privilege has_schema_privilege has_database_privilege has_function_privilege has_any_column_privilege
+	l.pg(`has_schema_privilege has_database_privilege has_function_privilege
 		has_type_privilege has_language_privilege has_sequence_privilege has_tablespace_privilege has_server_privilege
 		has_foreign_data_wrapper_privilege has_parameter_privilege pg_has_role`,
 		over("bigint, varchar", "boolean", allowed(1)), over("varchar, varchar", "boolean", allowed(1)),
 		over("varchar, bigint, varchar", "boolean", allowed(2)), over("varchar, varchar, varchar", "boolean", allowed(2)),
 		over("bigint, bigint, varchar", "boolean", allowed(2)), over("bigint, varchar, varchar", "boolean", allowed(2)))
+	// Of a relation that there is not for the session, Postgres knows no answer by its number, and by
+	// its name an error.
+	relation := func(at, what int) kernel {
+		return emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			s, err := session(c)
+			if err != nil {
+				return err
+			}
+			if args[at].Type.Kind == column.Varchar {
+				if _, err := regIn(s, "regclass", strAt(args[at], i)); err != nil {
+					return err
+				}
+			} else if _, ok := s.Object("regclass", intAt(args[at], i)); !ok {
+				pushNull(out)
+				return nil
+			}
+			pushInt(out, truth(readsOnly(strAt(args[what], i))))
+			return nil
+		})
+	}
+	l.pg("has_table_privilege has_any_column_privilege",
+		over("bigint, varchar", "boolean", relation(0, 1)), over("varchar, varchar", "boolean", relation(0, 1)),
+		over("varchar, bigint, varchar", "boolean", relation(1, 2)), over("varchar, varchar, varchar", "boolean", relation(1, 2)),
+		over("bigint, bigint, varchar", "boolean", relation(1, 2)), over("bigint, varchar, varchar", "boolean", relation(1, 2)))
 	l.pg("has_column_privilege",
-		over("bigint, bigint, varchar", "boolean", allowed(2)), over("bigint, varchar, varchar", "boolean", allowed(2)),
-		over("varchar, varchar, varchar", "boolean", allowed(2)), over("varchar, bigint, bigint, varchar", "boolean", allowed(3)),
-		over("varchar, varchar, varchar, varchar", "boolean", allowed(3)))
+		over("bigint, bigint, varchar", "boolean", relation(0, 2)), over("bigint, varchar, varchar", "boolean", relation(0, 2)),
+		over("varchar, bigint, varchar", "boolean", relation(0, 2)),
+		over("varchar, varchar, varchar", "boolean", relation(0, 2)), over("varchar, bigint, bigint, varchar", "boolean", relation(1, 3)),
+		over("varchar, bigint, varchar, varchar", "boolean", relation(1, 3)), over("varchar, varchar, bigint, varchar", "boolean", relation(1, 3)),
+		over("varchar, varchar, varchar, varchar", "boolean", relation(1, 3)))
 	l.pg("row_security_active", over("bigint", "boolean", constantly[int64](0)), over("varchar", "boolean", constantly[int64](0)))
+}
+
+// readsOnly reports whether one of the privileges of a list lets somebody look at something.
+func readsOnly(privileges string) bool {
+	for p := range strings.SplitSeq(strings.ToUpper(privileges), ",") {
+		switch strings.TrimSpace(p) {
+		case "SELECT", "USAGE", "CONNECT", "EXECUTE", "MEMBER", "SET":
+			return true
+		}
+	}
+	return false
 }
 
 // RegTypes are Postgres' types whose values are objects of the catalogue.

@@ -344,7 +344,10 @@ func pgStatUserTables(ctx context.Context, c *Catalog) ([]row, error) {
 	}
 	var out []row
 	for _, s := range stores {
-		out = append(out, row{"relid": s.oid, "schemaname": "public", "relname": s.name, "n_live_tup": s.rows, "n_dead_tup": 0})
+		if s.view {
+			continue // it has no rows of its own
+		}
+		out = append(out, row{"relid": s.oid, "schemaname": "public", "relname": s.name, "n_live_tup": max(0, s.rows), "n_dead_tup": 0})
 	}
 	return out, nil
 }
