@@ -115,7 +115,7 @@ func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment,
 			} else {
 				var bits column.Bits
 				var ok bool
-				if bits, ok, err = r.Containing(ctx, part); ok {
+				if bits, ok, err = r.Containing(ctx, part, false); ok {
 					found = roaring.FromDense(bits, false)
 				}
 			}
@@ -131,7 +131,7 @@ func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment,
 }
 
 // rowsWith returns the rows that may have a part of a token at the places of a source;
-// nil when that cannot be told. An escape may stand for any character.
+// nil when that cannot be told.
 func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string) (*roaring.Bitmap, error) {
 	all := roaring.New()
 	for _, place := range s.places {
@@ -142,7 +142,7 @@ func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string) (
 		if !there {
 			continue
 		}
-		bits, ok, err := r.ContainingBelow(ctx, p, part, `\u`)
+		bits, ok, err := r.ContainingBelow(ctx, p, part, false)
 		if err != nil || !ok {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cairndb/cairn/segment/column"
 )
@@ -17,8 +18,9 @@ const separators = "\"{}[]:, \t\r\n"
 // Containing returns a bitmap of the rows whose records may contain text: all that
 // do, and hardly any other. Nothing is rebuilt: literals are searched once for all records of
 // a shape, dictionaries once for all rows with an entry, and values as they are stored.
-// ok is false for a text that may reach over several tokens, and for an empty one.
-func (r *Reader) Containing(ctx context.Context, text string) (rows column.Bits, ok bool, err error) {
+// With fold, text is in small letters, and records are searched as if they were. ok is
+// false for a text that may reach over several tokens, and for an empty one.
+func (r *Reader) Containing(ctx context.Context, text string, fold bool) (rows column.Bits, ok bool, err error) {
 	if text == "" || strings.ContainsAny(text, separators) {
 		return nil, false, nil
 	}
@@ -26,20 +28,17 @@ func (r *Reader) Containing(ctx context.Context, text string) (rows column.Bits,
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err = r.searched(ctx, d, [][]byte{[]byte(text)}, func(uint32) bool { return true })
+	rows, err = r.searched(ctx, d, wanted{text: []byte(text), fold: fold}, func(uint32) bool { return true })
 	return rows, err == nil, err
 }
 
-// ContainingBelow returns a bitmap of the rows that may have any of texts in a key or
-// a value at p or below it, as the record has it: escapes are not resolved. ok is
-// false when a text may reach over several tokens.
-func (r *Reader) ContainingBelow(ctx context.Context, p PathID, texts ...string) (rows column.Bits, ok bool, err error) {
-	var list [][]byte
-	for _, text := range texts {
-		if text == "" || strings.ContainsAny(text, separators) {
-			return nil, false, nil
-		}
-		list = append(list, []byte(text))
+// ContainingBelow returns a bitmap of the rows that may have text in a key or a value
+// at p or below it, as the record has it or with its escapes resolved. With fold, text is
+// in small letters, and keys and values are searched as if they were. ok is false when
+// the text may reach over several tokens, and for an empty one.
+func (r *Reader) ContainingBelow(ctx context.Context, p PathID, text string, fold bool) (rows column.Bits, ok bool, err error) {
+	if text == "" || strings.ContainsAny(text, separators) {
+		return nil, false, nil
 	}
 	d, err := r.directory(ctx)
 	if err != nil {
@@ -61,18 +60,18 @@ func (r *Reader) ContainingBelow(ctx context.Context, p PathID, texts ...string)
 		m = d.parent[m]
 		above[m] = true
 	}
-	rows, err = r.searched(ctx, d, list, func(node uint32) bool { return node >= n && node < d.last[n] || above[node] })
+	rows, err = r.searched(ctx, d, wanted{text: []byte(text), fold: fold, unescape: true}, func(node uint32) bool { return node >= n && node < d.last[n] || above[node] })
 	return rows, err == nil, err
 }
 
-// searched finds the rows that have one of texts in a literal, or in a value of the
+// searched finds the rows that have a text in a literal, or in a value of the
 // columns of the nodes that within says.
-func (r *Reader) searched(ctx context.Context, d *directory, texts [][]byte, within func(node uint32) bool) (column.Bits, error) {
+func (r *Reader) searched(ctx context.Context, d *directory, text wanted, within func(node uint32) bool) (column.Bits, error) {
 	s, err := r.structure(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	f := search{r: r, ctx: ctx, d: d, s: s, texts: texts, rows: column.NewBits(r.rows)}
+	f := search{r: r, ctx: ctx, d: d, s: s, text: text, rows: column.NewBits(r.rows)}
 	if err := f.literals(); err != nil {
 		return nil, err
 	}
@@ -90,13 +89,105 @@ func (r *Reader) searched(ctx context.Context, d *directory, texts [][]byte, wit
 	return f.rows, nil
 }
 
-// search looks for texts in a segment.
+// wanted is a text that is searched for.
+type wanted struct {
+	text     []byte
+	fold     bool // text is in small letters, and stands for any
+	unescape bool // it is searched for in resolved escapes, too
+
+	small, plain []byte
+}
+
+// unicodeEscape begins the escapes that may stand for any character.
+var unicodeEscape = []byte(`\u`)
+
+// in reports whether a value has the text.
+func (w *wanted) in(value []byte) bool {
+	if w.has(value) {
+		return true
+	}
+	if !w.unescape || !bytes.Contains(value, unicodeEscape) {
+		return false
+	}
+	w.plain = Unescape(w.plain[:0], value)
+	return w.has(w.plain)
+}
+
+func (w *wanted) has(value []byte) bool {
+	if !w.fold {
+		return bytes.Contains(value, w.text)
+	}
+	if w.lower(value) {
+		return bytes.Contains(w.small, w.text)
+	}
+	return bytes.Contains(bytes.ToLower(value), w.text)
+}
+
+// lower makes small of b; ascii says that no other letters need a closer look.
+func (w *wanted) lower(b []byte) (ascii bool) {
+	w.small = sized(w.small, len(b))
+	all := byte(0)
+	for i, c := range b {
+		all |= c
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		w.small[i] = c
+	}
+	return all < utf8.RuneSelf
+}
+
+// values calls found with the number of each value that has the text, several times
+// perhaps, and not in order.
+func (w *wanted) values(all *texts, found func(i int)) {
+	data, ascii := all.data, true
+	if w.fold {
+		ascii = w.lower(all.data)
+		data = w.small
+	}
+	each(all, data, w.text, found)
+	check := func(i int) {
+		if w.in(all.at(i)) {
+			found(i)
+		}
+	}
+	if !ascii {
+		for i := range all.ends {
+			if slices.ContainsFunc(all.at(i), func(c byte) bool { return c >= utf8.RuneSelf }) {
+				check(i)
+			}
+		}
+	}
+	if w.unescape {
+		each(all, all.data, unicodeEscape, check)
+	}
+}
+
+// each calls found for the values of all, which stand in data, that have text in them.
+func each(all *texts, data, text []byte, found func(i int)) {
+	for from := 0; from < len(data); {
+		n := bytes.Index(data[from:], text)
+		if n < 0 {
+			return
+		}
+		// The value in which it begins; it may as well reach into the next one.
+		value, start := pageOf(all.ends, uint32(from+n))
+		if from+n+len(text) <= int(all.ends[value]) {
+			found(value)
+			from = int(all.ends[value])
+		} else {
+			from = max(from+n+1, int(start))
+		}
+	}
+}
+
+// search looks for a text in a segment.
 type search struct {
 	r     *Reader
 	ctx   context.Context
 	d     *directory
 	s     *structure
-	texts [][]byte
+	text  wanted
 	rows  column.Bits
 	codes []uint32
 	found []uint32 // ordinals of values in the row block
@@ -108,7 +199,7 @@ func (f *search) literals() error {
 	hit := make([]bool, len(f.s.edges))
 	some := false
 	for i := range f.s.edges {
-		hit[i] = f.in([]byte(f.s.literal(&f.s.edges[i])))
+		hit[i] = f.text.in([]byte(f.s.literal(&f.s.edges[i])))
 		some = some || hit[i]
 	}
 	if !some {
@@ -150,7 +241,7 @@ func (f *search) column(i int) error {
 			return err
 		}
 		for _, e := range t.entries {
-			has = append(has, f.in(e))
+			has = append(has, f.text.in(e))
 			some = some || has[len(has)-1]
 		}
 	} else {
@@ -159,14 +250,9 @@ func (f *search) column(i int) error {
 			if err != nil {
 				return err
 			}
-			if !f.in(t.data) {
-				has = append(has, make([]bool, len(t.ends))...)
-				continue
-			}
-			for k := range t.ends {
-				has = append(has, f.in(t.at(k)))
-				some = some || has[len(has)-1]
-			}
+			first := len(has)
+			has = append(has, make([]bool, len(t.ends))...)
+			f.text.values(t, func(i int) { has[first+i], some = true, true })
 		}
 	}
 	if !some {
@@ -212,56 +298,23 @@ func (f *search) plain(i int, c *dirColumn) error {
 			}
 			end := min(starts[b+1], det.ends[k])
 			all.reset()
-			if err = v.open(page, int(det.ends[k]-first)); err == nil && slices.ContainsFunc(f.texts, v.mayContain) {
+			if err = v.open(page, int(det.ends[k]-first)); err == nil && f.text.choose(&v) {
 				err = v.all(&all, int(at-first), int(end-first))
 			}
 			release()
 			if err != nil {
 				return f.r.damaged(f.d.block(c.page+uint32(k)), fmt.Errorf("column %s: %w", f.d.name(c), err))
 			}
-			for _, text := range f.texts {
-				f.places(&all, at-starts[b], text)
-			}
+			f.text.values(&all, func(i int) { f.found = append(f.found, at-starts[b]+uint32(i)) })
 			at = end
 		}
-		if len(f.texts) > 1 {
-			slices.Sort(f.found)
-			f.found = slices.Compact(f.found)
-		}
+		slices.Sort(f.found)
+		f.found = slices.Compact(f.found)
 		if err := f.mark(i, b); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// places notes the values that have text in them; the first of all has the ordinal
-// first in its row block.
-func (f *search) places(all *texts, first uint32, text []byte) {
-	for from := 0; from < len(all.data); {
-		n := bytes.Index(all.data[from:], text)
-		if n < 0 {
-			return
-		}
-		// The value in which it begins; it may as well reach into the next one.
-		value, start := pageOf(all.ends, uint32(from+n))
-		if from+n+len(text) <= int(all.ends[value]) {
-			f.found = append(f.found, first+uint32(value))
-			from = int(all.ends[value])
-		} else {
-			from = max(from+n+1, int(start))
-		}
-	}
-}
-
-// in reports whether some text of the search is in b.
-func (f *search) in(b []byte) bool {
-	for _, text := range f.texts {
-		if bytes.Contains(b, text) {
-			return true
-		}
-	}
-	return false
 }
 
 // mark sets the rows of a block that have the values found of a column.
@@ -309,48 +362,55 @@ func (f *search) mark(i, b int) error {
 	return f.r.damaged(f.d.block(f.d.columns[i].page), fmt.Errorf("column %s: %w", f.d.name(&f.d.columns[i]), errShape))
 }
 
-// mayContain reports whether some value of the page can contain text, as far as
-// that shows without unpacking.
-func (p *valuesPage) mayContain(text []byte) bool {
+// choose has those classes of a page read whose values can have the text, as far as
+// that shows without unpacking, and reports whether there are any.
+func (w *wanted) choose(p *valuesPage) (some bool) {
 	for i := range p.classes {
-		if p.classes[i].mayContain(text) {
-			return true
-		}
+		c := &p.classes[i]
+		c.skip = !c.mayContain(w.text, w.fold) && !(w.unescape && c.mayContain(unicodeEscape, false))
+		some = some || !c.skip
 	}
-	return false
+	return some
 }
 
-func (c *classSection) mayContain(text []byte) bool {
+func (c *classSection) mayContain(text []byte, fold bool) bool {
 	only := func(set string) bool { return len(bytes.Trim(text, set)) == 0 }
 	switch c.kind {
 	case classInt:
 		return only("-0123456789")
 	case classTime:
-		return only("-0123456789TZ")
+		return only("-0123456789TZ") || fold && only("-0123456789tz")
 	case classTokens:
-		return c.tokens.mayContain(text)
+		return c.tokens.mayContain(text, fold)
 	case classPacked:
 		// A value has the same run of positions from the same place on.
 		for at := 0; at+len(text) <= c.length; at++ {
-			if c.fits(text, at) {
+			if c.fits(text, at, fold) {
 				return true
 			}
 		}
-		return false
+		// Of letters beyond ASCII, lengths change with the case.
+		return fold && slices.ContainsFunc(c.runs, func(r unpackRun) bool {
+			return slices.ContainsFunc(r.chars, func(c byte) bool { return c >= utf8.RuneSelf })
+		})
 	}
 	return true
 }
 
 // fits reports whether the characters of text are in the alphabets of the positions from at on.
-func (c *classSection) fits(text []byte, at int) bool {
+func (c *classSection) fits(text []byte, at int, fold bool) bool {
 	for k := range c.runs {
 		r := &c.runs[k]
 		for j := max(at, r.at); j < min(at+len(text), r.at+r.n); j++ {
+			want, other := text[j-at], text[j-at]
+			if fold && 'a' <= want && want <= 'z' {
+				other -= 'a' - 'A'
+			}
 			if r.width == 0 {
-				if r.chars[j-r.at] != text[j-at] {
+				if has := r.chars[j-r.at]; has != want && has != other {
 					return false
 				}
-			} else if bytes.IndexByte(r.chars, text[j-at]) < 0 {
+			} else if bytes.IndexByte(r.chars, want) < 0 && bytes.IndexByte(r.chars, other) < 0 {
 				return false
 			}
 		}

@@ -3,7 +3,10 @@ package segment
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,7 +28,7 @@ func TestContaining(t *testing.T) {
 			case 1:
 				text = []string{"", "eventName", "00Z", "-", "\\", "é", "10", "e5", "\x00"}[rng.IntN(9)]
 			}
-			rows, ok, err := r.Containing(ctx, text)
+			rows, ok, err := r.Containing(ctx, text, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,6 +52,62 @@ func TestContaining(t *testing.T) {
 		}
 		if searched < 60 || exact < searched*9/10 {
 			t.Errorf("%d texts were searched for, %d of them with no row too many", searched, exact)
+		}
+	}
+}
+
+// TestContainingBelow searches the members of records for pieces of their values, with
+// escapes resolved and without regard to case.
+func TestContainingBelow(t *testing.T) {
+	ctx := context.Background()
+	values := []string{
+		`"Alpha-one"`, `"\u0041lpha-two"`, `"alpha\u002dthree"`, `"ΑLPHA"`, `"` + "\u212Aelvin" + `"`, `"Kelvin"`, `"İstanbul"`,
+		`{"Alpha":"x"}`, `{"deep":{"key":"xAlpha-five"}}`, `["Alpha-six",7,"ÄRGER"]`, `17.25`, `null`, `true`, `"\\u0041lpha"`, `"2026-01-02T03:04:05Z"`,
+	}
+	var records [][]byte
+	for i := range 3 * BlockRows / 2 {
+		// The second member is near-unique, so that it is stored without a dictionary.
+		records = append(records, fmt.Appendf(nil, `{"id":%d,"p":{"v":%s,"n":"Id-%08X"},"q":{"v":%s}}`,
+			i, values[i%len(values)], uint32(i)*2654435761, values[(i+3)%len(values)]))
+	}
+	for _, o := range []Options{{}, {MaxColumns: 4}, {MaxShapes: 3}} {
+		r := seal(t, o, records)
+		p, ok, err := r.Lookup(ctx, []string{"p"})
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		for _, text := range []string{"Alpha", "Alpha-three", "lpha-two", "alpha", "kelvin", "istanbul", "ärger", "Id-9E3779B1", "id-9e3779b1", "T03", "t03", "25", "ru", "zzz", "u0041"} {
+			for _, fold := range []bool{false, true} {
+				if fold && strings.ToLower(text) != text {
+					continue
+				}
+				rows, ok, err := r.ContainingBelow(ctx, p, text, fold)
+				if err != nil || !ok {
+					t.Fatal(ok, err)
+				}
+				many := 0
+				for i, rec := range records {
+					_, part, _ := bytes.Cut(rec, []byte(`"p":`))
+					part, rest, _ := bytes.Cut(part, []byte(`,"q":`))
+					forms := []string{string(part), string(Unescape(nil, part))}
+					has := slices.ContainsFunc(forms, func(s string) bool {
+						if fold {
+							s = strings.ToLower(s)
+						}
+						return strings.Contains(s, text)
+					})
+					if has && !rows.Get(i) {
+						t.Fatalf("%q (fold %t) is in %s, which was not found", text, fold, part)
+					}
+					// Keys are searched for anywhere in the shape.
+					if !has && rows.Get(i) && !bytes.Contains(rest, []byte(`{"v":{`)) {
+						many++
+					}
+				}
+				if o.MaxColumns == 0 && o.MaxShapes == 0 && many > 0 {
+					t.Errorf("%q (fold %t): %d rows too many", text, fold, many)
+				}
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -149,13 +150,31 @@ func (p *plan) general(members bool) error {
 	p.variants = append(p.variants, absent)
 	p.variant = make([]uint32, p.d.shapes)
 	same := map[string]uint32{}
+	matter, err := w.matter()
+	if err != nil {
+		return err
+	}
+	// Many shapes differ only elsewhere: they have the same variant.
+	alike := map[string]uint32{}
+	var part []byte
 	for s := range p.variant {
+		part = part[:0]
+		for _, e := range p.s.shape(uint16(s)) {
+			if matter[e] {
+				part = append(part, byte(e), byte(e>>8))
+			}
+		}
+		if n, ok := alike[string(part)]; ok {
+			p.variant[s] = n
+			continue
+		}
 		v, err := w.shape(uint16(s))
 		if err != nil {
 			return err
 		}
 		if len(v.pieces) > 0 {
 			p.variant[s] = uint32(len(p.variants))
+			alike[string(part)] = p.variant[s]
 			p.variants = append(p.variants, v)
 			continue
 		}
@@ -170,6 +189,7 @@ func (p *plan) general(members bool) error {
 			same[k] = n
 		}
 		p.variant[s] = n
+		alike[string(part)] = n
 	}
 	return nil
 }
@@ -182,6 +202,24 @@ type planWalk struct {
 	keys    []string // keys[i] leads from above[i] on
 	count   []uint32 // values of each column up to here
 	touched []int
+}
+
+// matter tells which edges say something of the path, of what is below it or of what it
+// is in: the variant of a shape depends on no others.
+func (w *planWalk) matter() ([]bool, error) {
+	at := func(node uint32) bool {
+		return node >= w.node && node < w.d.last[w.node] || w.level(node) >= 0
+	}
+	out := make([]bool, len(w.s.edges))
+	for e := range out {
+		events, err := w.s.eventsOf(uint16(e))
+		if err != nil {
+			return nil, err
+		}
+		to := int(w.s.edges[e].to) - 1
+		out[e] = to >= 0 && at(w.d.columns[to].node) || slices.ContainsFunc(events, func(ev event) bool { return at(ev.node) })
+	}
+	return out, nil
 }
 
 // level returns the index of a node above the path, or −1.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"unicode/utf8"
 )
 
 // A token section is for values of different lengths whose characters are random:
@@ -365,9 +366,16 @@ func (s *tokenSection) find(v string, from, to int, dst []int) []int {
 }
 
 // mayContain reports whether the characters of text occur at all.
-func (s *tokenSection) mayContain(text []byte) bool {
+func (s *tokenSection) mayContain(text []byte, fold bool) bool {
+	has := func(c byte) bool {
+		return slices.Index(s.chars, c) >= 0 || slices.Index(s.prefix, c) >= 0 || s.padded && c == s.pad
+	}
+	beyond := func(c byte) bool { return c >= utf8.RuneSelf }
+	if fold && (slices.ContainsFunc(s.chars, beyond) || slices.ContainsFunc(s.prefix, beyond)) {
+		return true // not only ASCII has small letters in ASCII
+	}
 	for _, c := range text {
-		if slices.Index(s.chars, c) < 0 && slices.Index(s.prefix, c) < 0 && !(s.padded && c == s.pad) {
+		if !has(c) && !(fold && 'a' <= c && c <= 'z' && has(c-('a'-'A'))) {
 			return false
 		}
 	}

@@ -518,7 +518,8 @@ type unpackRun struct {
 type classSection struct {
 	kind byte
 	n    int
-	next int // for reading in order
+	next int  // for reading in order
+	skip bool // what reads all values gets empty ones in their place
 
 	// The values of the class before index seen of the page are ranked: single values are
 	// mostly read in order, and need not be counted from the start.
@@ -992,6 +993,13 @@ func (p *valuesPage) all(t *texts, from, to int) (err error) {
 
 // appendRun appends the next n values of the class.
 func (c *classSection) appendRun(t *texts, n int) (err error) {
+	if c.skip {
+		for range n {
+			t.ends = append(t.ends, uint32(len(t.data)))
+		}
+		c.next += n
+		return nil
+	}
 	for n > 0 {
 		if c.kind == classText || c.kind == classSorted {
 			f := max(c.frame, 0)
