@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,39 +15,54 @@ import (
 
 // ask puts the questions to all engines in turn (A B C, A B C, …), so that a
 // machine that changes its pace changes it for all.
-func ask(ctx context.Context, lakeDir string, peer *duck, runs int, events int64) ([]answer, error) {
+func ask(ctx context.Context, lakeDir, dir string, loaded []*peer, runs int, r *results) error {
 	lake, err := engine.Open(lakeDir, &engine.Options{MustExist: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer lake.Close()
-	words, err := placeholders(ctx, peer)
+	words, err := placeholders(ctx, lake)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out []answer
-	for _, q := range questions {
-		cairnText, duckText := words.Replace(q.Cairn), words.Replace(q.Duck)
-		engines := []struct {
-			name string
-			ask  func() ([][]string, error)
-		}{
-			{"cairn", func() ([][]string, error) { return askCairn(ctx, lake, cairnText) }},
-			{"native", func() ([][]string, error) { return peer.query(ctx, duckText, "native") }},
-			{"parquet", func() ([][]string, error) { return peer.query(ctx, duckText, "parquet") }},
+	type asked struct {
+		name  string
+		words func(question) string
+		ask   func(text string) ([][]string, error)
+	}
+	engines := []asked{{"cairn", func(q question) string { return q.Cairn }, func(text string) ([][]string, error) { return askCairn(ctx, lake, text) }}}
+	for _, p := range loaded {
+		s, err := p.open(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.title, err)
 		}
-		a := answer{Question: q.Name, What: q.What, Equal: true, Millis: map[string]float64{}, Spread: map[string]float64{}}
+		defer s.close()
+		if !slices.Contains(r.Versions, s.version) {
+			r.Versions = append(r.Versions, s.version)
+		}
+		engines = append(engines, asked{p.name, p.words, func(text string) ([][]string, error) { return s.query(ctx, text) }})
+	}
+	for _, q := range questions {
+		if missing := unfilled.FindString(words.Replace(q.Cairn)); missing != "" {
+			step("%s is left out: nothing in the data for %s", q.Name, missing)
+			continue
+		}
+		a := answer{Question: q.Name, What: q.What, Equal: true, Millis: map[string]float64{}, Slowest: map[string]float64{}, Fastest: map[string]float64{}, Ratio: map[string]float64{}}
 		times := map[string][]float64{}
 		var first [][]string
 		for run := range runs + 1 {
 			for i, e := range engines {
-				start := time.Now()
-				rows, err := e.ask()
+				text := words.Replace(e.words(q))
+				cpu, start := processCPU(), time.Now()
+				rows, err := e.ask(text)
 				if err != nil {
-					return nil, fmt.Errorf("%s on %s: %w\n%s", q.Name, e.name, err, cairnText)
+					return fmt.Errorf("%s on %s: %w\n%s", q.Name, e.name, err, text)
 				}
 				if run > 0 { // the first round warms caches
 					times[e.name] = append(times[e.name], float64(time.Since(start).Microseconds())/1000)
+					if i == 0 {
+						a.CPU += (processCPU() - cpu) * 1000 / float64(runs)
+					}
 					continue
 				}
 				for r := range rows {
@@ -61,12 +77,21 @@ func ask(ctx context.Context, lakeDir string, peer *duck, runs int, events int64
 			}
 		}
 		for name, ms := range times {
-			a.Millis[name], a.Spread[name] = median(ms)
+			slices.Sort(ms)
+			a.Fastest[name], a.Millis[name], a.Slowest[name] = ms[0], ms[len(ms)/2], ms[len(ms)-1]
 		}
-		out = append(out, a)
+		for name, ms := range a.Millis {
+			if name != "cairn" {
+				a.Ratio[name] = ms / max(a.Millis["cairn"], 0.001)
+			}
+		}
+		r.Answers = append(r.Answers, a)
 	}
-	return out, nil
+	return nil
 }
+
+// unfilled finds a placeholder that is left.
+var unfilled = regexp.MustCompile(`\{[a-z]+\}`)
 
 func head(rows [][]string) any {
 	if len(rows) == 0 {
@@ -99,37 +124,52 @@ func askCairn(ctx context.Context, lake *engine.Lake, text string) (out [][]stri
 	}
 }
 
-// placeholders picks values that occur in the data, from its middle.
-func placeholders(ctx context.Context, peer *duck) (*strings.Replacer, error) {
-	pick := func(query string) ([]string, error) {
-		rows, err := peer.query(ctx, query, "native")
+// placeholders picks values that occur in the data, from the middle of its time: an hour, and what
+// is found in the day around it.
+func placeholders(ctx context.Context, lake *engine.Lake) (*strings.Replacer, error) {
+	const hour = "2006-01-02 15:04:05"
+	pairs := []string{}
+	pick := func(query string, names ...string) error {
+		query = strings.NewReplacer(pairs...).Replace(query)
+		rows, err := askCairn(ctx, lake, query)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("%w\n%s", err, query)
 		}
 		if len(rows) == 0 {
-			return nil, fmt.Errorf("no value found by %s", query)
+			return nil
 		}
-		return rows[0], nil
+		for i, name := range names {
+			// A value with a quote or a wildcard would need other words in each dialect.
+			if strings.ContainsAny(rows[0][i], `'"\%_{}`) {
+				return nil
+			}
+			pairs = append(pairs, name, rows[0][i])
+		}
+		return nil
 	}
-	const stamp = "'%Y-%m-%d %H:%M:%S'"
-	var pairs []string
+	rows, err := askCairn(ctx, lake, "SELECT date_format(date_trunc('hour', min(eventTime) + (max(eventTime) - min(eventTime)) / 2), '%Y-%m-%d %H:%i:%s') FROM events")
+	if err != nil {
+		return nil, err
+	}
+	at, err := time.Parse(hour, rows[0][0])
+	if err != nil {
+		return nil, fmt.Errorf("the middle of the data: %w", err)
+	}
+	pairs = append(pairs, "{hour}", at.Format(hour), "{hourend}", at.Add(time.Hour).Format(hour),
+		"{day}", at.Add(-12*time.Hour).Format(hour), "{dayend}", at.Add(12*time.Hour).Format(hour))
+	const day = " eventTime >= timestamp '{day}' AND eventTime < timestamp '{dayend}' "
 	for _, p := range []struct {
-		names []string
 		query string
+		names []string
 	}{
-		{[]string{"{id}"}, "SELECT eventID FROM events ORDER BY eventTime, eventID LIMIT 1 OFFSET (SELECT count(*) // 2 FROM native)"},
-		{[]string{"{key}"}, "SELECT userIdentity.accessKeyId FROM events GROUP BY 1 HAVING count(*) BETWEEN 60 AND 400 AND userIdentity.accessKeyId <> '' ORDER BY 1 LIMIT 1"},
-		{[]string{"{arn}"}, "SELECT userIdentity.arn FROM events GROUP BY 1 HAVING count(*) BETWEEN 200 AND 3000 ORDER BY 1 LIMIT 1"},
-		{[]string{"{hour}", "{hourend}"}, "SELECT strftime(date_trunc('hour', quantile_disc(eventTime, 0.5)), " + stamp + "), strftime(date_trunc('hour', quantile_disc(eventTime, 0.5)) + INTERVAL 1 HOUR, " + stamp + ") FROM events"},
-		{[]string{"{token}"}, "SELECT regexp_extract(requestParameters::VARCHAR, 'i-[0-9a-f]{17}') AS token FROM events WHERE requestParameters::VARCHAR LIKE '%\"i-%' GROUP BY 1 HAVING count(*) BETWEEN 1 AND 5 AND token <> '' ORDER BY 1 LIMIT 1"},
-		{[]string{"{name}", "{address}", "{from}", "{to}"}, "SELECT eventName, sourceIPAddress, strftime(min(eventTime), " + stamp + "), strftime(min(eventTime) + INTERVAL 7 DAY, " + stamp + ") FROM events GROUP BY 1, 2 HAVING count(*) BETWEEN 10 AND 40 ORDER BY 1, 2 LIMIT 1"},
+		{"SELECT eventID FROM events WHERE" + day + "ORDER BY eventTime, eventID LIMIT 1", []string{"{id}"}},
+		{"SELECT userIdentity.accessKeyId FROM events WHERE userIdentity.accessKeyId <> '' GROUP BY 1 HAVING count(*) BETWEEN 60 AND 400 ORDER BY 1 LIMIT 1", []string{"{key}"}},
+		{"SELECT userIdentity.arn FROM events WHERE userIdentity.arn <> '' GROUP BY 1 HAVING count(*) BETWEEN 200 AND 3000 ORDER BY 1 LIMIT 1", []string{"{arn}"}},
+		{"SELECT v FROM events CROSS JOIN UNNEST(map_values(requestParameters)) AS u(v) WHERE" + day + "AND regexp_like(v, '^[A-Za-z]*-?[0-9a-f-]{10,40}$') GROUP BY v HAVING count(*) <= 5 ORDER BY v LIMIT 1", []string{"{token}"}},
+		{"SELECT eventName, sourceIPAddress, date_format(date_trunc('second', min(eventTime)), '%Y-%m-%d %H:%i:%s'), date_format(date_trunc('second', min(eventTime)) + interval '7' day, '%Y-%m-%d %H:%i:%s') FROM events GROUP BY 1, 2 HAVING count(*) BETWEEN 10 AND 40 ORDER BY 1, 2 LIMIT 1", []string{"{name}", "{address}", "{from}", "{to}"}},
 	} {
-		values, err := pick(p.query)
-		if err != nil {
+		if err := pick(p.query, p.names...); err != nil {
 			return nil, err
-		}
-		for i, name := range p.names {
-			pairs = append(pairs, name, values[i])
 		}
 	}
 	return strings.NewReplacer(pairs...), nil

@@ -1,39 +1,47 @@
-// Command cairn-bench loads the same log files into Cairn and into DuckDB
-// (native and as Parquet), asks both the same questions, checks that the
-// answers are equal, and prints what each took: time, CPU, memory, disk.
+// Command cairn-bench loads the same log files into Cairn and into other databases, asks all the
+// same questions, checks that the answers are equal, and prints what each took: time, CPU,
+// memory, disk.
 //
-//	go run . -n 1000000                 generate a million events and compare
-//	go run . -data ./AWSLogs            log files from elsewhere
-//	go run . -n 1000000 -json out.json  the figures for programs
+//	go run . -n 1000000                  generate a million events and compare with all that is there
+//	go run . -n 1000000 -peers duckdb    with DuckDB only; none for Cairn alone
+//	go run . -n 1000000,10000000         the same at several sizes, and a table of times by size
+//	go run . -data ./AWSLogs             log files from elsewhere
+//	go run . -n 1000000 -json out.json   the figures for programs
 //
-// It is a module of its own, so that other databases never become dependencies
-// of the engine.
+// DuckDB and SQLite are linked in; PostgreSQL is used where its programs are installed. It is a
+// module of its own, so that other databases never become dependencies of the engine.
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/klauspost/compress/gzip"
 
+	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/logfile"
 )
 
 type load struct {
 	Name     string  `json:"name"`
-	Events   int64   `json:"events"`
 	Seconds  float64 `json:"seconds"`
 	CPU      float64 `json:"cpu_seconds"`
 	PeakMB   float64 `json:"peak_memory_mb"`
@@ -46,116 +54,116 @@ type answer struct {
 	What     string             `json:"what"`
 	Rows     int                `json:"rows"`
 	Millis   map[string]float64 `json:"median_ms"`
-	Spread   map[string]float64 `json:"slowest_ms"`
-	Equal    bool               `json:"equal"`
+	Fastest  map[string]float64 `json:"fastest_ms"`
+	Slowest  map[string]float64 `json:"slowest_ms"`
+	// Ratio is a peer's median by Cairn's.
+	Ratio map[string]float64 `json:"ratio_to_cairn"`
+	// CPU is Cairn's processor time, the mean in milliseconds.
+	CPU   float64 `json:"cairn_cpu_ms"`
+	Equal bool    `json:"equal"`
 }
 
 type results struct {
-	Date    string   `json:"date"`
-	Machine string   `json:"machine"`
-	CPUs    int      `json:"cpus"`
-	Go      string   `json:"go"`
-	Duck    string   `json:"duckdb"`
-	Events  int64    `json:"events"`
-	LogMB   float64  `json:"log_files_mb"`
-	Loads   []load   `json:"loads"`
-	Answers []answer `json:"answers"`
+	Date     string             `json:"date"`
+	Machine  string             `json:"machine"`
+	CPUs     int                `json:"cpus"`
+	Go       string             `json:"go"`
+	Versions []string           `json:"versions"`
+	Events   int64              `json:"events"`
+	LogMB    float64            `json:"log_files_mb"`
+	Loads    []load             `json:"loads"`
+	Answers  []answer           `json:"answers"`
+	Means    map[string]float64 `json:"geometric_mean_of_ratios"`
 }
 
 func main() {
-	n := flag.Int("n", 1_000_000, "number of events to generate")
+	n := flag.String("n", "1000000", "number of events to generate; several with commas")
 	seed := flag.Uint64("seed", 1, "seed of the generated events")
 	data := flag.String("data", "", "directory of log files to use instead of generated ones")
 	dir := flag.String("dir", "", "working directory, kept; default a temporary one, removed")
 	jsonFile := flag.String("json", "", "write the figures to this file")
 	runs := flag.Int("runs", 7, "how often each question is asked of each engine")
+	list := flag.String("peers", "all", "with whom to compare: "+strings.Join(peerNames(), ", ")+"; several with commas")
 	questionsToo := flag.Bool("questions", true, "ask the questions; false compares load and size only")
+	only := flag.String("load", "", "load this peer with -data into -dir and end; what this program calls itself with")
 	flag.Parse()
-	if err := bench(*n, *seed, *data, *dir, *jsonFile, *runs, *questionsToo); err != nil {
+	err := func() error {
+		if *runs < 1 {
+			return errors.New("-runs: at least one")
+		}
+		wanted, err := peersNamed(cmp.Or(*only, *list))
+		if err != nil {
+			return err
+		}
+		if *only != "" {
+			files, _, err := logFiles(*data)
+			if err != nil {
+				return err
+			}
+			return wanted[len(wanted)-1].load(context.Background(), *dir, files)
+		}
+		b := benchmark{seed: *seed, data: *data, dir: *dir, runs: *runs, peers: wanted, questions: *questionsToo}
+		return b.sizes(*n, *jsonFile)
+	}()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "cairn-bench:", err)
+		if errors.Is(err, errAbsent) {
+			os.Exit(exitAbsent)
+		}
 		os.Exit(1)
 	}
 }
 
-func bench(n int, seed uint64, data, dir, jsonFile string, runs int, questionsToo bool) error {
-	ctx := context.Background()
-	if dir == "" {
-		d, err := os.MkdirTemp("", "cairn-bench-")
+// exitAbsent is how a process that loads says that its peer is not installed.
+const exitAbsent = 3
+
+type benchmark struct {
+	seed      uint64
+	data, dir string
+	runs      int
+	peers     []*peer
+	questions bool
+}
+
+// sizes runs the comparison at every size of a list.
+func (b benchmark) sizes(list, jsonFile string) error {
+	var all []*results
+	top := b.dir
+	for _, text := range strings.Split(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 {
+			return fmt.Errorf("-n: %q is no number of events", text)
+		}
+		if b.data != "" && len(all) > 0 {
+			return errors.New("-n: log files from elsewhere have one size")
+		}
+		if b.dir = top; top == "" {
+			if b.dir, err = os.MkdirTemp("", "cairn-bench-"); err != nil {
+				return err
+			}
+			defer os.RemoveAll(b.dir)
+			// PostgreSQL runs as another user.
+			if err := os.Chmod(b.dir, 0o755); err != nil {
+				return err
+			}
+		} else if strings.Contains(list, ",") {
+			b.dir = filepath.Join(top, text)
+		}
+		r, err := b.run(n)
 		if err != nil {
 			return err
 		}
-		defer os.RemoveAll(d)
-		dir = d
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	cairn := filepath.Join(dir, "cairn")
-	if err := buildCairn(cairn); err != nil {
-		return err
-	}
-	r := &results{Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Go: runtime.Version(), Machine: machine()}
-	if data == "" {
-		data = filepath.Join(dir, "logs")
-		if _, err := os.Stat(data); err != nil {
-			step("generating %d events", n)
-			if _, err := measure("generate", cairn, "generate", "-n", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--out", data); err != nil {
-				return err
-			}
+		r.print(b.peers)
+		all = append(all, r)
+		if top == "" {
+			os.RemoveAll(b.dir)
 		}
 	}
-	if sub := filepath.Join(data, "AWSLogs"); isDir(sub) {
-		data = sub
+	if len(all) > 1 {
+		printBySize(all)
 	}
-	files, bytes, err := logFiles(data)
-	if err != nil {
-		return err
-	}
-	r.LogMB = float64(bytes) / 1e6
-
-	step("loading %d files into Cairn", len(files))
-	lakeDir := filepath.Join(dir, "lake")
-	if err := os.RemoveAll(lakeDir); err != nil {
-		return err
-	}
-	l, err := measure("Cairn", cairn, "import", data, "--dir", lakeDir, "--json")
-	if err != nil {
-		return err
-	}
-	if l.Bytes, err = diskUse(lakeDir); err != nil {
-		return err
-	}
-	r.Loads = append(r.Loads, l)
-
-	step("loading into DuckDB as Parquet with zstd")
-	peer, err := openDuck(ctx, dir)
-	if err != nil {
-		return err
-	}
-	defer peer.Close()
-	r.Duck = peer.version
-	l, err = peer.parquet(ctx, files)
-	if err != nil {
-		return err
-	}
-	r.Loads = append(r.Loads, l)
-	r.Events = l.Events
-	for i := range r.Loads {
-		r.Loads[i].Events = r.Events
-		r.Loads[i].PerEvent = float64(r.Loads[i].Bytes) / float64(r.Events)
-	}
-	if questionsToo {
-		step("loading into DuckDB, native, sorted by time")
-		if err := peer.native(ctx); err != nil {
-			return err
-		}
-		if r.Answers, err = ask(ctx, lakeDir, peer, runs, r.Events); err != nil {
-			return err
-		}
-	}
-	r.print()
 	if jsonFile != "" {
-		out, err := json.MarshalIndent(r, "", "  ")
+		out, err := json.MarshalIndent(all, "", "  ")
 		if err != nil {
 			return err
 		}
@@ -163,12 +171,100 @@ func bench(n int, seed uint64, data, dir, jsonFile string, runs int, questionsTo
 			return err
 		}
 	}
-	for _, a := range r.Answers {
-		if !a.Equal {
-			return fmt.Errorf("%s: the answers differ", a.Question)
+	for _, r := range all {
+		for _, a := range r.Answers {
+			if !a.Equal {
+				return fmt.Errorf("%s of %d events: the answers differ", a.Question, r.Events)
+			}
 		}
 	}
 	return nil
+}
+
+func (b *benchmark) run(n int) (*results, error) {
+	ctx := context.Background()
+	dir, err := filepath.Abs(b.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	cairn := filepath.Join(dir, "cairn")
+	if err := buildCairn(cairn); err != nil {
+		return nil, err
+	}
+	r := &results{Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Go: runtime.Version(), Machine: machine(), Means: map[string]float64{}}
+	data := b.data
+	if data == "" {
+		data = filepath.Join(dir, "logs")
+		if _, err := os.Stat(data); err != nil {
+			step("generating %d events", n)
+			if _, err := measure("generate", cairn, "generate", "-n", fmt.Sprint(n), "--seed", fmt.Sprint(b.seed), "--out", data); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if sub := filepath.Join(data, "AWSLogs"); isDir(sub) {
+		data = sub
+	}
+	if data, err = filepath.Abs(data); err != nil {
+		return nil, err
+	}
+	files, bytes, err := logFiles(data)
+	if err != nil {
+		return nil, err
+	}
+	r.LogMB = float64(bytes) / 1e6
+
+	step("loading %d files into Cairn", len(files))
+	lakeDir := filepath.Join(dir, "lake")
+	if err := os.RemoveAll(lakeDir); err != nil {
+		return nil, err
+	}
+	l, err := measure("Cairn", cairn, "import", data, "--dir", lakeDir, "--json")
+	if err != nil {
+		return nil, err
+	}
+	if l.Bytes, err = diskUse(lakeDir); err != nil {
+		return nil, err
+	}
+	r.Loads = append(r.Loads, l)
+	var loaded []*peer
+	for _, p := range b.peers {
+		step("loading into %s", p.title)
+		l, err := loadPeer(p, dir, data)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == exitAbsent {
+			step("%s is left out: it is not installed", p.title)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.Loads = append(r.Loads, l)
+		loaded = append(loaded, p)
+	}
+	b.peers = loaded
+	if r.Events, err = countCairn(ctx, lakeDir); err != nil {
+		return nil, err
+	}
+	for i := range r.Loads {
+		r.Loads[i].PerEvent = float64(r.Loads[i].Bytes) / float64(r.Events)
+	}
+	if b.questions {
+		if err := ask(ctx, lakeDir, dir, loaded, b.runs, r); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range loaded {
+		sum := 0.0
+		for _, a := range r.Answers {
+			sum += math.Log(a.Ratio[p.name])
+		}
+		r.Means[p.name] = math.Exp(sum / float64(max(len(r.Answers), 1)))
+	}
+	return r, nil
 }
 
 // buildCairn builds the program in its own module, with the versions that it
@@ -257,28 +353,98 @@ func machine() string {
 	return runtime.GOARCH
 }
 
-func (r *results) print() {
+func (r *results) print(loaded []*peer) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s, %d CPUs, %s, DuckDB %s: %d events, %.0f MB of log files\n\n", r.Machine, r.CPUs, r.Go, r.Duck, r.Events, r.LogMB)
-	fmt.Fprintln(w, "load\tevents/s\tCPU µs/event\tpeak MB\tbytes/event")
+	fmt.Fprintf(w, "%s, %d CPUs, %s, %s: %d events, %.0f MB of log files\n\n", r.Machine, r.CPUs, r.Go, strings.Join(r.Versions, ", "), r.Events, r.LogMB)
+	fmt.Fprintln(w, "load\tevents/s\tCPU µs/event\tpeak MB\tbytes/event\tCairn's share of them")
 	for _, l := range r.Loads {
-		fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%.0f\t%.1f\n", l.Name, float64(l.Events)/l.Seconds, l.CPU*1e6/float64(l.Events), l.PeakMB, l.PerEvent)
+		fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%.0f\t%.1f\t%.3f\n", l.Name, float64(r.Events)/l.Seconds, l.CPU*1e6/float64(r.Events), l.PeakMB, l.PerEvent, r.Loads[0].PerEvent/l.PerEvent)
 	}
-	fmt.Fprintf(w, "size of Cairn with all indexes / Parquet without: %.3f\n", r.Loads[0].PerEvent/r.Loads[1].PerEvent)
 	if len(r.Answers) > 0 {
-		fmt.Fprintln(w, "\nmedian ms\tCairn\tDuckDB native\tDuckDB Parquet\trows\tanswers")
+		fmt.Fprint(w, "\nmedian ms\tCairn")
+		for _, p := range loaded {
+			fmt.Fprint(w, "\t", p.title)
+		}
+		fmt.Fprintln(w, "\trows\tanswers")
 		for _, a := range r.Answers {
+			fmt.Fprintf(w, "%s %s\t%.2f", a.Question, a.What, a.Millis["cairn"])
+			for _, p := range loaded {
+				fmt.Fprintf(w, "\t%.2f", a.Millis[p.name])
+			}
 			equal := "equal"
 			if !a.Equal {
 				equal = "DIFFER"
 			}
-			fmt.Fprintf(w, "%s %s\t%.2f\t%.2f\t%.2f\t%d\t%s\n", a.Question, a.What, a.Millis["cairn"], a.Millis["native"], a.Millis["parquet"], a.Rows, equal)
+			fmt.Fprintf(w, "\t%d\t%s\n", a.Rows, equal)
 		}
+		fmt.Fprint(w, "geometric mean of the ratios to Cairn\t1")
+		for _, p := range loaded {
+			fmt.Fprintf(w, "\t%.1f", r.Means[p.name])
+		}
+		fmt.Fprintln(w)
 	}
 	w.Flush()
 }
 
-func median(ms []float64) (mid, slowest float64) {
-	slices.Sort(ms)
-	return ms[len(ms)/2], ms[len(ms)-1]
+// printBySize shows how Cairn's figures grow.
+func printBySize(all []*results) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprint(w, "\nCairn by number of events")
+	for _, r := range all {
+		fmt.Fprintf(w, "\t%d", r.Events)
+	}
+	fmt.Fprintln(w)
+	line := func(what, format string, f func(r *results) float64) {
+		fmt.Fprint(w, what)
+		for _, r := range all {
+			fmt.Fprintf(w, "\t"+format, f(r))
+		}
+		fmt.Fprintln(w)
+	}
+	line("load, events/s", "%.0f", func(r *results) float64 { return float64(r.Events) / r.Loads[0].Seconds })
+	line("load, peak MB", "%.0f", func(r *results) float64 { return r.Loads[0].PeakMB })
+	line("bytes an event", "%.1f", func(r *results) float64 { return r.Loads[0].PerEvent })
+	for _, a := range all[0].Answers {
+		line(a.Question+" "+a.What+", ms", "%.2f", func(r *results) float64 {
+			for _, o := range r.Answers {
+				if o.Question == a.Question {
+					return o.Millis["cairn"]
+				}
+			}
+			return math.NaN()
+		})
+	}
+	w.Flush()
+}
+
+// countCairn returns how many events the lake has.
+func countCairn(ctx context.Context, dir string) (int64, error) {
+	lake, err := engine.Open(dir, &engine.Options{MustExist: true})
+	if err != nil {
+		return 0, err
+	}
+	defer lake.Close()
+	rows, err := askCairn(ctx, lake, "SELECT count(*) FROM events")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(rows[0][0], 10, 64)
+}
+
+// readLog returns the text of a log file, plain or gzip.
+func readLog(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := bufio.NewReader(f)
+	if magic, err := r.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return io.ReadAll(r)
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -157,6 +158,14 @@ func mappingOf(as, file string) (*mapping.Mapping, error) {
 	return m, nil
 }
 
+const (
+	// importCache is what an import keeps of what it has read of the lake.
+	importCache = 64 << 20
+	// importMemory is the size of the heap from which on garbage is collected more often than is fastest. What is
+	// needed at a time is half of it, whatever the size of the lake, on a machine with two processors.
+	importMemory = 400 << 20
+)
+
 func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, rejects string) (err error) {
 	if rejects != "" {
 		f, err := os.Create(rejects)
@@ -168,6 +177,11 @@ func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, re
 		defer func() {
 			err = errors.Join(err, w.Flush(), f.Close())
 		}()
+	}
+	// A file is read once, so a large cache would only fill with what tells duplicates, more with every segment.
+	p.cacheBytes = importCache
+	if os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(importMemory))
 	}
 	lake, err := p.open(false)
 	if err != nil {

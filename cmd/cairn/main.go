@@ -73,6 +73,8 @@ type program struct {
 	publish   []string
 	// insightInterval is how often the lake looks for unusual activity by itself: never, but for servers.
 	insightInterval time.Duration
+	// cacheBytes is what the lake keeps of what it has read; 0 for its default.
+	cacheBytes int64
 }
 
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
@@ -190,7 +192,7 @@ func (p *program) open(mustExist bool) (*engine.Lake, error) {
 	if err != nil {
 		return nil, err
 	}
-	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), OpenTarget: openTarget, OpenTopic: openTopic, OpenKeeper: p.trailKeeper, Logger: p.logger(), InsightInterval: p.insightInterval})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: mustExist, Keeper: keeper, Publish: p.publishTargets(), OpenTarget: openTarget, OpenTopic: openTopic, OpenKeeper: p.trailKeeper, Logger: p.logger(), InsightInterval: p.insightInterval, CacheBytes: p.cacheBytes})
 	if len(p.publish) > 0 && errors.Is(err, engine.ErrBadInput) {
 		return nil, usageError{fmt.Errorf("--publish: %w", err)}
 	}
