@@ -22,6 +22,7 @@ var (
 	qSense    = flag.Float64("quality.sensitivity", 0, "sensitivity, 0: default")
 	qSimple   = flag.Bool("quality.simple", false, "measure the simple detectors, too")
 	qHarsh    = flag.Bool("quality.harsh", false, "harsh shapes")
+	qOther    = flag.Bool("quality.other", false, "other shapes")
 	qList     = flag.Int("quality.list", 0, "list so many false insights")
 )
 
@@ -60,6 +61,9 @@ func TestQuality(t *testing.T) {
 	if *qHarsh {
 		shapes = simulate.HarshShapes()
 	}
+	if *qOther {
+		shapes = simulate.OtherShapes()
+	}
 	r, err := simulate.Measure(context.Background(), simulate.Options{Shapes: &shapes, Seed: *qSeed, Seeds: *qSeeds, Accounts: *qAccounts, Series: *qSeries, Weeks: *qWeeks,
 		PerWeek: *qPerWeek, Trials: *qTrials, Simple: *qSimple, Params: insight.Params{Sensitivity: *qSense}})
 	if err != nil {
@@ -71,7 +75,14 @@ func TestQuality(t *testing.T) {
 	for i, f := range r.False {
 		if i < *qList {
 			in := f.Incident
-			t.Logf("%v %v: %s, score %.1f of %.1f, %v for %d minutes, found after %d", f.Kind, f.Noise, in.Explain(), in.Score, in.Threshold, in.Start.Time(), in.Duration(), in.Found-in.Start)
+			t.Logf("%v %v%s: %s, score %.1f of %.1f, %v for %d minutes, found after %d", f.Kind, f.Noise, label(f.Change), in.Explain(), in.Score, in.Threshold, in.Start.Time(), in.Duration(), in.Found-in.Start)
 		}
 	}
+}
+
+func label(change string) string {
+	if change == "" {
+		return ""
+	}
+	return " (" + strings.TrimPrefix(change, ", ") + ")"
 }

@@ -95,10 +95,23 @@ func (s *Series) pick(r *rand.Rand, form Form, day int, loose bool) *Anomaly {
 		}
 		return a
 	}
+	var runs []float64
+	regular := false
+	if s.other != nil {
+		runs, regular = profile(r, length), a.Form == Hammering && r.IntN(2) == 0
+	}
 	for i := range a.extra {
 		mean := rate
 		if a.Form == Burst {
 			mean = (a.Factor - 1) * s.rate(a.Start+i)
+			if runs != nil {
+				mean *= runs[i]
+			}
+		}
+		if regular {
+			a.extra[i] = uint32(float64(i+1)*rate) - uint32(float64(i)*rate)
+			a.Calls += int(a.extra[i])
+			continue
 		}
 		n := poisson(r, mean)
 		a.extra[i] = uint32(n)

@@ -81,6 +81,7 @@ type Trial struct {
 type False struct {
 	Kind     Kind
 	Noise    Noise
+	Change   string // what changes in a series of other shapes, and how its noise is made
 	Incident insight.Incident
 }
 
@@ -147,7 +148,7 @@ func (a *accountRun) run(ctx context.Context) error {
 			i := r.IntN(a.o.Series)
 			for tries := 0; tries < 1000; tries++ {
 				_, taken := forms[i]
-				if !taken && (f == Hammering || newSeries(a.seed+uint64(i)*31+7, days, a.o.Shapes, warmWeeks*7).eligible()) {
+				if !taken && (f == Hammering || newSeries(a.seed+uint64(i)*31+7, a.seed, days, a.o.Shapes, warmWeeks*7).eligible()) {
 					break
 				}
 				i = r.IntN(a.o.Series)
@@ -159,7 +160,7 @@ func (a *accountRun) run(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s := newSeries(a.seed+uint64(i)*31+7, days, a.o.Shapes, warmWeeks*7)
+		s := newSeries(a.seed+uint64(i)*31+7, a.seed, days, a.o.Shapes, warmWeeks*7)
 		form, inject := forms[i]
 		if err := a.series(s, r, inject, form); err != nil {
 			return err
@@ -237,7 +238,7 @@ func (a *accountRun) series(s *Series, r *rand.Rand, inject bool, form Form) err
 	for _, in := range clean {
 		switch in.Fate {
 		case insight.Reported:
-			a.res.False = append(a.res.False, False{s.Kind, s.Noise, in})
+			a.res.False = append(a.res.False, False{s.Kind, s.Noise, s.change, in})
 		case insight.Recurring:
 			a.res.Recurring++
 		}

@@ -53,6 +53,8 @@ type Series struct {
 	Days  int
 	// The rest parameterises the shape.
 	shapes                *Shapes
+	other                 *other // of other shapes, with their rates and counts
+	change                string  // what changes in one of other shapes, and its noise
 	seed                  uint64
 	office                bool
 	base, amp, phase      float64 // calls per minute, depth of the day's rhythm, its hour
@@ -86,6 +88,8 @@ type Shapes struct {
 	// JobSpread is the deviation of the logarithm of a job's size from one time to the next, JobSkip the share of
 	// times that a job is left out, SessionSpread the deviation of the logarithm of a session's size.
 	JobSpread, JobSkip, SessionSpread float64
+	// Other: drawn as other.go says, which of these values needs none.
+	Other bool
 }
 
 // DefaultShapes are those of the figures.
@@ -107,8 +111,11 @@ func HarshShapes() Shapes {
 	}
 }
 
-// newSeries draws a series.
-func newSeries(seed uint64, days int, sh *Shapes, warm int) *Series {
+// newSeries draws a series of an account.
+func newSeries(seed, account uint64, days int, sh *Shapes, warm int) *Series {
+	if sh.Other {
+		return newOther(seed, account, days, sh, warm)
+	}
 	weights := sh.Shares
 	r := rand.New(rand.NewPCG(seed, 0x73657269))
 	s := &Series{seed: seed, Days: days, drift: 1, shift: 1, shapes: sh}
@@ -181,6 +188,9 @@ func logUniform(r *rand.Rand, a, b float64) float64 {
 
 // rate is what is expected in a minute, noise and outages aside.
 func (s *Series) rate(minute int) float64 {
+	if s.other != nil {
+		return float64(s.other.rates[minute])
+	}
 	v := s.base
 	day := minute / insight.DayMinutes
 	if s.amp > 0 {
@@ -208,6 +218,9 @@ func (s *Series) out(minute int) bool { return minute >= s.outStart && minute < 
 
 // counts makes the calls of all minutes.
 func (s *Series) counts() []uint32 {
+	if s.other != nil {
+		return s.other.counts
+	}
 	n := s.Days * insight.DayMinutes
 	c := make([]uint32, n)
 	r := rand.New(rand.NewPCG(s.seed, 0x636f756e))
