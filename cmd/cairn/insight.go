@@ -51,8 +51,10 @@ target is missed.`,
 			case "default":
 			case "harsh":
 				sh = simulate.HarshShapes()
+			case "other":
+				sh = simulate.OtherShapes()
 			default:
-				return usagef("--shapes is default or harsh, not %q", shapes)
+				return usagef("--shapes is default, harsh or other, not %q", shapes)
 			}
 			sh.CV = [3]float64{calm, moderate, noisy}
 			for _, cv := range sh.CV {
@@ -102,7 +104,7 @@ target is missed.`,
 	f.IntVar(&o.Weeks, "weeks", 4, "weeks that are judged, after four to learn")
 	f.Float64Var(&o.PerWeek, "anomalies-per-week", 2, "scored anomalies for each account and week")
 	f.IntVar(&o.Trials, "trials", 4, "single anomalies tried for each series, for recall and errors")
-	f.StringVar(&shapes, "shapes", "default", "what the traffic looks like: default or harsh")
+	f.StringVar(&shapes, "shapes", "default", "what the traffic looks like: default, harsh, or other, which is drawn by other means")
 	f.Float64Var(&calm, "cv-calm", 0.05, "spread of 5-minute counts of calm series, beyond Poisson")
 	f.Float64Var(&moderate, "cv-moderate", 0.19, "the same of moderate series")
 	f.Float64Var(&noisy, "cv-noisy", 0.39, "the same of noisy series")

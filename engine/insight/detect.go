@@ -20,6 +20,9 @@ const (
 	jobDispersion = 0.05
 	// usualTimes is how many times what was there before at this time of the week or day is still expected.
 	usualTimes = 2
+	// latelyMost bounds what the last hours say about the level, and latelyPseudo calls are what they must outweigh.
+	latelyMost   = 2.0
+	latelyPseudo = 20
 	// recurMinutes is how far a recurring job may be from its time: a quarter of an hour, and the hour by which clocks are
 	// changed twice a year.
 	recurMinutes = 75
@@ -82,7 +85,7 @@ func (d *Detector) Idle(s *State, until Day) ([]Incident, error) {
 
 // Peek returns what Day would if the day's counts up to and without minute now were all that
 // is ever known, with s as it was: incidents of a day under way, open ones as open. As counts
-// only grow, what is reported stays unusual whatever arrives later; only its start, and whether it is
+// only grow, what is reported stays unusual whatever arrives of the last hour; only its start, and whether it is
 // a recurring one, can change. Minutes that are final are a matter of the caller, who compares Found, Decided and
 // Closed with what it holds for settled.
 func (d *Detector) Peek(s *State, now Minute, counts []Count) ([]Incident, error) {
@@ -197,10 +200,11 @@ func (d *Detector) run(s *State, until int32) {
 		p := pts[i]
 		i++
 		hit, fresh := -1, false
-		var hitScore float64
+		var hitScore, hitWant float64
 		var usual [windowCount]uint64
 		var weekly [windowCount]bool
 		asked := false
+		lift := 0.0
 		for w := range sum {
 			from := p.at + 1 - windows[w]
 			sum[w] += uint64(p.n)
@@ -216,6 +220,10 @@ func (d *Detector) run(s *State, until int32) {
 			if n < 1.5*want {
 				continue
 			}
+			if lift == 0 {
+				lift = d.lately(s, i-1)
+			}
+			want = float64(want * lift)
 			score := tail(n, want, m.dispersion(w, p.at))
 			best = max(best, score)
 			if sum[w] >= d.need(w, p.at) && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
@@ -225,12 +233,12 @@ func (d *Detector) run(s *State, until int32) {
 				}
 				isNew := sum[w] > usualTimes*usual[w]
 				if isNew && !fresh || isNew == fresh && score > hitScore {
-					hit, hitScore, fresh = w, score, isNew
+					hit, hitScore, hitWant, fresh = w, score, want, isNew
 				}
 			}
 		}
 		if hit >= 0 {
-			d.found(s, i, hit, hitScore, sum[hit])
+			d.found(s, i, hit, hitScore, sum[hit], hitWant, lift)
 			if r := &s.open; !fresh && r.Fate != Recurring {
 				r.local = true
 				r.Fate = Recurring
@@ -244,6 +252,29 @@ func (d *Detector) run(s *State, until int32) {
 		}
 	}
 	s.slot(s.next).score = float32(best)
+}
+
+// lately is how many times more calls there were in the hour that ended an hour before a point than are expected and usual, from
+// 1 to latelyMost: what has crept up for so long is another level, and not a burst.
+func (d *Detector) lately(s *State, end int) float64 {
+	m := &d.model
+	if m.sparse {
+		return 1
+	}
+	at := d.pts[end].at
+	from, to := max(at+1-reach, s.floor), at+1-reach/2
+	if from >= to {
+		return 1
+	}
+	n := uint64(0)
+	for i := end; i >= 0 && d.pts[i].at >= from; i-- {
+		if d.pts[i].at < to {
+			n += uint64(d.pts[i].n)
+		}
+	}
+	want := m.expect(from, to)
+	want += latelyPseudo + deviation(want, m.spread[windowCount-1])
+	return min(max((float64(n)+latelyPseudo)/want, 1), latelyMost)
 }
 
 // enough tells whether the day can hold anything unusual: fewer calls than a window must have cannot.
@@ -266,8 +297,9 @@ func (d *Detector) firstAt(at int32) int {
 	return d.today + i
 }
 
-// found opens an incident: the window w that ends with the point before index end is unusual.
-func (d *Detector) found(s *State, end, w int, score float64, calls uint64) {
+// found opens an incident: the window w that ends with the point before index end is unusual; want is what it was expected
+// to hold, with the lift of the last hours.
+func (d *Detector) found(s *State, end, w int, score float64, calls uint64, want, lift float64) {
 	m, pts := &d.model, d.pts
 	at := pts[end-1].at
 	// The start is where the calls up to now are likeliest to have risen.
@@ -275,7 +307,7 @@ func (d *Detector) found(s *State, end, w int, score float64, calls uint64) {
 	n := uint64(0)
 	for i := end - 1; i >= 0 && pts[i].at >= s.floor && pts[i].at > at-reach; i-- {
 		n += uint64(pts[i].n)
-		if g := gain(float64(n), m.expect(pts[i].at, at+1)); g > startGain {
+		if g := gain(float64(n), float64(m.expect(pts[i].at, at+1)*lift)); g > startGain {
 			start, startGain = pts[i].at, g
 		}
 	}
@@ -286,7 +318,7 @@ func (d *Detector) found(s *State, end, w int, score float64, calls uint64) {
 		Fate: Waiting, Open: true,
 		Start: base + Minute(start), End: base + Minute(at) + 1,
 		Found:  base + Minute(at),
-		Window: int(at + 1 - from), WindowCalls: calls, WindowExpected: m.expect(from, at+1),
+		Window: int(at + 1 - from), WindowCalls: calls, WindowExpected: want,
 		Score: score, Threshold: m.threshold,
 	}}
 	s.isOpen = true
@@ -379,6 +411,7 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 	m := &d.model
 	var usual [windowCount]uint64
 	asked := false
+	lift := 0.0
 	n, i := uint64(0), end
 	for w, length := range windows {
 		from := max(at+1-length, s.floor)
@@ -388,6 +421,13 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 		}
 		want := m.expect(from, at+1)
 		if n < d.need(w, at) || float64(n) < atLeastTimes*want {
+			continue
+		}
+		if lift == 0 {
+			lift = d.lately(s, end-1)
+		}
+		want = float64(want * lift)
+		if float64(n) < atLeastTimes*want {
 			continue
 		}
 		if !asked {

@@ -19,7 +19,7 @@
 // An [Incident] has a Fate: [Reported] ones get a Start record, and an End record when they are over;
 // [Recurring] ones are listed as expected; those of a series' first 14 days are only learned from. With a lateness
 // bound, a record is due when the minute that decided it is older than the bound ([Incident.Due]); before that, what Peek shows is
-// a provisional notice: counts only grow, so what is unusual stays so.
+// a provisional notice: counts only grow, so what is unusual stays so, unless calls come more than an hour late.
 //
 // # Order and late calls
 //
@@ -34,8 +34,9 @@
 // Each midnight the expected rate of every hour comes from the 28 days before: the mean of that hour of the
 // week, drawn towards the mean of its weekday or weekend hour, of its hour of day, and of all (each worth 20
 // calls), scaled to the level of the last 7 days and, if three weeks in a row grew or fell, by half of the smaller of both changes, with straight lines between the middles of hours, or, where neighbours differ by
-// more than 2 times, the larger of them. Windows of 5, 15 and 60 minutes that end at a minute with calls are
-// compared with it. The measure of surprise is the Chernoff bound of
+// more than 2 times, the larger of them. If the hour before the last one had more calls than that, by more than a deviation, what is
+// expected is lifted as much, up to 2 times: a level that has crept up is no burst (clumpy series aside). Windows of 5, 15 and
+// 60 minutes that end at a minute with calls are compared with it. The measure of surprise is the Chernoff bound of
 // the upper tail of a negative binomial distribution, in nats (tail in score.go), whose dispersion each window
 // length gets from the series' past days, the worst left out, and from how few calls the rate rests on.
 // A window is unusual if it reaches all of

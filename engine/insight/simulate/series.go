@@ -54,7 +54,7 @@ type Series struct {
 	// The rest parameterises the shape.
 	shapes                *Shapes
 	other                 *other // of other shapes, with their rates and counts
-	change                string  // what changes in one of other shapes, and its noise
+	change                string // what changes in one of other shapes, and its noise
 	seed                  uint64
 	office                bool
 	base, amp, phase      float64 // calls per minute, depth of the day's rhythm, its hour
