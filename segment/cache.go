@@ -15,6 +15,7 @@ type Cache struct {
 		entries map[cacheKey]*cacheEntry
 		ring    cacheEntry // next is the most recently used
 		used    int64
+		scanned int64 // of used: what scans keep of their blocks
 		hits    int64
 		misses  int64
 	}
@@ -39,6 +40,8 @@ const (
 	cachedFrame      // page number, and number of the text frame: the same for values
 	cachedPassed     // number of the row block
 	cachedBlockTimes // node number
+	cachedPathCodes  // node number, and number of the row block
+	cachedGrams      // page number
 	cachedOwned      // of an Owner
 )
 
@@ -138,11 +141,29 @@ func (c *Cache) put(k cacheKey, value any, size int64) any {
 	e := &cacheEntry{key: k, value: value, size: size + entryOverhead}
 	c.mu.entries[k] = e
 	c.mu.used += e.size
+	if k.ofScan() {
+		c.mu.scanned += e.size
+	}
 	c.front(e)
 	for c.mu.used > c.limit && c.mu.ring.prev != e {
 		c.remove(c.mu.ring.prev)
 	}
 	return value
+}
+
+// ofScan tells what scans keep of every block that they read.
+func (k cacheKey) ofScan() bool { return k.what == cachedPathCodes || k.what == cachedGrams }
+
+// scansShare is the part of the cache that scans may fill with what they keep of blocks.
+// Of a lake in which that is more, some blocks stay and the others are read each time; or else
+// every scan would drive out what the next one needs first, and what all reading needs.
+const scansShare = 2
+
+// roomForScans reports whether a scan may keep more.
+func (c *Cache) roomForScans() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.scanned < c.limit/scansShare
 }
 
 func (c *Cache) front(e *cacheEntry) {
@@ -158,6 +179,9 @@ func (c *Cache) remove(e *cacheEntry) {
 	e.unlink()
 	delete(c.mu.entries, e.key)
 	c.mu.used -= e.size
+	if _, not := e.value.(asked); !not && e.key.ofScan() {
+		c.mu.scanned -= e.size
+	}
 }
 
 // drop removes everything of a reader.

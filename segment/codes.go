@@ -171,6 +171,19 @@ func (r *Reader) blockCodes(ctx context.Context, pd *pathDict, b int, sel Select
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	kept, err := r.keptBlock(ctx, pd, b, len(dst))
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		kept.read(sel, b*BlockRows, dst)
+		return nil
+	}
+	return r.readBlockCodes(ctx, pd, b, sel, dst)
+}
+
+// readBlockCodes is blockCodes from the pages.
+func (r *Reader) readBlockCodes(ctx context.Context, pd *pathDict, b int, sel Selection, dst []uint32) error {
 	d, p := pd.plan.d, pd.plan
 	shapes, err := r.rowShapes(ctx, d, b)
 	if err != nil {
@@ -227,7 +240,7 @@ func (pd *pathDict) code(k int, entry uint32) uint32 {
 	return pd.first[k] + entry
 }
 
-// rangeCodes is blockCodes for all rows of a range and a single column, the common case.
+// rangeCodes is readBlockCodes for all rows of a range and a single column, the common case.
 func (r *Reader) rangeCodes(ctx context.Context, pd *pathDict, b, from, to int, shapes []uint16, dst []uint32) error {
 	d, p := pd.plan.d, pd.plan
 	variant := p.variant
