@@ -7,6 +7,8 @@
 //	go run . -n 1000000,10000000         the same at several sizes, and a table of times by size
 //	go run . -data ./AWSLogs             log files from elsewhere
 //	go run . -n 1000000 -json out.json   the figures for programs
+//	go run . -n 1000000 -peers none -also open,cold,clients,append
+//	                                     Cairn alone: opening, cold answers, many clients, durable appends
 //
 // DuckDB and SQLite are linked in; PostgreSQL is used where its programs are installed. It is a
 // module of its own, so that other databases never become dependencies of the engine.
@@ -74,6 +76,8 @@ type results struct {
 	Loads    []load             `json:"loads"`
 	Answers  []answer           `json:"answers"`
 	Means    map[string]float64 `json:"geometric_mean_of_ratios"`
+	// Workloads are the figures of -also by its names.
+	Workloads map[string][]figure `json:"workloads,omitempty"`
 }
 
 func main() {
@@ -85,11 +89,17 @@ func main() {
 	runs := flag.Int("runs", 7, "how often each question is asked of each engine")
 	list := flag.String("peers", "all", "with whom to compare: "+strings.Join(peerNames(), ", ")+"; several with commas")
 	questionsToo := flag.Bool("questions", true, "ask the questions; false compares load and size only")
+	also := flag.String("also", "", "what to measure of Cairn besides: "+workloadNames()+"; several with commas")
+	length := flag.Duration("for", time.Minute, "how long the workloads clients and append run")
+	cold := flag.String("cold", "", "ask this of the lake -dir and end; what this program calls itself with")
 	only := flag.String("load", "", "load this peer with -data into -dir and end; what this program calls itself with")
 	flag.Parse()
 	err := func() error {
 		if *runs < 1 {
 			return errors.New("-runs: at least one")
+		}
+		if *cold != "" {
+			return askCold(context.Background(), *dir, *cold)
 		}
 		wanted, err := peersNamed(cmp.Or(*only, *list))
 		if err != nil {
@@ -102,7 +112,7 @@ func main() {
 			}
 			return wanted[len(wanted)-1].load(context.Background(), *dir, files)
 		}
-		b := benchmark{seed: *seed, data: *data, dir: *dir, runs: *runs, peers: wanted, questions: *questionsToo}
+		b := benchmark{seed: *seed, data: *data, dir: *dir, runs: *runs, peers: wanted, questions: *questionsToo, also: *also, length: *length}
 		return b.sizes(*n, *jsonFile)
 	}()
 	if err != nil {
@@ -123,6 +133,8 @@ type benchmark struct {
 	runs      int
 	peers     []*peer
 	questions bool
+	also      string
+	length    time.Duration
 }
 
 // sizes runs the comparison at every size of a list.
@@ -257,6 +269,11 @@ func (b *benchmark) run(n int) (*results, error) {
 			return nil, err
 		}
 	}
+	if b.also != "" {
+		if r.Workloads, err = runWorkloads(ctx, b.also, lakeDir, b.seed, b.length); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range loaded {
 		sum := 0.0
 		for _, a := range r.Answers {
@@ -303,6 +320,13 @@ func logFiles(dir string) (files []string, bytes int64, err error) {
 		bytes += f.Size
 	}
 	return files, bytes, nil
+}
+
+// output runs a program and returns what it prints.
+func output(program string, args ...string) ([]byte, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = os.Stderr
+	return cmd.Output()
 }
 
 // measure runs a program and returns its time, CPU time and peak memory.
