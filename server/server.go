@@ -85,7 +85,7 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 		}
 		s.http = &http.Server{
 			Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
-			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+			IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnContext: auth.ConnContext,
 		}
 		if s.httpLn, err = net.Listen("tcp", cfg.HTTP); err != nil {
 			return nil, fmt.Errorf("listening for HTTP: %w", err)
@@ -95,6 +95,7 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 			own.ClientAuth, own.ClientCAs = tls.NoClientCert, nil // there are passwords here
 			s.httpLn = tls.NewListener(s.httpLn, own)
 		}
+		s.httpLn = auth.WatchHeads(s.httpLn)
 	}
 	if cfg.OpenBucket != nil {
 		// Without it the lake is served all the same: a file system may have no sockets.

@@ -332,6 +332,10 @@ func (s *API) admit(ctx context.Context, c *call, w http.ResponseWriter) ([]byte
 		service = dataService
 	}
 	c.from = peerOf(r)
+	if auth.Folded(r) {
+		w.Header().Set("Connection", "close") // what else comes on it is refused, too
+		return nil, fail(auth.SigIncomplete, "a header of the request is folded: write each on one line")
+	}
 	var signed *auth.SignedRequest
 	if s.cfg.Signers == nil {
 		c.key, c.region = auth.SignerOf("", "", "", auth.NoAccount, s.cfg.Open), "us-east-1"

@@ -63,7 +63,10 @@ func newFixture(t testing.TB, adjust func(*api.Config)) *fixture {
 		t.Fatal(err)
 	}
 	f.api.Start()
-	f.http = httptest.NewServer(f.api)
+	f.http = httptest.NewUnstartedServer(f.api)
+	f.http.Config.ConnContext = auth.ConnContext
+	f.http.Listener = auth.WatchHeads(f.http.Listener)
+	f.http.Start()
 	t.Cleanup(func() {
 		f.http.Close()
 		f.api.Close()

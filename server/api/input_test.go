@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -181,6 +185,43 @@ func TestSignedRequests(t *testing.T) {
 	}
 	if _, code := f.as(reader, "ListEventDataStores", object{}); code != "UnrecognizedClientException" {
 		t.Errorf("a disabled key: %s", code)
+	}
+}
+
+// A folded header is refused although what is signed fits: net/http makes one line of it.
+func TestFoldedRequests(t *testing.T) {
+	f := newFixture(t, nil)
+	for _, fold := range []bool{false, true} {
+		r := f.request(f.key, "ListChannels", `{}`)
+		r.Header.Set("X-Amz-Meta-Note", "one two")
+		resign(f, r, `{}`)
+		var b bytes.Buffer
+		if err := r.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		if fold {
+			text = strings.Replace(text, "one two", "one\r\n two", 1)
+		}
+		c, err := net.Dial("tcp", strings.TrimPrefix(f.http.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, text); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(c), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(res.Body)
+		switch {
+		case !fold && res.StatusCode != http.StatusOK:
+			t.Errorf("on one line: %s %s", res.Status, answer)
+		case fold && (res.StatusCode != http.StatusForbidden || !strings.Contains(string(answer), `"IncompleteSignature"`) || !strings.Contains(string(answer), "folded") || !res.Close):
+			t.Errorf("folded: %s %s", res.Status, answer)
+		}
 	}
 }
 

@@ -30,3 +30,13 @@ func (t Throttle) Len() int                                 { return t.t.recent.
 func (t Throttle) Wait(ctx context.Context, name, address string) error {
 	return t.t.wait(ctx, name, address)
 }
+
+// ScanHeads reports whether a folded header is seen in what comes in these pieces.
+func ScanHeads(pieces ...string) bool {
+	var s headScan
+	folded := false
+	for _, p := range pieces {
+		folded = s.next([]byte(p)) || folded
+	}
+	return folded
+}
