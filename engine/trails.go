@@ -22,8 +22,8 @@ import (
 // Trails deliver events to directories and buckets (package trail). The lake gives them
 // its logs, a space of the database for their records, and RSA keys to sign digests with:
 //
-//	s t f c p   as package trail has them
-//	k number 4  an RSA key, as package digest encodes it
+//	s t f c p n l   as package trail has them
+//	k number 4      an RSA key, as package digest encodes it
 //
 // Requests are recorded in the audit store, and need the permission to manage the lake.
 type (

@@ -80,6 +80,8 @@ type Config struct {
 	Notices string
 	// Topics returns the URL of the topic that has an ARN.
 	Topics func(arn string) (string, error)
+	// LogGroups returns the address of the stream that stands for the log group with an ARN.
+	LogGroups func(arn string) (string, error)
 	// Mappings are mapping files (engine/mapping) whose products may be sources of channels,
 	// beside the built-in ones.
 	Mappings []string

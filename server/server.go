@@ -108,7 +108,7 @@ func New(lake *engine.Lake, cfg Config) (_ *Server, err error) {
 
 // makeAPI makes what answers AWS's clients.
 func (s *Server) makeAPI() (err error) {
-	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Targets: s.cfg.Targets, Topics: s.cfg.Topics, Logger: s.cfg.Logger}
+	cfg := api.Config{Lake: s.lake, Regions: s.cfg.Regions, Organization: s.cfg.Organization, Buckets: s.cfg.Buckets, Targets: s.cfg.Targets, Topics: s.cfg.Topics, LogGroups: s.cfg.LogGroups, Logger: s.cfg.Logger}
 	for _, file := range s.cfg.Mappings {
 		text, err := os.ReadFile(file)
 		if err != nil {

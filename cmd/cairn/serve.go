@@ -37,6 +37,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Bool("tls-required", false, "refuse Postgres clients without TLS")
 	f.String("tls-client-ca", "", "file of the authorities, PEM, by whose certificates clients sign in without a password")
 	f.String("topics", "", "where the SNS topics are that AWS clients name, to be told of deliveries: awssns:// and a query (region, endpoint), or a webhook, which gets the topic's ARN as the last part of its path (default: none)")
+	f.String("log-groups", "", "where the CloudWatch Logs groups are that AWS clients name, which get the events of trails: a directory, with a file of JSON lines for each group, a webhook, which gets the group's ARN as the last part of its path, or a topic or queue (default: none)")
 	f.String("mappings", "", "mapping files whose products channels may have as their source, with commas between them (default: the built-in mappings only)")
 	f.String("notices", "", "where notices of unusual activity are sent as soon as it is found, before its record: a webhook (https://HOST/PATH#SECRET) or a topic (default: none)")
 	f.String("buckets", "", "where the buckets that AWS clients name are: a directory that has them as directories, or s3:// and a query (endpoint, region) for an S3-compatible service (default: none)")
@@ -198,7 +199,7 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 		Connections: k.Int("connections"), IdleTime: k.Duration("idle-timeout"), IdleInTransaction: k.Duration("idle-in-transaction-timeout"),
 		StatementTime: k.Duration("statement-timeout"), WriteTime: k.Duration("write-timeout"), ShutdownTime: k.Duration("shutdown-timeout"),
 		MetricsOpen: k.Bool("metrics-open"), AllowCleartext: k.Bool("allow-cleartext"), Logger: log, Notices: k.String("notices"),
-		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")), Targets: targetsAt(k.String("buckets")), Topics: topicsAt(k.String("topics")), Mappings: listed(k.String("mappings")),
+		Regions: listed(k.String("regions")), Organization: organization(k), Buckets: bucketsAt(k.String("buckets")), Targets: targetsAt(k.String("buckets")), Topics: topicsAt(k.String("topics")), LogGroups: logGroupsAt(k.String("log-groups")), Mappings: listed(k.String("mappings")),
 	}
 }
 
@@ -221,6 +222,9 @@ func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, 
 		}
 	}
 	if err := checkTopics(k.String("topics")); err != nil {
+		return err
+	}
+	if err := checkLogGroups(k.String("log-groups")); err != nil {
 		return err
 	}
 	if err := checkBuckets(k.String("buckets")); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/bucket"
+	"github.com/cairndb/cairn/engine/trail"
 	"github.com/cairndb/cairn/server/api"
 )
 
@@ -84,6 +85,47 @@ func topicsAt(target string) func(arn string) (string, error) {
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/") + "/" + arn
 		return u.String(), nil
+	}
+}
+
+// checkLogGroups says what is wrong with the setting log-groups.
+func checkLogGroups(target string) error {
+	if target == "" || trail.IsStream(target) && !strings.HasPrefix(target, "jsonl:") {
+		return nil
+	}
+	if info, err := os.Stat(target); err != nil || !info.IsDir() {
+		return usagef("setting log-groups: %s is not a directory, nor the URL of a webhook, topic or queue", target)
+	}
+	return nil
+}
+
+// logFileMax bounds the name of a log group's file: file systems take 255 bytes.
+const logFileMax = 240
+
+// logGroupsAt returns what names the streams that stand for log groups, by the groups' ARNs; nil for none.
+func logGroupsAt(target string) func(arn string) (string, error) {
+	if target == "" {
+		return nil
+	}
+	return func(arn string) (string, error) {
+		arn = strings.TrimSuffix(arn, ":*")
+		if strings.HasPrefix(target, "http:") || strings.HasPrefix(target, "https:") {
+			u, err := url.Parse(target)
+			if err != nil {
+				return "", err
+			}
+			return u.JoinPath(url.PathEscape(arn)).String(), nil
+		}
+		if trail.IsStream(target) {
+			return target, nil
+		}
+		// Without what all groups have; slashes are escaped, so that no group leaves the directory.
+		name := url.PathEscape(strings.TrimPrefix(arn, "arn:aws:logs:")) + ".jsonl"
+		if len(name) > logFileMax {
+			return "", fmt.Errorf("the name of its file has %d bytes, at most %d are taken", len(name), logFileMax)
+		}
+		dir, err := filepath.Abs(target)
+		return "jsonl:" + filepath.Join(dir, name), err
 	}
 }
 

@@ -130,7 +130,7 @@ func (p *program) askTrail(ctx context.Context, r *server.TrailRequest) (*server
 type trailFlags struct {
 	target, bucket, prefix, kms, organization, selectors string
 	accounts, sources, insights                          []string
-	notify                                               string
+	notify, logs                                         string
 	encrypt                                              []string
 	form, pattern                                        string
 	multi, global, validation                            bool
@@ -144,6 +144,7 @@ func (f *trailFlags) declare(c *cobra.Command) {
 	g.StringVar(&f.bucket, "bucket-name", "", "name of the target in digests (default: the bucket, or the directory's last part)")
 	g.StringVar(&f.prefix, "prefix", "", "prefix of all keys, before AWSLogs")
 	g.StringVar(&f.notify, "notify", "", "tell this topic or webhook of files as they are delivered: awssns:///ARN?region=R, awssqs://HOST/ACCOUNT/QUEUE?region=R, https://WEBHOOK#SECRET")
+	g.StringVar(&f.logs, "logs", "", "give the same events to a log service, too, as its events: jsonl:/FILE, https://WEBHOOK#SECRET, or a topic")
 	g.StringVar(&f.kms, "kms-key", "", "key that the bucket is told to encrypt files with")
 	g.StringArrayVar(&f.encrypt, "encrypt", nil, "encrypt files for this keeper before they leave (see: cairn encryption); may be repeated. cairn trail decrypt reads them, AWS's tools do not")
 	g.BoolVar(&f.multi, "multi-region", true, "deliver events of all regions, not of the home region alone")
@@ -173,7 +174,7 @@ func (f *trailFlags) set(c *cobra.Command, s *engine.TrailSettings, all bool) er
 		flag string
 		from string
 		to   *string
-	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"notify", f.notify, &s.Notify}, {"form", f.form, &s.Form}, {"organization", f.organization, &s.Organization}} {
+	}{{"bucket-name", f.bucket, &s.Bucket}, {"prefix", f.prefix, &s.Prefix}, {"kms-key", f.kms, &s.KMSKeyID}, {"notify", f.notify, &s.Notify}, {"logs", f.logs, &s.Logs}, {"form", f.form, &s.Form}, {"organization", f.organization, &s.Organization}} {
 		if given(t.flag) {
 			*t.to = t.from
 		}
@@ -383,6 +384,10 @@ func (p *program) printTrail(t *engine.Trail) error {
 		{"delivered", fmt.Sprintf("%s events in %s files, %s; last %s", count(int64(st.Events)), count(int64(st.Files)), size(int64(st.Bytes)), when(st.Delivery))},
 		{"last digest", when(st.Digest)}, {"waiting", count(int64(st.Waiting)) + " events"},
 		{"error", st.DeliveryError}, {"digest error", st.DigestError}, {"notify error", st.NotificationError},
+	}
+	if logs := st.Logs; logs != nil {
+		rows = append(rows, [2]string{"log service", fmt.Sprintf("%s, %s events, last %s, %s waiting", withoutQuery(t.Logs), count(int64(logs.Events)), when(logs.Delivery), count(int64(logs.Waiting)))},
+			[2]string{"log error", logs.DeliveryError})
 	}
 	if st.Notices > 0 {
 		rows = append(rows, [2]string{"to tell", count(int64(st.Notices)) + " notifications wait"})

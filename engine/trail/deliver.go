@@ -104,6 +104,9 @@ func (t *Trail) step(ctx context.Context) error {
 	defer t.work.Unlock()
 	err := t.deliver(ctx)
 	now := t.set.env.Now()
+	if t.logs {
+		return err // files and digests under its ID are those of its trail
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return err // it was ended, the target has not failed
 	}

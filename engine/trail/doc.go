@@ -54,7 +54,8 @@
 // A target may take events one by one (stream.go): a topic, a queue, a webhook, a file of
 // JSON lines. Their form is that of the record, of an event bus or of a log service, and an
 // event pattern may choose among them (pattern.go). A topic or webhook may be told of
-// files as they are delivered (notice.go).
+// files as they are delivered (notice.go), and what goes into files may go to a log service
+// as well (logs.go).
 //
 // # Keys
 //
@@ -94,6 +95,7 @@
 //	c ID account region       the last digest of a chain; b for back-fill
 //	p ID number               a digest that the target does not have yet
 //	n ID number               a notification that was not sent yet
+//	l ID                      state of the delivery to a log service
 //
 // # Concurrency
 //

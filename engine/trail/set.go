@@ -22,7 +22,8 @@ type Set struct {
 	run    func(fn func(ctx context.Context))
 }
 
-// Trail is one trail. Locks are taken in the order work, Set.mu, mu.
+// Trail is one trail. Locks are taken in the order work, Set.mu, mu; those of a delivery to a log service
+// before mu of its trail, its work after that of its trail.
 type Trail struct {
 	set  *Set
 	wake chan struct{}
@@ -36,10 +37,14 @@ type Trail struct {
 	noticeAfter time.Time
 	noticeWait  time.Duration
 
+	// logs says that it is the delivery of another trail to a log service (logs.go).
+	logs bool
+
 	mu       sync.Mutex
 	settings Settings
 	st       state
 	gone     bool
+	toLogs   *Trail // its delivery to a log service; nil when there is none
 }
 
 // Open reads the trails that env keeps. With a *CorruptError comes a set of those that
@@ -70,6 +75,17 @@ func Open(env Env) (*Set, error) {
 		if err == nil && !found {
 			err = &CorruptError{Key: want, Reason: "it is missing"}
 		}
+		if err == nil && t.settings.Logs != "" {
+			t.toLogs = t.newLogs(&t.settings)
+			found, want = false, t.toLogs.stateKey()
+			err = env.Scan(want, func(key, value []byte) error {
+				found = true
+				return decode(key, value, &t.toLogs.st)
+			})
+			if err == nil && !found {
+				err = &CorruptError{Key: want, Reason: "it is missing"}
+			}
+		}
 		if err != nil {
 			return set, err
 		}
@@ -86,6 +102,9 @@ func (set *Set) Run(start func(fn func(ctx context.Context))) {
 	set.run = start
 	for _, t := range set.trails {
 		start(t.run)
+		if b := t.branch(); b != nil {
+			start(b.run)
+		}
 	}
 }
 
@@ -124,6 +143,8 @@ type Status struct {
 	Lost   uint64 `json:"lost,omitempty"`
 	// Skipped are events that were too large for the form of a stream.
 	Skipped uint64 `json:"skipped,omitempty"`
+	// Logs is how the delivery to the log service does; nil when there is none.
+	Logs *Status `json:"logs,omitempty"`
 }
 
 // List returns all trails, by name and home region.
@@ -159,6 +180,11 @@ func (t *Trail) Name() string {
 }
 
 func (t *Trail) info() Info {
+	var logs *Status
+	if b := t.branch(); b != nil {
+		i := b.info()
+		logs = &i.Status
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	st := &t.st
@@ -168,7 +194,7 @@ func (t *Trail) info() Info {
 		DeliveryTried: st.Delivery.Tried, DigestTried: st.Digest.Tried,
 		DeliveryError: st.Delivery.Error, DigestError: st.Digest.Error,
 		Files: st.Delivered.Files, Events: st.Delivered.Events, Bytes: st.Delivered.Bytes, Lost: st.Lost.Events,
-		Notification: st.Notice.Done, NotificationTried: st.Notice.Tried, NotificationError: st.Notice.Error, Notices: st.Notices, Skipped: st.Skipped}
+		Notification: st.Notice.Done, NotificationTried: st.Notice.Tried, NotificationError: st.Notice.Error, Notices: st.Notices, Skipped: st.Skipped, Logs: logs}
 	for _, r := range st.Ranges {
 		to := r.To
 		if r.Open {
@@ -226,6 +252,9 @@ func (set *Set) Create(s Settings) (Info, error) {
 	}
 	s.ID, s.Created = id, set.env.Now().UTC()
 	t := &Trail{set: set, wake: make(chan struct{}, 1), settings: s}
+	if s.Logs != "" {
+		t.toLogs = t.newLogs(&s)
+	}
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	for _, other := range set.trails {
@@ -244,6 +273,10 @@ func (set *Set) Create(s Settings) (Info, error) {
 			key := recordKey(r.letter, id)
 			w.Set(key, encode(key, r.v))
 		}
+		if b := t.toLogs; b != nil {
+			key := b.stateKey()
+			w.Set(key, encode(key, &b.st))
+		}
 	})
 	if err != nil {
 		return Info{}, fmt.Errorf("making trail %s: %w", s.Name, err)
@@ -251,6 +284,9 @@ func (set *Set) Create(s Settings) (Info, error) {
 	set.trails[id] = t
 	if set.run != nil {
 		set.run(t.run)
+		if t.toLogs != nil {
+			set.run(t.toLogs.run)
+		}
 	}
 	return t.info(), nil
 }
@@ -294,29 +330,91 @@ func (set *Set) Update(nameOrARN string, fn func(s *Settings) error) (Info, erro
 	if err := next.Validate(); err != nil {
 		return Info{}, err
 	}
-	err = t.change(func(st *state, w Writer) {
+	defer t.lockLogs()()
+	if err := t.apply(before, next); err != nil {
+		return Info{}, fmt.Errorf("changing trail %s: %w", before.Name, err)
+	}
+	t.close()
+	return t.info(), nil
+}
+
+// apply makes settings those of the trail and of its delivery to a log service, which begins or
+// ends with it. The caller holds work of both.
+func (t *Trail) apply(before, next Settings) error {
+	set := t.set
+	had := t.branch()
+	logs := had
+	switch {
+	case next.Logs == "":
+		logs = nil
+	case logs == nil:
+		logs = t.newLogs(&next)
+	}
+	added := logs != nil && had == nil
+	sources := !slices.Equal(before.Sources, next.Sources)
+	var hadState state
+	if had != nil {
+		had.mu.Lock()
+		defer had.mu.Unlock()
+		hadState = had.st.clone()
+	}
+	err := t.change(func(st *state, w Writer) {
 		if before.Validation && !next.Validation {
 			t.endChains(st)
 		}
 		if next.Validation && st.Logging && st.Closed.IsZero() {
 			st.Closed = t.boundary(set.env.Now().UTC())
 		}
-		if st.Logging && !slices.Equal(before.Sources, next.Sources) {
+		if st.Logging && sources {
 			t.closeRanges(st)
 			t.openRanges(st, next.Sources)
 		}
 		t.settings = next
 		key := recordKey(letterSettings, next.ID)
 		w.Set(key, encode(key, &next))
+		switch {
+		case logs == nil && had != nil:
+			w.Delete(had.stateKey())
+		case logs == nil:
+		case added && st.Logging:
+			logs.st.Logging, logs.st.Started = true, set.env.Now().UTC()
+			logs.openRanges(&logs.st, next.Sources)
+		case st.Logging && sources:
+			logs.closeRanges(&logs.st)
+			logs.openRanges(&logs.st, next.Sources)
+		}
+		if logs != nil {
+			key := logs.stateKey()
+			w.Set(key, encode(key, &logs.st))
+		}
 	})
 	if err != nil {
 		t.mu.Lock()
 		t.settings = before
 		t.mu.Unlock()
-		return Info{}, fmt.Errorf("changing trail %s: %w", before.Name, err)
+		if had != nil {
+			had.st = hadState
+		}
+		return err
 	}
-	t.close()
-	return t.info(), nil
+	if had != nil {
+		if had.settings = logSettings(next); logs == nil {
+			had.gone = true
+		}
+		had.close()
+	}
+	t.mu.Lock()
+	t.toLogs = logs
+	t.mu.Unlock()
+	if added {
+		set.mu.Lock()
+		run := set.run
+		set.mu.Unlock()
+		if run != nil {
+			run(logs.run)
+		}
+	}
+	return nil
 }
 
 // Delete removes a trail. What it has delivered stays; what waits is not delivered.
@@ -327,9 +425,10 @@ func (set *Set) Delete(nameOrARN string) error {
 	}
 	t.work.Lock()
 	defer t.work.Unlock()
+	defer t.lockLogs()()
 	id := t.settings.ID
 	var keys [][]byte
-	for _, letter := range []byte{letterSettings, letterState, letterFile, letterLink, letterPending, letterNotice} {
+	for _, letter := range []byte{letterSettings, letterState, letterFile, letterLink, letterPending, letterNotice, letterLogs} {
 		err := set.env.Scan(recordKey(letter, id), func(key, _ []byte) error {
 			keys = append(keys, slices.Clone(key))
 			return nil
@@ -353,6 +452,12 @@ func (set *Set) Delete(nameOrARN string) error {
 	t.gone = true
 	t.mu.Unlock()
 	t.close()
+	if b := t.branch(); b != nil {
+		b.mu.Lock()
+		b.gone = true
+		b.mu.Unlock()
+		b.close()
+	}
 	return nil
 }
 
@@ -363,7 +468,7 @@ func (set *Set) Start(nameOrARN string, fromStart bool) error {
 	if err != nil {
 		return err
 	}
-	return t.change(func(st *state, _ Writer) {
+	return t.changeAll(func(t *Trail, st *state, _ Writer) {
 		if st.Logging {
 			return
 		}
@@ -388,8 +493,13 @@ func (set *Set) Stop(nameOrARN string) error {
 	if err != nil {
 		return err
 	}
-	defer t.poke()
-	return t.change(func(st *state, _ Writer) {
+	defer func() {
+		t.poke()
+		if b := t.branch(); b != nil {
+			b.poke()
+		}
+	}()
+	return t.changeAll(func(t *Trail, st *state, _ Writer) {
 		if !st.Logging {
 			return
 		}
@@ -443,6 +553,9 @@ func (set *Set) Deliver(ctx context.Context, nameOrARN string) (Info, error) {
 		return Info{}, err
 	}
 	err = errors.Join(t.step(ctx), t.notify(ctx, true))
+	if b := t.branch(); b != nil {
+		err = errors.Join(err, b.step(ctx))
+	}
 	return t.info(), err
 }
 
@@ -454,6 +567,11 @@ func (set *Set) Close() {
 		t.work.Lock()
 		t.close()
 		t.work.Unlock()
+		if b := t.branch(); b != nil {
+			b.work.Lock()
+			b.close()
+			b.work.Unlock()
+		}
 	}
 }
 
@@ -474,11 +592,10 @@ func (t *Trail) change(fn func(st *state, w Writer)) error {
 	if t.gone {
 		return errGone
 	}
-	before := t.st
-	before.Ranges = slices.Clone(t.st.Ranges)
+	before := t.st.clone()
 	err := t.set.env.Save(func(w Writer) {
 		fn(&t.st, w)
-		key := recordKey(letterState, t.settings.ID)
+		key := t.stateKey()
 		w.Set(key, encode(key, &t.st))
 	})
 	if err != nil {

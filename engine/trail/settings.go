@@ -89,6 +89,9 @@ type Settings struct {
 	// Notify is told of files as they are delivered: the URL of a topic, queue or webhook
 	// (notice.go).
 	Notify string `json:"notify,omitempty"`
+	// Logs is where the same events go as events of a log service, too: the address of a stream
+	// (logs.go).
+	Logs string `json:"logs,omitempty"`
 	// KMSKeyID is passed on to the bucket, to encrypt files with.
 	KMSKeyID string `json:"kmsKeyId,omitempty"`
 
@@ -240,6 +243,9 @@ func (s *Settings) Validate() error {
 		return err
 	}
 	if err := s.checkNotify(); err != nil {
+		return err
+	}
+	if err := s.checkLogs(); err != nil {
 		return err
 	}
 	if len(s.Encrypt) > keepersMax {

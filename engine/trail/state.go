@@ -175,6 +175,7 @@ const (
 	letterLink     = 'c'
 	letterPending  = 'p'
 	letterNotice   = 'n'
+	letterLogs     = 'l'
 )
 
 func recordKey(letter byte, id string) []byte { return append([]byte{letter}, id...) }

@@ -70,6 +70,9 @@ type Config struct {
 	// Topics returns the URL of the topic that has an ARN, for notifications of trails; nil
 	// when there are none, and nobody is told.
 	Topics func(arn string) (string, error)
+	// LogGroups returns the address of a stream (engine/trail) that stands for the log group with an
+	// ARN; nil when there are none, and groups are only kept and shown.
+	LogGroups func(arn string) (string, error)
 	// Mappings are sources of channels beside the built-in ones (engine/mapping): records of
 	// their products are events.
 	Mappings []*mapping.Mapping

@@ -311,6 +311,43 @@ func TestTrails(t *testing.T) {
 	f.fails("GetTrail", object{"Name": "arn:aws:cloudtrail:nothing"}, "CloudTrailARNInvalidException")
 }
 
+// A log group gets the events of a trail where the server knows it.
+func TestTrailLogGroup(t *testing.T) {
+	dir, adjust := withBuckets(t)
+	f := newFixture(t, func(c *api.Config) {
+		adjust(c)
+		c.LogGroups = func(arn string) (string, error) { return "jsonl:" + filepath.Join(dir, "group.jsonl"), nil }
+	})
+	const group, role = "arn:aws:logs:" + region + ":" + account + ":log-group:trail/x:*", "arn:aws:iam::" + account + ":role/logs"
+	for bad, code := range map[string]string{"arn:aws:logs:eu-west-1:444455556666:log-group:x:*": "InvalidCloudWatchLogsLogGroupArnException", "x": "InvalidCloudWatchLogsLogGroupArnException",
+		"arn:aws:logs:eu-west-1:" + account + ":log-group:../../x": "InvalidCloudWatchLogsLogGroupArnException"} {
+		if why := f.fails("CreateTrail", object{"Name": "main", "S3BucketName": "audit-bucket", "CloudWatchLogsLogGroupArn": bad, "CloudWatchLogsRoleArn": role}, code); !strings.Contains(why, "CloudWatchLogsLogGroupArn") {
+			t.Error(why)
+		}
+	}
+	f.fails("CreateTrail", object{"Name": "main", "S3BucketName": "audit-bucket", "CloudWatchLogsLogGroupArn": group, "CloudWatchLogsRoleArn": "role"}, "InvalidCloudWatchLogsRoleArnException")
+	f.call("CreateTrail", object{"Name": "main", "S3BucketName": "audit-bucket", "CloudWatchLogsLogGroupArn": group, "CloudWatchLogsRoleArn": role})
+	f.call("StartLogging", object{"Name": "main"})
+	f.fill(4)
+	if _, err := f.lake.DeliverTrail(context.Background(), "main"); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.call("GetTrailStatus", object{"Name": "main"}); got["LatestCloudWatchLogsDeliveryTime"] == nil || got["LatestCloudWatchLogsDeliveryError"] != nil {
+		t.Errorf("got %v", got)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "group.jsonl"))
+	if n := strings.Count(string(b), `"logStreamName":"`+account+`_CloudTrail_`+region+`"`); err != nil || n < 2 || !strings.Contains(string(b), "CreateBucket") {
+		t.Errorf("%d events, %v: %s", n, err, b)
+	}
+	f.call("UpdateTrail", object{"Name": "main", "CloudWatchLogsLogGroupArn": "", "CloudWatchLogsRoleArn": ""})
+	if got := f.call("GetTrail", object{"Name": "main"})["Trail"].(object); got["CloudWatchLogsLogGroupArn"] != nil {
+		t.Errorf("got %v", got)
+	}
+	if i, err := f.lake.Trail("main"); err != nil || i.Status.Logs != nil {
+		t.Errorf("%+v, %v", i.Status.Logs, err)
+	}
+}
+
 // auditData is the data of an audit event.
 func auditData(adjust func(object)) string {
 	o := object{"version": "1", "userIdentity": object{"type": "User", "principalId": "ada", "details": object{"team": "x"}}, "eventSource": "shop.example.com", "eventName": "Refund",

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"sort"
 	"strings"
 
@@ -215,10 +216,36 @@ func (c *call) setTrail(s *engine.TrailSettings) (err error) {
 	}
 	s.Labels = labels
 	if c.has(labelTopic) {
-		return c.setTopic(s)
+		if err := c.setTopic(s); err != nil {
+			return err
+		}
+	}
+	if c.has(labelLogGroup) {
+		return c.setLogGroup(s)
 	}
 	return nil
 }
+
+// setLogGroup has the trail give its events to what stands for the log group of its label.
+func (c *call) setLogGroup(s *engine.TrailSettings) error {
+	s.Logs = ""
+	group := s.Labels[labelLogGroup]
+	if group == "" || c.s.cfg.LogGroups == nil {
+		return nil
+	}
+	address, err := c.s.cfg.LogGroups(group)
+	if err != nil {
+		return fail("InvalidCloudWatchLogsLogGroupArn", "CloudWatchLogsLogGroupArn %q: %v", shorten(group), err)
+	}
+	s.Logs = address
+	return nil
+}
+
+// logGroupForm is the ARN of a log group.
+var logGroupForm = regexp.MustCompile(`^arn:aws[a-z-]*:logs:[a-z0-9-]+:([0-9]{12}):log-group:[.\-_/#A-Za-z0-9]{1,512}(:\*)?$`)
+
+// logRoleForm is the ARN of a role.
+var logRoleForm = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}$`)
 
 // setTopic has the trail tell the topic of its label of deliveries.
 func (c *call) setTopic(s *engine.TrailSettings) error {
@@ -263,10 +290,12 @@ func (c *call) checkLabels(labels map[string]string) error {
 		}
 		return fail(name, "CloudWatchLogsLogGroupArn and CloudWatchLogsRoleArn must be given together")
 	}
-	if group != "" && !strings.Contains(group, ":logs:") {
-		return fail("InvalidCloudWatchLogsLogGroupArn", "CloudWatchLogsLogGroupArn %q is not the ARN of a log group", shorten(group))
+	if m := logGroupForm.FindStringSubmatch(group); group != "" && (m == nil || strings.Contains(group, "..")) {
+		return fail("InvalidCloudWatchLogsLogGroupArn", "CloudWatchLogsLogGroupArn %q is not the ARN of a log group, such as arn:aws:logs:%s:%s:log-group:NAME:*", shorten(group), c.region, c.account)
+	} else if group != "" && m[1] != c.account {
+		return fail("InvalidCloudWatchLogsLogGroupArn", "CloudWatchLogsLogGroupArn %q is of account %s; the group must be in the account of the trail, %s", shorten(group), m[1], c.account)
 	}
-	if role != "" && !strings.Contains(role, ":iam:") {
+	if role != "" && !logRoleForm.MatchString(role) {
 		return fail("InvalidCloudWatchLogsRoleArn", "CloudWatchLogsRoleArn %q is not the ARN of a role", shorten(role))
 	}
 	return nil
@@ -478,6 +507,16 @@ func (c *call) getTrailStatus() (any, error) {
 		o["LatestNotificationError"] = st.NotificationError
 	} else if t.Labels[labelTopic] != "" && t.Notify == "" {
 		o["LatestNotificationError"] = "this server knows no topics: nobody is told of deliveries (setting topics of cairn serve)"
+	}
+	if logs := st.Logs; logs != nil {
+		if !logs.Delivery.IsZero() {
+			o["LatestCloudWatchLogsDeliveryTime"] = moment{logs.Delivery}
+		}
+		if logs.DeliveryError != "" {
+			o["LatestCloudWatchLogsDeliveryError"] = logs.DeliveryError
+		}
+	} else if t.Labels[labelLogGroup] != "" {
+		o["LatestCloudWatchLogsDeliveryError"] = "this server knows no log groups: nothing is delivered to them (setting log-groups of cairn serve)"
 	}
 	return o, nil
 }
