@@ -25,7 +25,8 @@ import (
 // many more than that of the group before it, modulo tuples. Groups are in the order of their time
 // and then of their tuples, so that these differences are small.
 //
-// A column begins with a byte that tells its form; with 16 added a bitmap of NULLs follows,
+// A column is a length and so many bytes, so that others can be read without it.
+// It begins with a byte that tells its form; with 16 added a bitmap of NULLs follows,
 // of words of 8 bytes, with 32 it is of tuples, as many values as there are tuples.
 //
 //	0 any       length │ the column as package spill writes it, packed
@@ -283,11 +284,13 @@ func appendGroups(b []byte, t *groupTable) ([]byte, error) {
 		w.appendNumbers(t.n, uint64(t.count-1))
 	}
 	for i, v := range t.cols {
+		at := len(w.b)
 		if v != nil {
 			w.column(v, 0)
 		} else {
 			w.column(t.tuples[i], groupsTupled)
 		}
+		w.b = slices.Insert(w.b, at, binary.AppendUvarint(nil, uint64(len(w.b)-at))...)
 		if w.size > partialBytesMax {
 			return nil, errPartialTooLarge
 		}
@@ -511,9 +514,9 @@ type groupReader struct {
 	left int // how many bytes may still come of what is packed
 }
 
-// readGroups reads what appendGroups has written. It takes any bytes. Keys that are of tuples
-// have the same numbers.
-func readGroups(b []byte, types []*column.Type) (*column.Batch, error) {
+// readGroups reads what appendGroups has written, of the columns those that need lists, all when it
+// is nil; others are nil. It takes any bytes. Keys that are of tuples have the same numbers.
+func readGroups(b []byte, types []*column.Type, need []bool) (*column.Batch, error) {
 	n, b, err := shortUvarint(b, segmentRowsMax)
 	if err != nil {
 		return nil, err
@@ -536,9 +539,25 @@ func readGroups(b []byte, types []*column.Type) (*column.Batch, error) {
 			out.Cols[i] = column.New(t, 0)
 			continue
 		}
-		if out.Cols[i], err = r.column(t, n, tuples, of); err != nil {
+		size, err := r.uvarint(len(r.b))
+		if err != nil {
+			return nil, err
+		}
+		b, err := r.take(size)
+		if err != nil {
+			return nil, err
+		}
+		if need != nil && !need[i] {
+			continue
+		}
+		one := &groupReader{b, r.left}
+		if out.Cols[i], err = one.column(t, n, tuples, of); err == nil && len(one.b) > 0 {
+			err = fmt.Errorf("%d bytes follow it", len(one.b))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("column %d: %w", i, err)
 		}
+		r.left = one.left
 	}
 	if len(r.b) > 0 {
 		return nil, fmt.Errorf("%d bytes follow the last column", len(r.b))

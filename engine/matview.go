@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -781,15 +782,20 @@ func (u *unit) HasGroups(ctx context.Context, v *plan.View) (groups int64, ok bo
 }
 
 // Groups implements plan.ViewedUnit.
-func (u *unit) Groups(ctx context.Context, v *plan.View) (groups *column.Batch, ok bool, err error) {
+func (u *unit) Groups(ctx context.Context, v *plan.View, need []bool) (groups *column.Batch, ok bool, err error) {
 	if _, ok := u.HasGroups(ctx, v); !ok {
 		return nil, false, nil
 	}
-	groups, ok = u.seg.groups.read(u.seg, v)
+	key := -1
+	if u.mine != nil {
+		key = u.accountKey(v)
+		need = slices.Clone(need)
+		need[key] = true
+	}
+	groups, ok = u.seg.groups.read(u.seg, v, need)
 	if !ok || u.mine == nil {
 		return groups, ok, nil
 	}
-	key := u.accountKey(v)
 	var at []int32
 	for i := range groups.Len {
 		if name, ok := textAt(groups.Cols[key], i); ok && u.mine.in[name] {
@@ -798,7 +804,9 @@ func (u *unit) Groups(ctx context.Context, v *plan.View) (groups *column.Batch, 
 	}
 	some := &column.Batch{Len: len(at), Cols: make([]*column.Vector, len(groups.Cols))}
 	for k, c := range groups.Cols {
-		some.Cols[k] = column.Gather(c, at)
+		if c != nil {
+			some.Cols[k] = column.Gather(c, at)
+		}
 	}
 	return some, true, nil
 }

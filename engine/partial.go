@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -24,11 +25,11 @@ import (
 //
 //	kind 4, the head
 //
-//	   'v' │ version 3 │ print 8 │ groups │ size │ reason │ checksum 8
+//	   'v' │ version 4 │ print 8 │ groups │ size │ reason │ checksum 8
 //
 //	kind 5, the groups
 //
-//	   'g' │ version 3 │ print 8 │ columns │ checksum 8
+//	   'g' │ version 4 │ print 8 │ columns │ checksum 8
 //
 // print tells which query and which form of states it is of (viewPrint); a partial with
 // another print is as good as none. groups, size (bytes of the second block) and the length of
@@ -41,12 +42,12 @@ import (
 // Groups stand in the order of their keys, the time first (plan.View.Order), so that those of
 // several segments are put together without looking for each of them: of most pieces of
 // time only one segment knows. Version 1 had them in batches as package spill writes
-// them, in no order, version 2 each key as a column of its own; such groups are made again.
+// them, in no order, versions 2 and 3 other columns; such groups are made again.
 const (
 	blockViewHead = 4
 	blockView     = 5
 
-	partialVersion  = 3
+	partialVersion  = 4
 	partialFixed    = 2 + 8
 	partialChecksum = 8
 
@@ -200,8 +201,9 @@ func sealGroups(seg uint64, view uint32, print uint64, t *groupTable) (data []by
 	return b, partialHead{print: print, groups: t.n, size: len(b)}, nil
 }
 
-// decodePartial reads the groups of a partial. It takes any bytes.
-func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, b []byte) (*column.Batch, error) {
+// decodePartial reads the groups of a partial, of the columns those that need lists, all when it is
+// nil. It takes any bytes.
+func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, b []byte, need []bool) (*column.Batch, error) {
 	got, b, err := openPartial('g', seg, view, b)
 	if err != nil {
 		return nil, err
@@ -209,7 +211,7 @@ func decodePartial(seg uint64, view uint32, print uint64, types []*column.Type, 
 	if got != print {
 		return nil, fmt.Errorf("it is of another form of the view (%016x, not %016x)", got, print)
 	}
-	return readGroups(b, types)
+	return readGroups(b, types, need)
 }
 
 // segmentGroups is what a segment knows of its partials.
@@ -266,9 +268,9 @@ func (g *segmentGroups) head(seg *sealed, v *sql.View) (h partialHead, ok bool, 
 	return h, ok && h.print == v.Print, nil
 }
 
-// read returns the groups of a view; ok is false when they are not there, or damaged,
-// which is logged, and then they are made again.
-func (g *segmentGroups) read(seg *sealed, v *sql.View) (groups *column.Batch, ok bool) {
+// read returns the groups of a view, of the columns those that need lists; ok is false when they are not
+// there, or damaged, which is logged, and then they are made again.
+func (g *segmentGroups) read(seg *sealed, v *sql.View, need []bool) (groups *column.Batch, ok bool) {
 	g.mu.Lock()
 	if g.owner == nil {
 		g.owner = seg.lake.cache.NewOwner()
@@ -280,9 +282,15 @@ func (g *segmentGroups) read(seg *sealed, v *sql.View) (groups *column.Batch, ok
 		groups *column.Batch
 	}
 	if c, ok := owner.Get(v.Number).(cached); ok && c.print == v.Print {
-		return c.groups, true
+		if hasColumns(c.groups, need) {
+			return c.groups, true
+		}
+		need = slices.Clone(need)
+		for i, c := range c.groups.Cols {
+			need[i] = need[i] || c != nil
+		}
 	}
-	groups, size, err := seg.readPartial(v)
+	groups, size, err := seg.readPartial(v, need)
 	if err != nil {
 		g.forget(seg, v.Number, err)
 		return nil, false
@@ -291,19 +299,31 @@ func (g *segmentGroups) read(seg *sealed, v *sql.View) (groups *column.Batch, ok
 	return groups, true
 }
 
-// readPartial reads the groups of a view out of the database.
-func (s *sealed) readPartial(v *sql.View) (groups *column.Batch, size int, err error) {
+// hasColumns reports whether all columns that need lists are there.
+func hasColumns(b *column.Batch, need []bool) bool {
+	for i, n := range need {
+		if n && b.Cols[i] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// readPartial reads the groups of a view out of the database, of the columns those that need lists.
+func (s *sealed) readPartial(v *sql.View, need []bool) (groups *column.Batch, size int, err error) {
 	data, release, err := s.lake.db.Block(s.cat.Number, blockView, v.Number)
 	defer release()
 	if err != nil {
 		return nil, 0, err
 	}
 	s.bytesRead.Add(int64(len(data)))
-	if groups, err = decodePartial(s.cat.Number, v.Number, v.Print, v.Types(), data); err != nil {
+	if groups, err = decodePartial(s.cat.Number, v.Number, v.Print, v.Types(), data, need); err != nil {
 		return nil, 0, err
 	}
 	for _, c := range groups.Cols {
-		size += 64 + vectorSize(c)
+		if c != nil {
+			size += 64 + vectorSize(c)
+		}
 	}
 	return groups, size, nil
 }
@@ -406,11 +426,11 @@ func (k *segmentCheck) partial(maker *partialMaker, v *matview, h partialHead) e
 		}
 		return nil
 	}
-	stored, _, err := k.s.readPartial(v.plan)
+	stored, _, err := k.s.readPartial(v.plan, nil)
 	if err != nil {
 		return err
 	}
-	made, err := decodePartial(k.s.cat.Number, v.plan.Number, v.plan.Print, v.plan.Types(), data)
+	made, err := decodePartial(k.s.cat.Number, v.plan.Number, v.plan.Print, v.plan.Types(), data, nil)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func TestPartialRoundTrip(t *testing.T) {
 			if err != nil || h.groups != rows || h.size != len(data) {
 				t.Errorf("%d rows: head %+v, %v", rows, h, err)
 			}
-			back, err := decodePartial(7, 3, 99, partialTypes, data)
+			back, err := decodePartial(7, 3, 99, partialTypes, data, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,9 +100,9 @@ func TestPartialRoundTrip(t *testing.T) {
 				t.Errorf("%d rows in order %v: other groups come back", rows, order)
 			}
 			for _, wrong := range []func() error{
-				func() error { _, err := decodePartial(8, 3, 99, partialTypes, data); return err },
-				func() error { _, err := decodePartial(7, 4, 99, partialTypes, data); return err },
-				func() error { _, err := decodePartial(7, 3, 98, partialTypes, data); return err },
+				func() error { _, err := decodePartial(8, 3, 99, partialTypes, data, nil); return err },
+				func() error { _, err := decodePartial(7, 4, 99, partialTypes, data, nil); return err },
+				func() error { _, err := decodePartial(7, 3, 98, partialTypes, data, nil); return err },
 			} {
 				if wrong() == nil {
 					t.Errorf("%d rows: groups are read as those of another segment, view or query", rows)
@@ -150,7 +150,7 @@ func TestGroupColumns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := readGroups(b, []*column.Type{v.Type})
+		back, err := readGroups(b, []*column.Type{v.Type}, nil)
 		if err != nil {
 			t.Errorf("%+v: %v", v, err)
 			continue
@@ -161,7 +161,7 @@ func TestGroupColumns(t *testing.T) {
 			t.Errorf("%+v comes back as %+v", v, back.Cols[0])
 		}
 		for n := range b {
-			if _, err := readGroups(b[:n], []*column.Type{v.Type}); err == nil {
+			if _, err := readGroups(b[:n], []*column.Type{v.Type}, nil); err == nil {
 				t.Errorf("%+v: %d of %d bytes are read", v, n, len(b))
 			}
 		}
@@ -215,7 +215,7 @@ func FuzzGroupColumns(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if batch, err := readGroups(b, partialTypes); err == nil {
+		if batch, err := readGroups(b, partialTypes, nil); err == nil {
 			checkGroups(t, batch, partialTypes)
 		}
 	})
@@ -243,7 +243,7 @@ func FuzzPartial(f *testing.F) {
 			}
 			return
 		}
-		batch, err := decodePartial(7, 3, 99, partialTypes, b)
+		batch, err := decodePartial(7, 3, 99, partialTypes, b, nil)
 		if err != nil {
 			return
 		}

@@ -58,7 +58,7 @@ func TestCountingIsGrouping(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := decodePartial(seg.cat.Number, v.plan.Number, v.plan.Print, v.plan.Types(), data)
+			got, err := decodePartial(seg.cat.Number, v.plan.Number, v.plan.Print, v.plan.Types(), data, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -76,7 +76,7 @@ func (c *compiler) aggregate(n *plan.Aggregate) *aggregateOp {
 		op.counted, op.byCounts = countable(n, scan.node)
 		op.scan = scan
 		if n.Stored != nil {
-			op.stored = c.storedGroups(n.Stored, len(scan.node.Columns))
+			op.stored = c.storedGroups(n.Stored, op.aggs, len(scan.node.Columns))
 		}
 	}
 	op.states = n.States

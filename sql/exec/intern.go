@@ -69,6 +69,14 @@ func (in *interner) numbers(v *column.Vector, out []uint32) {
 			}
 			out[i] = id
 		}
+	case v.Str != nil && !v.Nulls.Any():
+		for i, x := range v.Str[:len(out)] {
+			if i > 0 && x == v.Str[i-1] { // as in columns of tuples
+				out[i] = out[i-1]
+				continue
+			}
+			out[i] = in.number(v, i)
+		}
 	default:
 		for i := range out {
 			out[i] = in.number(v, i)

@@ -25,6 +25,8 @@ type storedGroups struct {
 	filter  []expr
 	keys    []expr
 	aggs    []storedAgg
+	// need lists the columns of the groups that are looked at.
+	need []bool
 	// taken counts the units that gave groups, counted those that gave counts of values
 	// instead; kept says that what came of them was kept since an earlier query.
 	taken, counted atomic.Int64
@@ -37,7 +39,7 @@ type storedAgg struct {
 	filter expr
 }
 
-func (c *compiler) storedGroups(n *plan.StoredGroups, columns int) *storedGroups {
+func (c *compiler) storedGroups(n *plan.StoredGroups, aggs []aggregate, columns int) *storedGroups {
 	in := slotsOf(n.Columns)
 	s := &storedGroups{node: n, columns: columns, filter: c.exprs(n.Filter, in), keys: c.exprs(n.Keys, in)}
 	for _, a := range n.Aggs {
@@ -47,21 +49,57 @@ func (c *compiler) storedGroups(n *plan.StoredGroups, columns int) *storedGroups
 		}
 		s.aggs = append(s.aggs, g)
 	}
+	s.need = make([]bool, len(n.Columns))
+	look := func(e plan.Expr) {
+		if e == nil {
+			return
+		}
+		plan.Walk(e, func(x plan.Expr) bool {
+			if r, ok := x.(*plan.Ref); ok {
+				s.need[in[r.ID]] = true
+			}
+			return true
+		})
+	}
+	for _, list := range [][]plan.Expr{n.Filter, n.Keys} {
+		for _, e := range list {
+			look(e)
+		}
+	}
+	for i, a := range n.Aggs {
+		for _, e := range a.Args {
+			look(e)
+		}
+		look(a.Filter)
+		if a.State < 0 {
+			s.need[n.Rows] = true
+		}
+		for k := range aggs[i].fn.New().StateTypes() {
+			if a.State >= 0 {
+				s.need[a.State+k] = true
+			}
+		}
+	}
+	for _, r := range n.Ranges {
+		if s.need[r.First] = true; r.Width == 0 {
+			s.need[r.Last], s.need[r.Count], s.need[n.Rows] = true, true, true
+		}
+	}
 	return s
 }
 
-// What a group or a row costs, in the same unit: grouping it costs so much for each column
-// that the query reads, and a group is decompressed before, with all columns of its view
+// What a group or a row costs, in the same unit: a row is grouped by each column that the query
+// reads, a group by its time and the number of its tuple, after both were unpacked
 // (go test ./engine -run '^$' -bench BenchmarkViewRead: "cold" against "rows").
 const (
 	costGrouped = 5
-	costStored  = 2
+	costStored  = 16
 )
 
 // worth reports whether n stored groups are less work than so many rows.
 func (s *storedGroups) worth(n, rows int64) bool {
 	read := int64(costGrouped * max(s.columns, 1))
-	return n*(read+int64(costStored*len(s.node.Columns))) <= rows*read
+	return n*min(read, costStored) <= rows*read
 }
 
 // has reports whether a unit gives its groups, and whether that is less work than its
@@ -129,7 +167,7 @@ func (g *groups) takeStored(w *worker, t *unitTask) (done bool, err error) {
 // frame returns the groups of a unit that are in all ranges of time, nil for none; ok is
 // false when there are none stored, or a range cuts one.
 func (s *storedGroups) frame(w *worker, u plan.ViewedUnit) (f *frame, ok bool, err error) {
-	b, ok, err := u.Groups(w.q.ctx, s.node.View)
+	b, ok, err := u.Groups(w.q.ctx, s.node.View, s.need)
 	if err != nil || !ok {
 		return nil, false, err
 	}
@@ -230,7 +268,7 @@ func (s *storedGroups) told(q *query, scan *scanOp, byCounts bool, slot int, ran
 				continue
 			}
 			if len(s.node.Ranges) > 0 {
-				b, there, err := u.Groups(q.ctx, s.node.View)
+				b, there, err := u.Groups(q.ctx, s.node.View, s.need)
 				if ok = there && err == nil; ok {
 					_, ok = s.inTime(b)
 				}

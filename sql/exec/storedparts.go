@@ -26,6 +26,65 @@ type storedPart struct {
 	rising [][]int64
 	// places are, by key, the number of each entry of its dictionary.
 	places [][]uint64
+	// tupled are keys that have the same codes, and by code what all of them add to the number
+	// of a group; the keys that are alone are others.
+	tupled []tupledKeys
+	others []int
+}
+
+// tupledKeys are keys of a part whose values are entries of the same codes: what comes together is
+// stored once, and looked at once.
+type tupledKeys struct {
+	codes  []uint32
+	keys   []int
+	digits []int64
+}
+
+// findTupled looks for keys that have the same codes.
+func (p *storedPart) findTupled() {
+	for k, v := range p.keys {
+		if v.Const || v.Dict == nil || v.Nulls.Any() || len(v.Codes) == 0 {
+			p.others = append(p.others, k)
+			continue
+		}
+		at := slices.IndexFunc(p.tupled, func(t tupledKeys) bool { return &t.codes[0] == &v.Codes[0] && len(t.codes) == len(v.Codes) })
+		if at < 0 {
+			at = len(p.tupled)
+			p.tupled = append(p.tupled, tupledKeys{codes: v.Codes})
+		}
+		p.tupled[at].keys = append(p.tupled[at].keys, k)
+	}
+}
+
+// alone takes a key out of those with the same codes.
+func (p *storedPart) alone(k int) {
+	for i := range p.tupled {
+		p.tupled[i].keys = slices.DeleteFunc(p.tupled[i].keys, func(x int) bool { return x == k })
+	}
+	p.tupled = slices.DeleteFunc(p.tupled, func(t tupledKeys) bool { return len(t.keys) == 0 })
+	if !slices.Contains(p.others, k) {
+		p.others = append(p.others, k)
+	}
+}
+
+// addDigits sums up what keys with the same codes add.
+func (p *storedPart) addDigits(digits []keyDigit) {
+	for i := range p.tupled {
+		t := &p.tupled[i]
+		t.digits = make([]int64, p.keys[t.keys[0]].Dict.Len)
+		for _, k := range t.keys {
+			for code, place := range p.places[k] {
+				t.digits[code] |= int64(place << digits[k].shift)
+			}
+		}
+	}
+}
+
+// add adds the keys' digits to the numbers of the groups from place from on.
+func (t *tupledKeys) add(numbers []int64, from int) {
+	for i, c := range t.codes[from : from+len(numbers)] {
+		numbers[i] |= t.digits[c]
+	}
 }
 
 // partReader reads the parts; part i is that of task i.
@@ -68,6 +127,9 @@ func (r *partReader) runTask(w *worker, number int, t task) error {
 		return nil
 	}
 	for slot := range f.cols { // other workers will only read them
+		if !s.need[slot] {
+			continue
+		}
 		if _, err := f.col(w, slot); err != nil {
 			return err
 		}
@@ -82,6 +144,7 @@ func (r *partReader) runTask(w *worker, number int, t task) error {
 			p.rising[i] = v.I64[:v.Len]
 		}
 	}
+	p.findTupled()
 	return nil
 }
 
@@ -113,7 +176,10 @@ func digitsOf(types []*column.Type, parts []storedPart) (digits []keyDigit, ok b
 		d := &digits[k]
 		d.typ = types[k]
 		var most uint64
-		if numbered(d.typ) {
+		coded := func(p storedPart) bool { return p.f == nil || p.keys[k].Const || p.keys[k].Dict != nil }
+		if numbered(d.typ) && !slices.ContainsFunc(parts, func(p storedPart) bool { return !coded(p) }) {
+			most, ok = d.entries(parts, k)
+		} else if numbered(d.typ) {
 			most, ok = d.ints(parts, k)
 		} else {
 			most, ok = d.entries(parts, k)
@@ -151,6 +217,7 @@ func (d *keyDigit) ints(parts []storedPart, k int) (most uint64, ok bool) {
 			} else if v.Dict != nil {
 				v = column.Flatten(v)
 				p.keys[k] = v
+				p.alone(k)
 			}
 			if v.Nulls.Any() {
 				d.nulls = 1
@@ -429,8 +496,11 @@ func (g *stretchGrouper) stretch(w *worker, from, to []int) (*keptPiece, error) 
 		}
 		numbers = slices.Grow(numbers[:0], n)[:n]
 		clear(numbers)
-		for k := range g.digits {
+		for _, k := range p.others {
 			g.digits[k].add(numbers, p.keys[k], p.places[k], from[i])
+		}
+		for k := range p.tupled {
+			p.tupled[k].add(numbers, from[i])
 		}
 		states.of = slices.Grow(states.of[:0], n)[:n]
 		table.places(numbers, states.of)
@@ -471,9 +541,16 @@ func (op *aggregateOp) inParts(q *query, tasks []task) (found *keptGroups, err e
 	if _, err := runAll(q, tasks, func() *partReader { return &partReader{op, parts, unfit} }); err != nil || unfit.Load() {
 		return nil, err
 	}
-	width := 2 * len(op.keys)
+	// Of a stored group the number of its tuple, its time and its states, of what comes of it its
+	// keys, of which those with dictionaries are codes, its states and results.
+	width := int64(12)
+	for _, t := range op.types {
+		if width += 8; t.Payload() == column.PayloadStr {
+			width -= 4
+		}
+	}
 	for i := range op.aggs {
-		width += 2 * len(op.aggs[i].fn.New().StateTypes())
+		width += 24 * int64(len(op.aggs[i].fn.New().StateTypes()))
 	}
 	rows := int64(0)
 	for i := range parts {
@@ -481,12 +558,15 @@ func (op *aggregateOp) inParts(q *query, tasks []task) (found *keptGroups, err e
 			rows += int64(f.n)
 		}
 	}
-	if rows == 0 || q.mem.limit >= 0 && 8*int64(width)*rows > q.mem.limit/partsShare {
+	if rows == 0 || q.mem.limit >= 0 && width*rows > q.mem.limit/partsShare {
 		return nil, nil
 	}
 	digits, ok := digitsOf(op.types, parts)
 	if !ok {
 		return nil, nil
+	}
+	for i := range parts {
+		parts[i].addDigits(digits)
 	}
 	time := risingKey(parts, len(op.keys))
 	cuts := stretches(parts, time)

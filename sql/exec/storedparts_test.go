@@ -59,7 +59,7 @@ func partsOf(r *rand.Rand, n int) (types []*column.Type, parts []storedPart) {
 			same.SetNull(0)
 		}
 		keys := []*column.Vector{{Type: types[0], Len: rows, I64: times}, text, ints, column.NewConst(one, rows), column.NewConst(same, rows)}
-		parts = append(parts, storedPart{f: loaded(rows, keys), keys: keys, rising: [][]int64{times, nil, nil, nil, nil}, places: make([][]uint64, len(keys))})
+		parts = append(parts, storedPart{f: loaded(rows, keys), keys: keys, rising: [][]int64{times, nil, nil, nil, nil}, places: make([][]uint64, len(keys)), others: []int{0, 1, 2, 3, 4}})
 	}
 	return types, parts
 }

@@ -79,9 +79,10 @@ type ViewedUnit interface {
 	// that are to be seen, and how many there are.
 	HasGroups(ctx context.Context, v *View) (groups int64, ok bool)
 	// Groups returns them, with columns of the types that v.Types gives, in any order; in that
-	// of v.Order they are taken fastest. Dictionaries have no value twice. ok is false when
-	// they are not there; then the rows are read.
-	Groups(ctx context.Context, v *View) (groups *column.Batch, ok bool, err error)
+	// of v.Order they are taken fastest, and keys whose dictionaries are entered by the same codes are
+	// looked at once. Columns that need does not list may be nil. ok is false when they are not there;
+	// then the rows are read.
+	Groups(ctx context.Context, v *View, need []bool) (groups *column.Batch, ok bool, err error)
 }
 
 // GroupKeeper is a Scan that keeps, from one query to the next, what came of its units where
