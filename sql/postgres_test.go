@@ -92,3 +92,107 @@ func TestTimeTemplates(t *testing.T) {
 		}
 	}
 }
+
+// What clients of Postgres write besides, with what a PostgreSQL 15 answers.
+func TestPostgresExpressions(t *testing.T) {
+	for _, c := range []struct{ expression, want string }{
+		{`jsonb_set('{"a":1}'::jsonb, '{a}', '2')`, `{"a": 2}`},
+		{`jsonb_set('{"a":{"b":[1,2]}}'::jsonb, '{a,b,-1}', '"x"')`, `{"a": {"b": [1, "x"]}}`},
+		{`jsonb_set('{"a":1}'::jsonb, '{b}', '2', false)`, `{"a": 1}`},
+		{`jsonb_set('[1,2]'::jsonb, '{9}', '3')`, `[1, 2, 3]`},
+		{`jsonb_set('{"a":1}'::jsonb, '{a,b}', '3')`, `{"a": 1}`},
+		{`jsonb_insert('{"a":[0,1,2]}'::jsonb, '{a,1}', '"n"')`, `{"a": [0, "n", 1, 2]}`},
+		{`jsonb_insert('{"a":[0,1,2]}'::jsonb, '{a,1}', '"n"', true)`, `{"a": [0, 1, "n", 2]}`},
+		{`'{"a":1,"b":2}'::jsonb - 'a'`, `{"b": 2}`},
+		{`'["a","b","a"]'::jsonb - 'a'`, `["b"]`},
+		{`'[1,2,3]'::jsonb - 1`, `[1, 3]`},
+		{`'[1,2,3]'::jsonb - -1`, `[1, 2]`},
+		{`'{"a":1,"b":2,"c":3}'::jsonb - ARRAY['a','c']`, `{"b": 2}`},
+		{`'{"a":{"b":2,"c":3}}'::jsonb #- '{a,b}'`, `{"a": {"c": 3}}`},
+		{`'{"a":1}'::jsonb || '{"b":2,"a":3}'::jsonb`, `{"a": 3, "b": 2}`},
+		{`'{"a":1}'::jsonb || '{"b":2}'`, `{"a": 1, "b": 2}`},
+		{`'[1]'::jsonb || '2'::jsonb`, `[1, 2]`},
+		{`'{"a":1}'::jsonb || '[2]'::jsonb`, `[{"a":1}, 2]`},
+		{`'{"a":1}'::jsonb ? 'a'`, `true`},
+		{`'{"a":1}'::jsonb ? 'b' OR false`, `false`},
+		{`'["a","b"]'::jsonb ? 'b'`, `true`},
+		{`'{"a":1}'::jsonb ?| ARRAY['x','a']`, `true`},
+		{`'{"a":1}'::jsonb ?| '{x,y}'`, `false`},
+		{`'{"a":1,"b":2}'::jsonb ?& ARRAY['a','b']`, `true`},
+		{`NOT '{"a":1,"b":2}'::jsonb ?& ARRAY['a','c']`, `true`},
+		{`'abc' SIMILAR TO 'abc'`, `true`},
+		{`'abc' SIMILAR TO 'a'`, `false`},
+		{`'abc' SIMILAR TO '%(b|d)%'`, `true`},
+		{`'abc' SIMILAR TO '(b|c)%'`, `false`},
+		{`'a.c' SIMILAR TO 'a.c' AND 'abc' NOT SIMILAR TO 'a.c'`, `true`},
+		{`'a%c' SIMILAR TO 'a\%c' AND 'abc' NOT SIMILAR TO 'a#%c' ESCAPE '#'`, `true`},
+		{`'aab' SIMILAR TO 'a{2}[^a]'`, `true`},
+		{`'x]y' SIMILAR TO 'x[]]y'`, `true`},
+		{`'a\b' SIMILAR TO 'a[\\]b'`, `true`},
+		{`regexp_replace('abcABC', 'b', 'X', 'gi')`, `aXcAXC`},
+		{`regexp_replace('abcb', 'b', 'X', '')`, `aXcb`},
+		{`regexp_replace('foobar', '(o+)(b)', '[\2\1\&\\]', 'g')`, `f[boooob\]ar`},
+		{`regexp_split_to_array('a, b,c', ',\s*')::text`, `{a,b,c}`},
+		{`regexp_split_to_array('abc', '')::text`, `{a,b,c}`},
+		{`(SELECT string_agg(m[1], ' ') FROM regexp_matches('foobarbaz', 'b(..)', 'g') AS r(m))`, `ar az`},
+		{`substring('foobar' FROM 'o(.)b')`, `o`},
+		{`substring('foobar' FROM 'b.*')`, `bar`},
+		{`substring('foobar' FROM 'x') IS NULL`, `true`},
+		{`overlay('abcdef' PLACING 'xx' FROM 2 FOR 3)`, `axxef`},
+		{`overlay('abcdef' PLACING 'xx' FROM 2)`, `axxdef`},
+		{`overlay('abc' PLACING 'xx' FROM 9)`, `abcxx`},
+		{`overlay('abc' PLACING 'xx' FROM 2 FOR -1)`, `axxabc`},
+		{`(SELECT mode() WITHIN GROUP (ORDER BY x) FROM (VALUES 3, 1, 2, 2, 1) t(x))`, `1`},
+		{`(SELECT mode() WITHIN GROUP (ORDER BY x DESC) FROM (VALUES 3, 1, 2, 2, 1) t(x))`, `2`},
+		{`(SELECT mode() WITHIN GROUP (ORDER BY x) IS NULL FROM (VALUES 1) t(x) WHERE x > 1)`, `true`},
+		{`pg_sleep(0.01)`, ``},
+		{`pg_typeof(1) || ' ' || pg_typeof('a'::text) || ' ' || pg_typeof(now()) || ' ' || pg_typeof(1.5)`, `integer text timestamp with time zone numeric`},
+		{`num_nonnulls(1, NULL, 'a') * 10 + num_nulls(1, NULL, 'a')`, `21`},
+		{`('2026-01-31'::date + 1)::text`, `2026-02-01`},
+		{`(1 + date '2026-01-31')::text`, `2026-02-01`},
+		{`('2026-03-01'::date - 1)::text`, `2026-02-28`},
+		{`date '2026-03-01' - date '2026-02-01'`, `28`},
+		{`(SELECT count(*) FROM generate_series(timestamp '2026-01-01', timestamp '2026-01-03', '1 day'))`, `3`},
+		{`(SELECT count(*) FROM generate_series(timestamp '2026-01-01', timestamp '2026-01-02', '6 hours') g)`, `5`},
+	} {
+		t.Run(c.expression, func(t *testing.T) {
+			rows, err := sql.Query(t.Context(), fixture(), "SELECT "+c.expression, nil, sql.Options{Now: now, Dialect: sql.Postgres})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			b, err := rows.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fn.Format(b.Cols[0], 0); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+	for _, c := range []struct{ expression, code string }{
+		{`'1'::jsonb - 'a'`, "22023"}, {`'{"a":1}'::jsonb - 1`, "22023"}, {`'1'::jsonb #- '{a}'`, "22023"}, {`jsonb_set('1'::jsonb, '{a}', '2')`, "22023"},
+		{`jsonb_set('[1]'::jsonb, '{x}', '2')`, "22P02"}, {`jsonb_insert('{"a":1}'::jsonb, '{a}', '2')`, "22023"}, {`jsonb_set('{}'::jsonb, '{a}', 'no JSON')`, "22032"},
+		{`'a' SIMILAR TO 'a\'`, "22025"}, {`'a' SIMILAR TO 'a' ESCAPE 'xy'`, "22019"}, {`'a' SIMILAR TO '(a'`, "2201B"},
+		{`regexp_replace('a', 'a', 'b', 'q')`, "22023"}, {`overlay('abc' PLACING 'x' FROM 0)`, "22011"}, {`regexp_matches('a', '(')`, "2201B"},
+	} {
+		rows, err := sql.Query(t.Context(), fixture(), "SELECT "+c.expression, nil, sql.Options{Now: now, Dialect: sql.Postgres})
+		if err == nil {
+			_, err = rows.Next()
+			rows.Close()
+		}
+		var e *sqlerr.Error
+		if !errors.As(err, &e) || e.Code != c.code {
+			t.Errorf("%s: %v, want %s", c.expression, err, c.code)
+		}
+	}
+	// Where an operand must stand, a question mark is a parameter, in this dialect, too.
+	rows, err := sql.Query(t.Context(), fixture(), `SELECT ? || 'b' WHERE ? = 2 AND '{"a":1}'::jsonb ? ? LIMIT ?`, []any{"a", 2, "a", 1}, sql.Options{Now: now, Dialect: sql.Postgres})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if b, err := rows.Next(); err != nil || fn.Format(b.Cols[0], 0) != "ab" {
+		t.Errorf("%v, %v", b, err)
+	}
+}

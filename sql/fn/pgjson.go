@@ -214,6 +214,35 @@ func addPostgresPercentiles(l *library) {
 	})))
 }
 
+// addPostgresMode adds the most frequent of the sorted values of an array, the first of
+// those that come equally often.
+func addPostgresMode(l *library) {
+	l.pg("mode", over("array(T)", "T", emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+		from, to := span(args[0], i)
+		values := args[0].Children[0]
+		best, most, first, n := -1, 0, -1, 0
+		for e := from; e < to; e++ {
+			if values.IsNull(e) {
+				continue
+			}
+			if first >= 0 && EqualAt(values, first, values, e) {
+				n++
+			} else {
+				first, n = e, 1
+			}
+			if n > most {
+				best, most = first, n
+			}
+		}
+		if best < 0 {
+			pushNull(out)
+		} else {
+			push(out, values, best)
+		}
+		return nil
+	})))
+}
+
 func notJSON(err error) error { return fault(sqlerr.InvalidText, "invalid JSON: %v", err) }
 
 // jsonElements takes a JSON array apart.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -134,6 +135,24 @@ func addPostgresTexts(l *library) {
 	}
 	l.pg("left", over("varchar, bigint", "varchar", cut(true)))
 	l.pg("right", over("varchar, bigint", "varchar", cut(false)))
+	overlaid := func(length bool) kernel {
+		return emit(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+			r, with, from := []rune(strAt(args[0], i)), strAt(args[1], i), intAt(args[2], i)
+			n := int64(utf8.RuneCountInString(with))
+			if length {
+				n = intAt(args[3], i)
+			}
+			if from <= 0 {
+				return fault("22011", "negative substring length not allowed")
+			}
+			size := int64(len(r))
+			head := min(from-1, size)
+			tail := min(max(head+min(max(n, -size-1), size+1), 0), size)
+			pushStr(out, string(r[:head])+with+string(r[tail:]))
+			return nil
+		})
+	}
+	l.pg("overlay", over("varchar, varchar, bigint", "varchar", overlaid(false)), over("varchar, varchar, bigint, bigint", "varchar", overlaid(true)))
 	l.pg("initcap", over("varchar", "varchar", map1(func(s string) string {
 		word := false
 		return strings.Map(func(r rune) rune {
@@ -292,6 +311,10 @@ func addPostgresTimes(l *library) {
 		over("timestamp(6), timestamp(6)", "intervalday", map2(func(to, from int64) int64 { return age(from, to) })),
 		over("timestamp(6)", "intervalday", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
 			pushInt(out, today(c)*microsPerDay-intAt(args[0], i))
+			return nil
+		})),
+		over("timestamptz(6)", "intervalday", emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			pushInt(out, today(c)*microsPerDay-toLocal(intAt(args[0], i), c.Zone))
 			return nil
 		})),
 		// Of a transaction's number: all are those of now.

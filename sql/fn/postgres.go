@@ -3,6 +3,7 @@ package fn
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cairndb/cairn/segment/column"
 	"github.com/cairndb/cairn/sql/sqlerr"
@@ -42,7 +43,10 @@ func addPostgres(l *library) {
 	addPostgresArrays(l)
 	addPostgresTexts(l)
 	addPostgresJSON(l)
+	addPostgresJSONEdits(l)
+	addPostgresRegexps(l)
 	addPostgresPercentiles(l)
+	addPostgresMode(l)
 	addPostgresTimes(l)
 }
 
@@ -160,6 +164,47 @@ func addPostgresSession(l *library) {
 	l.pg("clock_timestamp statement_timestamp transaction_timestamp", over("", "timestamptz(3)", now(func(c *Context, out *column.Vector) {
 		out.I64[0], out.Zone[0] = c.Now.UnixMicro(), c.Zone
 	})))
+	sleep := func(seconds func(v *column.Vector, i int) float64) kernel {
+		return emit(func(c *Context, out *column.Vector, args []*column.Vector, i int) error {
+			// Far beyond what a session lives; more than that a time does not hold.
+			const most = 1e9
+			until := time.Now().Add(time.Duration(min(max(seconds(args[0], i), 0), most) * float64(time.Second)))
+			for {
+				left := time.Until(until)
+				if left <= 0 {
+					pushStr(out, "")
+					return nil
+				}
+				time.Sleep(min(left, sleepStep))
+				if err := c.live(); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	l.pg("pg_sleep", over("double", "varchar", sleep(dblAt)).varying())
+	l.pg("pg_sleep_for", over("intervalday", "varchar", sleep(func(v *column.Vector, i int) float64 { return float64(intAt(v, i)) / microsPerSecond })).varying())
+	l.pg("pg_typeof", overBind("any", "varchar", func(args []*column.Type) (*column.Type, kernel, error) {
+		name := "unknown"
+		if t, ok := PostgresTypeByOID(PostgresOID(args[0])); ok && args[0].Kind != column.Unknown {
+			name = t.Long
+		}
+		return column.VarcharType, constantly(name), nil
+	}).nulls())
+	count := func(nulls bool) kernel {
+		return emitNulls(func(_ *Context, out *column.Vector, args []*column.Vector, i int) error {
+			n := int64(0)
+			for _, a := range args {
+				if a.IsNull(i) == nulls {
+					n++
+				}
+			}
+			pushInt(out, n)
+			return nil
+		})
+	}
+	l.pg("num_nulls", over("any...", "integer", count(true)).nulls())
+	l.pg("num_nonnulls", over("any...", "integer", count(false)).nulls())
 	l.pg("txid_current pg_current_xact_id", over("", "bigint", constantly[int64](1)))
 	l.pg("inet_server_addr inet_client_addr pg_current_xact_id_if_assigned pg_advisory_unlock_all pg_listening_channels", over("", "varchar", nothing))
 	l.pg("inet_server_port inet_client_port", over("", "integer", nothing))
@@ -176,6 +221,9 @@ func addPostgresSession(l *library) {
 		return -1
 	})))
 }
+
+// sleepStep is how often a sleeping call looks whether its query has ended.
+const sleepStep = 20 * time.Millisecond
 
 // utf8Encoding is Postgres' number of the encoding of all texts.
 const utf8Encoding = 6

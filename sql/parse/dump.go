@@ -385,6 +385,9 @@ func (d *dumper) expr(e Expr) {
 		if e.Fold {
 			head = "ilike"
 		}
+		if e.Similar {
+			head = "similar to"
+		}
 		d.list(negated(e.Not, head), func() {
 			d.expr(e.X)
 			d.expr(e.Pattern)

@@ -199,7 +199,7 @@ func (r *rewriter) valueOperator() bool {
 				return false
 			}
 			r.emit("^")
-		case "&", "<<", ">>", "->", "->>", "#>", "#>>", "#-", "@>", "<@", "@@", "&&", "~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~*":
+		case "&", "<<", ">>", "->", "->>", "#>", "#>>", "#-", "@>", "<@", "@@", "&&", "~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~*", "?", "?|", "?&":
 			if r.dialect != Postgres {
 				return false
 			}
@@ -316,7 +316,7 @@ func (r *rewriter) startsMatch() bool {
 	t, next := r.tok(), r.at(1)
 	if t.isWord("not") {
 		t, next = next, r.at(2)
-		if !t.isWord("similar") {
+		if !t.isWord("similar") || r.dialect == Postgres {
 			return true // nothing else can be negated behind an operand
 		}
 	}
@@ -328,6 +328,9 @@ func (r *rewriter) startsMatch() bool {
 		return true
 	case "similar":
 		if next.isWord("to") {
+			if r.dialect == Postgres {
+				return true
+			}
 			r.notSupported("SIMILAR TO is").WithHint("regular expressions are matched by the function regexp_like")
 		}
 	case "overlaps":
@@ -375,6 +378,16 @@ func (r *rewriter) match() {
 			return
 		}
 		m := r.open(markPredicate, &Like{Not: not, Fold: word == "ilike"}, first)
+		r.value()
+		if r.accept("escape") {
+			r.emit(",")
+			r.value()
+		}
+		r.close(m)
+	case "similar":
+		r.next()
+		r.expect("to")
+		m := r.open(markPredicate, &Like{Not: not, Similar: true}, first)
 		r.value()
 		if r.accept("escape") {
 			r.emit(",")

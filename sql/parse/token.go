@@ -196,6 +196,14 @@ func (t *tokenizer) scan(tok *token) {
 		t.word(tok)
 	case c == '$':
 		t.dollar(tok)
+	case c == '?' && t.dialect == Postgres && t.operandEnds():
+		// Between operands it is an operator of jsonb: ?, ?| and ?&.
+		n := 1
+		if rest := t.text[t.pos:]; len(rest) > 1 && (rest[1] == '|' && !strings.HasPrefix(rest, "?||") || rest[1] == '&') {
+			n = 2
+		}
+		tok.kind, tok.word = tokOp, t.text[t.pos:t.pos+n]
+		t.pos += n
 	case c == '?':
 		t.pos++
 		t.param(tok, t.params+1)
@@ -203,6 +211,29 @@ func (t *tokenizer) scan(tok *token) {
 	default:
 		t.operator(tok)
 	}
+}
+
+// beforeOperands are words besides the reserved ones that may stand before an operand.
+var beforeOperands = makeWords(`
+all any between by distinct end ilike interval limit offset escape first next return returning set similar some to when
+`)
+
+// operandEnds reports whether the last token may be the end of an operand, so that an operator can follow.
+func (t *tokenizer) operandEnds() bool {
+	n := len(t.out)
+	if n == 0 {
+		return false
+	}
+	switch last := &t.out[n-1]; last.kind {
+	case tokOp:
+		return last.word == ")" || last.word == "]"
+	case tokWord:
+		if last.word == "end" || last.word == "null" || last.word == "true" || last.word == "false" {
+			return true
+		}
+		return reserved[last.word] == "" && beforeOperands[last.word] == ""
+	}
+	return true
 }
 
 func (t *tokenizer) digitAt(i int) bool {

@@ -318,8 +318,9 @@ type (
 		List  []Expr
 		Query *Query
 	}
-	// Like is X [NOT] LIKE Pattern [ESCAPE Escape]; Fold for ILIKE.
+	// Like is X [NOT] LIKE Pattern [ESCAPE Escape]; Fold for ILIKE, Similar for SIMILAR TO (Postgres).
 	Like struct {
+		Similar         bool
 		Pos             Pos
 		Not, Fold       bool
 		X, Pattern, Esc Expr

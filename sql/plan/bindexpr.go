@@ -473,6 +473,9 @@ func (b *binder) mapAsText(e Expr) (Expr, error) {
 }
 
 func (b *binder) like(x *parse.Like, sc *scope, clause string) (Expr, error) {
+	if x.Similar {
+		return b.similar(x, sc, clause)
+	}
 	parts := []parse.Expr{x.X, x.Pattern}
 	if x.Esc != nil {
 		parts = append(parts, x.Esc)

@@ -151,7 +151,9 @@ func (b *binder) function(name string, args []Expr, pos, place parse.Pos) (Expr,
 			if err != nil {
 				return nil, err
 			}
-			args = append([]Expr{x}, args[1:]...)
+			if args, err = b.jsonArguments(name, append([]Expr{x}, args[1:]...)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if s == nil {

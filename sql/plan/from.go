@@ -467,6 +467,15 @@ func (b *binder) series(u *Unnest, args []Expr, title string, pos parse.Pos) err
 		u.Columns = []Col{{b.newID(), title, column.BigIntType}}
 		return nil
 	}
+	if len(args) == 3 && b.opt.Postgres {
+		if step, ok := isText(args[2]); ok { // '1 day', without saying what it is
+			interval, err := b.function("interval_in", []Expr{step}, pos, pos)
+			if err != nil {
+				return err
+			}
+			args[2] = interval
+		}
+	}
 	e, err := b.function("sequence", args, pos, pos)
 	if err != nil {
 		return err

@@ -232,11 +232,40 @@ func (b *binder) postgresOperator(name string, args []Expr, pos, place parse.Pos
 		return b.contained(l, r, pos, place)
 	case "<@":
 		return b.contained(r, l, pos, place)
+	case "?", "?|", "?&":
+		return b.hasKeys(name, l, r, pos, place)
+	case "#-":
+		return b.documentCall("jsonb_delete_path", l, r, pos, place)
+	case "-":
+		if isDocument(l.Type()) && !isDocument(r.Type()) {
+			return b.documentCall("jsonb_delete", l, r, pos, place)
+		}
+		if e, err := b.dayArithmetic(name, l, r, pos, place); e != nil || err != nil {
+			return e, err
+		}
+	case "+":
+		if e, err := b.dayArithmetic(name, l, r, pos, place); e != nil || err != nil {
+			return e, err
+		}
 	case "&&":
 		if l.Type().Kind == column.Array && r.Type().Kind == column.Array {
 			return b.function("arrays_overlap", args, pos, place)
 		}
 	case "||":
+		// A document joined with another, or with a literal that is one, is a document.
+		_, lText := isText(l)
+		_, rText := isText(r)
+		if isDocument(l.Type()) && (isDocument(r.Type()) || rText) || isDocument(r.Type()) && lText {
+			lj, err := b.asJSON(l)
+			if err != nil {
+				return nil, err
+			}
+			rj, err := b.asJSON(r)
+			if err != nil {
+				return nil, err
+			}
+			return b.function("jsonb_concat", []Expr{lj, rj}, pos, place)
+		}
 		// Text joined with anything but an array is text.
 		for i, side := range args {
 			other := args[1-i]
@@ -257,6 +286,98 @@ func (b *binder) postgresOperator(name string, args []Expr, pos, place parse.Pos
 		return b.function(f, args, pos, place)
 	}
 	return nil, nil
+}
+
+// isDocument reports whether values of a type are what clients take for jsonb, besides arrays, which
+// have operators of their own.
+func isDocument(t *column.Type) bool {
+	return t.Kind == column.JSON || t.Kind == column.Map || t.Kind == column.Row
+}
+
+// documentCall binds a function of jsonb and a key, a place or a path; a literal '{a,b}' is a path where one is
+// taken, or keys.
+func (b *binder) documentCall(name string, x, arg Expr, pos, place parse.Pos) (Expr, error) {
+	json, err := b.asJSON(x)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := isText(arg); ok && name != "jsonb_delete" {
+		if arg, err = b.postgresCast(arg, column.ArrayOf(column.VarcharType), pos); err != nil {
+			return nil, err
+		}
+	}
+	return b.function(name, []Expr{json, arg}, pos, place)
+}
+
+// hasKeys binds x ? 'key', and ?| and ?& with an array of keys.
+func (b *binder) hasKeys(op string, x, keys Expr, pos, place parse.Pos) (Expr, error) {
+	if t := x.Type(); t.Kind == column.Map && t.Key.Kind == column.Varchar && op == "?" {
+		// Storage knows the keys of maps.
+		names, err := b.function("map_keys", []Expr{x}, pos, place)
+		if err != nil {
+			return nil, err
+		}
+		if keys, err = b.convert(keys, column.VarcharType); err != nil {
+			return nil, err
+		}
+		return b.function("contains", []Expr{names, keys}, pos, place)
+	}
+	name := map[string]string{"?": "jsonb_exists", "?|": "jsonb_exists_any", "?&": "jsonb_exists_all"}[op]
+	if op != "?" {
+		return b.documentCall(name, x, keys, pos, place)
+	}
+	json, err := b.asJSON(x)
+	if err != nil {
+		return nil, err
+	}
+	return b.function(name, []Expr{json, keys}, pos, place)
+}
+
+// dayArithmetic binds date + n, n + date, date - n and date - date, which count days; nil for others.
+func (b *binder) dayArithmetic(op string, l, r Expr, pos, place parse.Pos) (Expr, error) {
+	isDate := func(e Expr) bool { return e.Type().Kind == column.Date }
+	switch {
+	case op == "-" && isDate(l) && isDate(r):
+		return b.function("date_diff", []Expr{textConst("day", pos), r, l}, pos, place)
+	case isDate(l) && r.Type().IsInteger():
+		if op == "-" {
+			n, err := b.function("negate", []Expr{r}, pos, place)
+			if err != nil {
+				return nil, err
+			}
+			r = n
+		}
+		return b.function("date_add", []Expr{textConst("day", pos), r, l}, pos, place)
+	case op == "+" && l.Type().IsInteger() && isDate(r):
+		return b.function("date_add", []Expr{textConst("day", pos), l, r}, pos, place)
+	}
+	return nil, nil
+}
+
+// similar binds x [NOT] SIMILAR TO pattern [ESCAPE e].
+func (b *binder) similar(x *parse.Like, sc *scope, clause string) (Expr, error) {
+	parts := []parse.Expr{x.X, x.Pattern}
+	if x.Esc != nil {
+		parts = append(parts, x.Esc)
+	}
+	ops, err := b.exprs(parts, sc, clause)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range ops {
+		if ops[i], err = b.text(e); err != nil {
+			return nil, err
+		}
+	}
+	pattern, err := b.function("similar_to_escape", ops[1:], x.Pos, x.Pos)
+	if err != nil {
+		return nil, err
+	}
+	e, err := b.function("regexp_like", []Expr{ops[0], pattern}, x.Pos, x.Pos)
+	if err == nil && x.Not {
+		e = b.fold(&Not{base{column.BooleanType, x.Pos}, e})
+	}
+	return e, err
 }
 
 // text converts any value to its text.
@@ -600,6 +721,8 @@ func (s *series) replace(x parse.Expr, depth int) parse.Expr {
 		case name == "_pg_expandarray" && len(e.Args) == 1:
 			array = e
 		case strings.HasPrefix(name, "json") && (strings.Contains(name, "_array_elements") || strings.HasSuffix(name, "_object_keys")) && len(e.Args) == 1:
+			array = e
+		case name == "regexp_matches":
 			array = e
 		case name == "string_to_table" || name == "regexp_split_to_table":
 			array = s.call(rowFunctions[name], e.Args...)

@@ -128,6 +128,12 @@ func postgresAggregate(name string, x *parse.Call) *parse.Call {
 		}
 		inner.Name = of("map_agg")
 		inner.Args = []parse.Expr{&parse.Cast{Pos: x.Args[0].Position(), X: x.Args[0], Type: parse.TypeName{Pos: x.Pos, Name: "varchar"}}, x.Args[1]}
+	case "mode":
+		if len(x.Args) != 0 || len(x.WithinGroup) != 1 {
+			return nil
+		}
+		inner.Name, inner.Args, inner.OrderBy, inner.WithinGroup = of("array_agg"), []parse.Expr{x.WithinGroup[0].Expr}, x.WithinGroup, nil
+		return &parse.Call{Pos: x.Pos, Name: x.Name, Args: []parse.Expr{&inner}}
 	case "percentile_cont", "percentile_disc":
 		if len(x.Args) != 1 || len(x.WithinGroup) != 1 {
 			return nil
@@ -145,7 +151,8 @@ func postgresAggregate(name string, x *parse.Call) *parse.Call {
 var rowFunctions = map[string]string{
 	"json_array_elements": "", "jsonb_array_elements": "", "json_array_elements_text": "", "jsonb_array_elements_text": "",
 	"json_object_keys": "", "jsonb_object_keys": "", "json_each": "", "jsonb_each": "", "json_each_text": "", "jsonb_each_text": "",
-	"string_to_table": "string_to_array", "regexp_split_to_table": "regexp_split",
+	"string_to_table": "string_to_array", "regexp_split_to_table": "regexp_split_to_array",
+	"regexp_matches": "",
 }
 
 // rowFunction binds such a function in FROM.
@@ -198,7 +205,34 @@ var jsonFunctions = map[string]bool{
 	"jsonb_array_length": true, "json_array_elements": true, "jsonb_array_elements": true, "json_array_elements_text": true,
 	"jsonb_array_elements_text": true, "json_object_keys": true, "jsonb_object_keys": true, "json_each": true, "jsonb_each": true,
 	"json_each_text": true, "jsonb_each_text": true, "jsonb_exists": true, "jsonb_exists_any": true, "jsonb_exists_all": true,
+	"jsonb_set": true, "jsonb_insert": true, "jsonb_delete": true, "jsonb_delete_path": true, "jsonb_concat": true,
 	"json_extract_path": true, "jsonb_extract_path": true, "json_extract_path_text": true, "jsonb_extract_path_text": true,
+}
+
+// jsonArguments gives literals among the arguments of such functions their types: '{a,b}' is a path, '2' a value.
+func (b *binder) jsonArguments(name string, args []Expr) (_ []Expr, err error) {
+	switch name {
+	case "jsonb_set", "jsonb_insert", "jsonb_delete_path", "jsonb_exists_any", "jsonb_exists_all":
+		if len(args) > 1 {
+			if _, ok := isText(args[1]); ok {
+				if args[1], err = b.postgresCast(args[1], column.ArrayOf(column.VarcharType), args[1].Pos()); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if len(args) > 2 {
+			if args[2], err = b.asJSON(args[2]); err != nil {
+				return nil, err
+			}
+		}
+	case "jsonb_concat":
+		if len(args) > 1 {
+			if args[1], err = b.asJSON(args[1]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return args, nil
 }
 
 // contained binds l @> r: of arrays every element of r is one of l, of JSON l has all
