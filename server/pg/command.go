@@ -62,6 +62,7 @@ type command struct {
 	types     []string // of PREPARE's parameters
 	values    []*string
 	hold      bool
+	scroll    bool
 	binary    bool
 	direction direction
 	count     int64 // of FETCH; all for math.MaxInt64
@@ -600,9 +601,8 @@ func (r *reader) declare() (*command, error) {
 			if !r.accept("scroll") {
 				return nil, r.unexpected()
 			}
-		case r.t.is("scroll"):
-			return nil, sqlerr.New(sqlerr.FeatureNotSupported, sqlerr.Pos{Start: r.t.start, End: r.t.end}, "scrollable cursors are not supported").
-				WithHint("declare it without SCROLL, and read forward")
+		case r.accept("scroll"):
+			c.scroll = true
 		default:
 			return nil, r.unexpected()
 		}
@@ -698,6 +698,8 @@ func (r *reader) fetch() (*command, error) {
 	}
 	if c.direction == forward && c.count < 0 {
 		c.direction, c.count = backward, -c.count
+	} else if c.direction == backward && c.count < 0 {
+		c.direction, c.count = forward, -c.count
 	}
 	return r.end(c)
 }

@@ -30,6 +30,9 @@
 // RESET, DISCARD, PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE, COPY,
 // LISTEN and UNLISTEN. Whatever would change stored events is refused with 25006.
 //
+// A cursor goes forward; one that is declared SCROLL keeps the rows that it has read, which count among those
+// that a session may hold, and goes anywhere.
+//
 // A transaction is one snapshot of all stores, taken by its first query. A COPY into
 // a store is durable when it is answered, whether there is a transaction around it or
 // not, and does not show in the transaction's own snapshot.

@@ -2,6 +2,7 @@ package pg
 
 import (
 	"encoding/binary"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -195,6 +196,12 @@ func (s *session) execute(m *pgproto3.Execute) (err error) {
 	}
 	if err := s.alive(nil); err != nil {
 		return err
+	}
+	if p.scroll != nil { // a cursor, called by its name
+		if limit == 0 {
+			limit = math.MaxInt64
+		}
+		return s.wrap(p.st, s.scroll(&command{verb: verbFetch, count: limit}, p, p, false))
 	}
 	return s.wrap(p.st, s.within(p, func() error {
 		if p.rows == nil && !p.done {

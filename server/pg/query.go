@@ -51,8 +51,9 @@ type portal struct {
 	count   int64 // rows given so far
 	cursor  bool
 	hold    bool
-	fresh   bool // a cursor WITH HOLD of the transaction that is not over
-	binary  bool // a cursor that gives binary values
+	fresh   bool       // a cursor WITH HOLD of the transaction that is not over
+	binary  bool       // a cursor that gives binary values
+	scroll  *scrolling // of a cursor that goes back; nil for others
 	// weighed is the batch whose bytes held has, which all has, too: that of all sessions.
 	weighed *column.Batch
 	held    int64
@@ -61,6 +62,10 @@ type portal struct {
 
 func (p *portal) close() {
 	p.weigh(nil)
+	if p.scroll != nil && p.all != nil {
+		p.all.Add(-p.held)
+		p.held, p.scroll.batches, p.scroll.ends = 0, nil, nil
+	}
 	if p.rows != nil {
 		_ = p.rows.Close()
 		p.rows = nil
@@ -78,12 +83,18 @@ func (p *portal) weigh(b *column.Batch) {
 	}
 	var held int64
 	if b != nil {
-		for _, v := range b.Cols {
-			held += column.CopyBytes(v, 0, b.Len) + column.TextBytes(v, 0, b.Len)
-		}
+		held = batchBytes(b)
 	}
 	p.all.Add(held - p.held)
 	p.held, p.weighed = held, b
+}
+
+// batchBytes is about what the rows of a batch take.
+func batchBytes(b *column.Batch) (n int64) {
+	for _, v := range b.Cols {
+		n += column.CopyBytes(v, 0, b.Len) + column.TextBytes(v, 0, b.Len)
+	}
+	return n
 }
 
 // suspend leaves a portal open whose rows are not all read; if results then hold more
@@ -231,7 +242,6 @@ func (s *session) sendRows(p *portal, n int64) (sent int64, more bool, err error
 	w := s.w
 	from := w.sent + int64(len(w.out))
 	defer func() { s.stats.rows, s.stats.bytes = s.stats.rows+sent, s.stats.bytes+w.sent+int64(len(w.out))-from }()
-	loc := s.settings.loc
 	for {
 		if n > 0 && sent == n {
 			return sent, true, s.suspend(p)
@@ -246,12 +256,7 @@ func (s *session) sendRows(p *portal, n int64) (sent int64, more bool, err error
 			to = int(min(int64(to), int64(p.at)+n-sent))
 		}
 		for ; p.at < to; p.at++ {
-			at := w.begin('D')
-			w.out = binary.BigEndian.AppendUint16(w.out, uint16(len(b.Cols)))
-			for k, v := range b.Cols {
-				w.out = appendValue(w.out, v, p.at, formatOf(p.formats, k), loc)
-			}
-			w.finish(at)
+			s.sendRow(b, p.at, p.formats)
 			sent++
 			p.count++
 			if len(w.out) >= outFull {

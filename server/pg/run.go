@@ -392,6 +392,9 @@ func (s *session) declare(st *prepared, args []any) error {
 		return sqlerr.New(sqlerr.UndefinedParameter, sqlerr.Pos{}, "there is no parameter $1")
 	}
 	p := &portal{st: query, args: args, cursor: true, hold: c.hold, fresh: c.hold && s.tx != txIdle, binary: c.binary}
+	if c.scroll {
+		p.scroll = &scrolling{}
+	}
 	if c.binary {
 		p.formats = []int16{binaryFormat}
 	}
@@ -411,6 +414,9 @@ func (s *session) fetch(c *command, own *portal, simple bool) error {
 	p, err := s.cursor(c.name)
 	if err != nil {
 		return err
+	}
+	if p.scroll != nil {
+		return s.scroll(c, own, p, simple)
 	}
 	var skip, n int64
 	switch c.direction {
@@ -488,5 +494,5 @@ func (s *session) fetch(c *command, own *portal, simple bool) error {
 
 func errBackward() error {
 	return sqlerr.New(codeNotReady, sqlerr.Pos{}, "cursor can only scan forward").
-		WithHint("results are streamed and not kept; declare the cursor again to begin anew")
+		WithHint("declare it with SCROLL: the rows that it has read are then kept")
 }
