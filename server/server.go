@@ -205,7 +205,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	s.ready.Store(false)
 	cause := context.Cause(ctx)
-	log.Info("shutting down", "wait", s.cfg.ShutdownTime)
+	log.Info("shutting down", "wait", s.cfg.ShutdownTime.String())
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTime)
 	defer cancel()
 	if s.pg != nil {

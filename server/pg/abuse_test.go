@@ -74,6 +74,8 @@ func TestStartsThatAreRefused(t *testing.T) {
 		{"cut off", []byte{0, 0, 0, 100, 0, 3}, ""},
 		{"nothing", nil, ""},
 		{"protocol 2", packet(2<<16, strings.Repeat("\x00", 288)), "0A000"},
+		{"protocol 4", packet(4<<16, "user\x00x\x00\x00"), "0A000"},
+		{"no version", packet(4711<<16, "user\x00x\x00\x00"), "08P01"},
 		{"no end", packet(3<<16, "user\x00x"), "08P01"},
 		{"after the end", packet(3<<16, "user\x00x\x00\x00more"), "08P01"},
 		{"no user", packet(3<<16, "database\x00cairn\x00\x00"), "28000"},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -90,6 +91,8 @@ func textArgument(want *column.Type, text string) (any, error) {
 			return nil, errNotA(want.String())
 		}
 		return &column.Vector{Type: want, Len: 1, F64: []float64{f}}, nil
+	case column.Decimal:
+		return numericArgument(want, trimmed)
 	case column.IntervalDay:
 		v, err := fn.ParsePostgresInterval(trimmed)
 		if err != nil {
@@ -124,6 +127,32 @@ func textArgument(want *column.Type, text string) (any, error) {
 		return arrayVector(want, elems)
 	}
 	return text, nil
+}
+
+// numericArgument reads a number of a scale, and refuses one that does not fit rather than rounding it.
+func numericArgument(want *column.Type, text string) (*column.Vector, error) {
+	const longest, exponents = 200, 60 // beyond that none fits
+	if _, e, ok := strings.Cut(strings.ToLower(text), "e"); ok {
+		if n, err := strconv.Atoi(e); err != nil || n > exponents || n < -exponents {
+			return nil, errNotA(want.String())
+		}
+	}
+	if len(text) > longest || strings.ContainsAny(text, "/_xXpP") {
+		return nil, errNotA(want.String())
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return nil, errNotA(want.String())
+	}
+	exact := r.FloatString(want.Scale)
+	if again, ok := new(big.Rat).SetString(exact); !ok || again.Cmp(r) != 0 {
+		return nil, errNotA(want.String() + ", it has more digits behind the point")
+	}
+	f, err := fn.Cast(column.VarcharType, want)
+	if err != nil {
+		return nil, err
+	}
+	return f.Eval(&fn.Context{}, []*column.Vector{{Type: column.VarcharType, Len: 1, Str: []string{exact}}}, 1)
 }
 
 type errNotA string
@@ -241,11 +270,14 @@ func binaryArgument(oid uint32, want *column.Type, b []byte) (any, error) {
 		if err := pgtype.NewMap().Scan(oid, pgtype.BinaryFormatCode, b, &n); err != nil {
 			return nil, err
 		}
-		text, err := n.Value()
+		value, err := n.Value()
 		if err != nil {
 			return nil, err
 		}
-		return text, nil
+		if text, ok := value.(string); ok && want != nil && want.Kind == column.Decimal {
+			return numericArgument(want, text)
+		}
+		return value, nil
 	}
 	if want == nil {
 		if !utf8.Valid(b) {

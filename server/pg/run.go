@@ -309,7 +309,7 @@ var typeNames = map[string]uint32{
 	"numeric": pgtype.NumericOID, "decimal": pgtype.NumericOID, "text": pgtype.TextOID, "varchar": pgtype.TextOID, "unknown": 0,
 	"timestamptz": pgtype.TimestamptzOID, "timestamp with time zone": pgtype.TimestamptzOID, "timestamp": pgtype.TimestampOID,
 	"date": pgtype.DateOID, "uuid": pgtype.UUIDOID, "jsonb": pgtype.JSONBOID, "json": pgtype.JSONOID, "bytea": pgtype.ByteaOID,
-	"text[]": pgtype.TextArrayOID, "bigint[]": pgtype.Int8ArrayOID, "int8[]": pgtype.Int8ArrayOID, "int[]": pgtype.Int4ArrayOID, "integer[]": pgtype.Int4ArrayOID,
+	"numeric[]": pgtype.NumericArrayOID, "text[]": pgtype.TextArrayOID, "bigint[]": pgtype.Int8ArrayOID, "int8[]": pgtype.Int8ArrayOID, "int[]": pgtype.Int4ArrayOID, "integer[]": pgtype.Int4ArrayOID,
 }
 
 // prepareNamed runs PREPARE.

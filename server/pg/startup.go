@@ -307,6 +307,10 @@ func (c *conn) startUp() (params map[string]string, minor uint32, ok bool) {
 			c.l.obs.Refused("old protocol")
 			c.fatal(sqlerr.New(sqlerr.FeatureNotSupported, sqlerr.Pos{}, "protocol version %d is not supported: the server speaks 3.0 to 3.%d", code>>16, minorMax))
 			return nil, 0, false
+		case code>>16 > 3 && code>>16 < 100: // what is no version at all is no start of a session
+			c.l.obs.Refused("protocol to come")
+			c.fatal(sqlerr.New(sqlerr.FeatureNotSupported, sqlerr.Pos{}, "protocol version %d.%d is not supported: the server speaks 3.0 to 3.%d", code>>16, code&0xffff, minorMax))
+			return nil, 0, false
 		default:
 			c.refuseStart(errFraming)
 			return nil, 0, false

@@ -27,7 +27,12 @@ var arrayOIDs = map[uint32]*column.Type{
 	pgtype.VarcharArrayOID:     column.ArrayOf(column.VarcharType),
 	pgtype.NameArrayOID:        column.ArrayOf(column.VarcharType),
 	pgtype.TimestamptzArrayOID: column.ArrayOf(timestampTZ6),
+	pgtype.NumericArrayOID:     column.ArrayOf(numericParam),
 }
+
+// numericParam carries parameters that the client says are numeric, which has no scale by itself: 28 digits before
+// the point and 10 behind it.
+var numericParam = column.DecimalOf(38, 10)
 
 var (
 	timestampTZ6 = &column.Type{Kind: column.TimestampTZ, Precision: 6}
@@ -116,6 +121,8 @@ func declaredType(oid uint32) *column.Type {
 		return column.RealType
 	case pgtype.Float8OID:
 		return column.DoubleType
+	case pgtype.NumericOID:
+		return numericParam
 	case pgtype.ByteaOID:
 		return column.VarbinaryType
 	case pgtype.DateOID:
