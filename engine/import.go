@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cairndb/cairn/engine/event"
@@ -16,8 +17,8 @@ type ImportOptions struct {
 	// Store is the name or ID of the store; [DefaultStore] when "". A store of
 	// that name is made when there is none.
 	Store string
-	// Schema is that of the store when it has to be made; CloudTrail events when
-	// nil. When the store is there with another schema, the import is refused.
+	// Schema is that of the store when it has to be made; when nil, Insights events for [InsightsStore]
+	// and CloudTrail events for all others. When the store is there with another schema, the import is refused.
 	Schema *event.Table
 	// Days is the retention period that the store is to have, 7 to 3,653 or Forever. A
 	// store that is made gets it; one that is there has its period changed first, as by
@@ -150,6 +151,9 @@ func (l *Lake) Import(ctx context.Context, opts ImportOptions) (*ImportReport, e
 	case store == nil:
 		if schema == nil {
 			schema = event.CloudTrail
+			if strings.EqualFold(name, InsightsStore) { // the same, whether insights are enabled before or after
+				schema = event.Insights
+			}
 		}
 		if opts.Days != nil {
 			store, err = l.MakeStore(ctx, NewStore{Name: name, Schema: schema, Days: *opts.Days})

@@ -406,3 +406,44 @@ func TestInsightsOfTheService(t *testing.T) {
 		t.Errorf("without the store of records %d are seen, %v", len(list), err)
 	}
 }
+
+// TestImportedInsights reads records of the service, as trails deliver them, into the store of insights before and after
+// there is one, and asks for them and for the lake's own alike.
+func TestImportedInsights(t *testing.T) {
+	record := func(state, at, id string, more string) string {
+		return `{"eventVersion":"1.08","eventTime":"` + at + `","awsRegion":"eu-west-3","eventID":"` + id + `","eventType":"AwsCloudTrailInsight","recipientAccountId":"444455556666",` +
+			`"sharedEventID":"5d6b5a3c-0000-4000-8000-000000000001","insightDetails":{"state":"` + state + `","eventSource":"kms.amazonaws.com","eventName":"ScheduleKeyDeletion","insightType":"ApiErrorRateInsight",` +
+			`"errorCode":"AccessDenied","insightContext":{"statistics":{"baseline":{"average":0.002},"insight":{"average":4.5},"insightDuration":7,"baselineDuration":10093},` +
+			`"attributions":[{"attribute":"userAgent","insight":[{"value":"curl/9","average":4.5}],"baseline":[]}]}},"eventCategory":"Insight"` + more + `}`
+	}
+	file := `{"Records":[` + record("Start", "2025-03-02T10:00:00Z", "5d6b5a3c-0000-4000-8000-00000000000a", "") + "," + record("End", "2025-03-02T10:07:00Z", "5d6b5a3c-0000-4000-8000-00000000000b", "") + `]}`
+	for _, first := range []bool{true, false} {
+		fs := vfs.NewMem()
+		l := insightLake(t, fs, stands(insightDay.AddDate(0, 0, 40)), Options{})
+		writeTest(t, fs, "in/CloudTrail-Insight/a.json.gz", []byte(file))
+		take := func() {
+			t.Helper()
+			if r, err := l.Import(context.Background(), ImportOptions{Paths: []string{"in"}, Store: InsightsStore}); err != nil || r.Stored != 2 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		if first {
+			take()
+		}
+		enableTest(t, l, InsightSettings{})
+		appendTest(t, storeTest(t, l), traffic(30))
+		detectTest(t, l)
+		if !first {
+			take()
+		}
+		got := queryTest(t, l, `SELECT insightEventName, insightErrorCode, insightContext.insightAverage, insightContext.insightDuration, count(*) OVER ()
+			FROM insights WHERE insightType = 'ApiErrorRateInsight' AND insightState = 'End' AND insightContext.insightAverage > insightContext.baselineAverage ORDER BY insightEventName DESC`)
+		if len(got) != 2 || !strings.Contains(got[0], "ScheduleKeyDeletion") || !strings.Contains(got[0], "4.5") || !strings.Contains(got[1], "Client.UnauthorizedOperation") {
+			t.Errorf("imported first %v: %q", first, got)
+		}
+		list, err := l.Insights(context.Background(), InsightFilter{})
+		if err != nil || len(list) != 3 {
+			t.Errorf("imported first %v: %d in the list, %v", first, len(list), err)
+		}
+	}
+}

@@ -48,6 +48,7 @@ keeps all of them until it is given a period, and the import says so. Into a sto
 a period already, events that are older are not taken; the import says how many.`,
 		Example: `  cairn import ./AWSLogs
   cairn import 'logs/*.json.gz' more/ --store payments
+  cairn import ./AWSLogs/111122223333/CloudTrail-Insight --store insights
   cairn import ./AWSLogs --rejects rejects.ndjson
   cairn import ./AWSLogs-since-2019 --retention-days 3653
   cairn import ./bundle --dir ./new-lake
@@ -119,7 +120,7 @@ a period already, events that are older are not taken; the import says how many.
 		},
 	}
 	cmd.Flags().StringVar(&opts.Store, "store", engine.DefaultStore, "the store to fill; made when there is none of that name")
-	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+")")
+	cmd.Flags().StringVar(&schema, "schema", "", "what the store holds if it has to be made (see store create; default "+event.CloudTrail.Key+", "+event.Insights.Key+" for store "+engine.InsightsStore+")")
 	cmd.Flags().StringVar(&as, "as", "", "the product whose audit log the files are: "+strings.Join(mapping.Names(), ", "))
 	cmd.Flags().StringVar(&mappingFile, "mapping", "", "a file that says how records become events")
 	cmd.Flags().StringVar(&example, "mapping-example", "", "print the mapping of a product ("+strings.Join(mapping.Products(), ", ")+") and do nothing else")

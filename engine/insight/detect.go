@@ -255,26 +255,45 @@ func (d *Detector) run(s *State, until int32) {
 }
 
 // lately is how many times more calls there were in the hour that ended an hour before a point than are expected and usual, from
-// 1 to latelyMost: what has crept up for so long is another level, and not a burst.
+// 1 to latelyMost: what has crept up for so long is another level, and not a burst. Earlier incidents are left out.
 func (d *Detector) lately(s *State, end int) float64 {
-	m := &d.model
+	m, pts := &d.model, d.pts
 	if m.sparse {
 		return 1
 	}
-	at := d.pts[end].at
-	from, to := max(at+1-reach, s.floor), at+1-reach/2
-	if from >= to {
-		return 1
-	}
-	n := uint64(0)
-	for i := end; i >= 0 && d.pts[i].at >= from; i-- {
-		if d.pts[i].at < to {
-			n += uint64(d.pts[i].n)
+	base := s.next.Start()
+	to := pts[end].at + 1 - reach/2
+	from := to - reach/2
+	n, want := 0.0, m.expect(from, to)
+	last := len(s.past) // incidents from here on are left out
+	for ; last > 0; last-- {
+		b := &s.past[last-1]
+		begin, over := int32(max(b.start-base, -reach)), int32(max(b.start+Minute(b.duration)-base, -reach))
+		if over <= from {
+			break
+		}
+		if begin, over = max(begin, from), min(over, to); begin < over {
+			want -= m.expect(begin, over)
 		}
 	}
-	want := m.expect(from, to)
+	for i := end; i >= 0 && pts[i].at >= from; i-- {
+		if pts[i].at < to && !s.wasUnusual(last, base+Minute(pts[i].at)) {
+			n += float64(pts[i].n)
+		}
+	}
+	want = max(want, 0)
 	want += latelyPseudo + deviation(want, m.spread[windowCount-1])
-	return min(max((float64(n)+latelyPseudo)/want, 1), latelyMost)
+	return min(max((n+latelyPseudo)/want, 1), latelyMost)
+}
+
+// wasUnusual tells whether a minute was part of one of the past incidents from an index on.
+func (s *State) wasUnusual(from int, at Minute) bool {
+	for _, b := range s.past[from:] {
+		if at >= b.start && at < b.start+Minute(b.duration) {
+			return true
+		}
+	}
+	return false
 }
 
 // enough tells whether the day can hold anything unusual: fewer calls than a window must have cannot.

@@ -2,6 +2,7 @@ package insight_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"syscall"
@@ -243,4 +244,75 @@ func cpu(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// reports gives a detector days of counts by mean and returns what it reports from a day on.
+func reports(t *testing.T, seed uint64, days, from int, mean func(day, minute int) float64) (out []insight.Incident) {
+	t.Helper()
+	det := detector(t)
+	const first = insight.Day(20003) // a Monday
+	state := insight.NewState(first)
+	r := rand.New(rand.NewPCG(seed, 9))
+	for day := range days {
+		var counts []insight.Count
+		for m := range insight.DayMinutes {
+			if n := drawn(r, mean(day, m)); n > 0 {
+				counts = append(counts, insight.Count{Minute: (first + insight.Day(day)).Start() + insight.Minute(m), Calls: n})
+			}
+		}
+		found, err := det.Day(state, first+insight.Day(day), counts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range found {
+			if in.Fate == insight.Reported && !in.Open && day >= from {
+				out = append(out, in)
+			}
+		}
+	}
+	return out
+}
+
+// TestClocksChange has the hours of an office move by one: the first day may be unusual, the days after are not.
+func TestClocksChange(t *testing.T) {
+	for _, by := range []int{-60, 60} {
+		found := reports(t, 1, 46, 35, func(day, minute int) float64 {
+			if day >= 35 {
+				minute += by
+			}
+			switch {
+			case day%7 >= 5:
+				return 0.8
+			case minute >= 8*60 && minute < 17*60:
+				return 20
+			}
+			return 2
+		})
+		if len(found) > 2 || len(found) > 0 && found[len(found)-1].Start.Day() != 20003+35 {
+			t.Errorf("by %d minutes: %d insights, the last is %v", by, len(found), found[len(found)-1].Start.Time())
+		}
+	}
+}
+
+// TestLevelCreeps has a level rise to 2.6 times within a day: no burst, and a burst on it is one.
+func TestLevelCreeps(t *testing.T) {
+	level := func(day, minute int) float64 {
+		f := 6.0
+		if day%7 >= 5 {
+			f = 5
+		}
+		return f * (1 + 1.6*min(max(float64(day-35)+float64(minute)/insight.DayMinutes, 0), 1))
+	}
+	if found := reports(t, 2, 40, 35, level); len(found) > 0 {
+		t.Errorf("%d insights, the first from %v: %s", len(found), found[0].Start.Time(), found[0].Explain())
+	}
+	found := reports(t, 2, 40, 35, func(day, minute int) float64 {
+		if day == 36 && minute >= 600 && minute < 620 {
+			return 4 * level(day, minute)
+		}
+		return level(day, minute)
+	})
+	if len(found) != 1 || found[0].Start != insight.Day(20003+36).Start()+600 {
+		t.Errorf("with a burst of four times: %+v", found)
+	}
 }

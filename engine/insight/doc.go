@@ -35,7 +35,8 @@
 // week, drawn towards the mean of its weekday or weekend hour, of its hour of day, and of all (each worth 20
 // calls), scaled to the level of the last 7 days and, if three weeks in a row grew or fell, by half of the smaller of both changes, with straight lines between the middles of hours, or, where neighbours differ by
 // more than 2 times, the larger of them. If the hour before the last one had more calls than that, by more than a deviation, what is
-// expected is lifted as much, up to 2 times: a level that has crept up is no burst (clumpy series aside). Windows of 5, 15 and
+// expected is lifted as much, up to 2 times: a level that has crept up is no burst (clumpy series aside). If yesterday's
+// hours were, by far rather, those of the next or last hour on other days, clocks were changed, and so are the profile's. Windows of 5, 15 and
 // 60 minutes that end at a minute with calls are compared with it. The measure of surprise is the Chernoff bound of
 // the upper tail of a negative binomial distribution, in nats (tail in score.go), whose dispersion each window
 // length gets from the series' past days, the worst left out, and from how few calls the rate rests on.

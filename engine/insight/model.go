@@ -46,6 +46,11 @@ const (
 	silentClumps = 8
 	silentCalls  = 1
 	silentTimes  = 0.5
+	// turnedCalls are enough for a look at whether clocks were changed; turnedTimes better must the other hours fit, with a
+	// spread of counts of turnedSpread.
+	turnedCalls  = 100
+	turnedTimes  = 3
+	turnedSpread = 0.02
 	// gumbelUnits is how many scale units beyond its mode a series' own distribution of
 	// daily maxima is extrapolated: once in e^10 days, 60 years.
 	gumbelUnits = 10
@@ -58,6 +63,7 @@ type model struct {
 	days      int // observed, at most HistoryDays
 	sparse    bool
 	rates     [28]float64 // calls per minute in the hours -2 to 25 of the day
+	most      [28]float64 // the same, or what the hour had before clocks were changed, if that is more
 	common    [28]float64 // the same, but not above what all weekdays (or both days of the weekend) have at that hour
 	widen     [28]float64 // dispersion that the rates' own uncertainty adds
 	spread    [windowCount]float64
@@ -225,7 +231,7 @@ func (s *State) freeze(m *model, p *Params) {
 		m.rates[i] = float64(r * level)
 		m.widen[i] = clump / (week[which][h] + k)
 	}
-	m.interpolate()
+	m.interpolate(s.turned(&class, &classMin))
 	s.dispersions(m)
 	m.sparse = m.sparse || m.spread[windowCount-1] > clumpySpread
 	if m.sparse {
@@ -344,34 +350,86 @@ func weekend(weekday int) int {
 	return 0
 }
 
+// turned tells by how many hours the clock of whoever makes the calls has been changed: 1 if yesterday's hours are what the next
+// hour has on other such days, by far rather than what this one has, −1 if it is the one before, else 0. Until the profile has
+// followed, that takes weeks.
+func (s *State) turned(calls, minutes *[2][24]float64) int {
+	if s.next-s.oldest() < LearnDays {
+		return 0
+	}
+	yesterday := s.slot(s.next - 1)
+	c := weekend((s.next - 1).weekday())
+	var rate [24]float64
+	var sum, want float64
+	for h := range rate {
+		n, t := float64(yesterday.hours[h]), float64(60-yesterday.off[h])
+		if rest := minutes[c][h] - t; rest > 0 {
+			rate[h] = (calls[c][h] - n) / rest
+		}
+		sum += n
+		want += float64(rate[h] * t)
+	}
+	if sum < turnedCalls || want <= 0 {
+		return 0
+	}
+	var misfit [3]float64
+	for k := range misfit {
+		for h, n := range yesterday.hours {
+			m := float64(float64(rate[(h+k+23)%24]*float64(60-yesterday.off[h])) * (sum / want))
+			e := float64(n) - m
+			misfit[k] += float64(e*e) / (1 + m + float64(turnedSpread*float64(m*m)))
+		}
+	}
+	for _, k := range [...]int{0, 2} {
+		if misfit[1] > 24*turnedTimes && misfit[k]*turnedTimes < misfit[1] {
+			return k - 1
+		}
+	}
+	return 0
+}
+
 // interpolate lays straight lines between the middles of the hours and sums them up. Where neighbours differ
 // by stepTimes there is a step, and nobody knows at which minute: there the larger one is expected from middle to
-// middle.
-func (m *model) interpolate() {
+// middle. If clocks were changed, the line is that of the new hours, and what is expected the larger of both: not everyone has.
+func (m *model) interpolate(turned int) {
+	if turned != 0 {
+		old := m.rates
+		for i := range old {
+			v := old[min(max(i+turned, 0), len(old)-1)]
+			m.rates[i] = v
+			m.most[i], m.common[i] = max(v, old[i]), max(v, m.common[i])
+		}
+	} else {
+		m.most = m.rates
+	}
 	sum, line, at := 0.0, 0.0, 0
 	for ; at < 30; at++ { // no middle before it
-		sum += m.rates[0]
-		m.cum[at+1], m.line[at+1] = sum, sum
+		sum += m.most[0]
+		line += m.rates[0]
+		m.cum[at+1], m.line[at+1] = sum, line
 	}
-	line = sum
 	for i := 0; ; i++ {
 		a, b := m.rates[i], m.rates[i+1]
+		big, bigger := m.most[i], m.most[i+1]
+		up := (bigger - big) / 60
+		v := big + up/2
 		step := (b - a) / 60
 		r := a + step/2
-		steep := a > stepTimes*b || b > stepTimes*a
+		steep := big > stepTimes*bigger || bigger > stepTimes*big
 		for range 60 {
 			if at == reach+DayMinutes {
 				return
 			}
 			line += r
 			if steep {
-				sum += max(a, b)
+				sum += max(big, bigger)
 			} else {
-				sum += r
+				sum += v
 			}
 			at++
 			m.cum[at], m.line[at] = sum, line
 			r += step
+			v += up
 		}
 	}
 }

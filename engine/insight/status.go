@@ -76,7 +76,7 @@ func (d *Detector) Bands(s *State) (bands [24]Band) {
 }
 
 // BandsOf returns the expected calls of the steps of so many minutes, a divisor of a day's, of day s.Next. High is by the longest
-// of the windows that is no longer than a step, 5 minutes at least.
+// of the windows that is no longer than a step, 5 minutes at least, and by longer ones.
 func (d *Detector) BandsOf(s *State, minutes int) []Band {
 	s.freeze(&d.model, &d.params)
 	d.frozen = false
@@ -91,7 +91,11 @@ func (d *Detector) BandsOf(s *State, minutes int) []Band {
 		to := from + int32(minutes)
 		want := m.expect(from, to)
 		a := m.dispersion(w, to-1)
-		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(m.most(w, to-1, want, a, d.params.MinCalls))}
+		high := m.mostCalls(w, to-1, want, a, d.params.MinCalls)
+		for longer := w + 1; longer < windowCount; longer++ { // what is unusual in them is so in any part of them
+			high = min(high, m.mostCalls(longer, to-1, m.expect(to-windows[longer], to), m.dispersion(longer, to-1), d.params.MinCalls))
+		}
+		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(max(high, want))}
 	}
 	return bands
 }
@@ -99,8 +103,8 @@ func (d *Detector) BandsOf(s *State, minutes int) []Band {
 // deviation of a negative binomial number.
 func deviation(want, a float64) float64 { return math.Sqrt(want + float64(a*float64(want*want))) }
 
-// most returns the largest number of calls in a window that is not unusual.
-func (m *model) most(w int, at int32, want, a float64, minCalls uint64) float64 {
+// mostCalls returns the largest number of calls in a window that is not unusual.
+func (m *model) mostCalls(w int, at int32, want, a float64, minCalls uint64) float64 {
 	least := max(float64(minCalls), atLeastTimes*want)
 	if m.sparse {
 		least = max(least, float64(m.need(w, at)))
