@@ -39,7 +39,7 @@ func (r *Reader) pathDict(ctx context.Context, p PathID) (*pathDict, error) {
 	}
 	from, to := d.columnsAt(uint32(p))
 	for c := from; c < to; c++ {
-		if d.columns[c].encoding == encPlain {
+		if !d.columns[c].listed() {
 			return nil, nil
 		}
 	}
@@ -408,7 +408,7 @@ func (r *Reader) Find(ctx context.Context, p PathID, value string) (code uint32,
 	}
 	from, to := d.columnsAt(uint32(p))
 	for c := from; c < to; c++ {
-		if d.columns[c].encoding == encPlain {
+		if !d.columns[c].listed() {
 			return 0, false, false, nil
 		}
 	}
@@ -503,7 +503,7 @@ func (r *Reader) Counts(ctx context.Context, p PathID) (dict *column.Vector, cou
 	}
 	from, to := d.columnsAt(uint32(p))
 	for c := from; c < to; c++ {
-		if col := &d.columns[c]; col.encoding == encPlain || col.coded() && col.flags&columnCounts == 0 && d.detail(col).distinct > 1 {
+		if col := &d.columns[c]; !col.listed() || col.coded() && col.flags&columnCounts == 0 && d.detail(col).distinct > 1 {
 			return nil, nil, false, nil
 		}
 	}

@@ -71,7 +71,7 @@ func (r *Reader) searched(ctx context.Context, d *directory, text wanted, within
 	if err != nil {
 		return nil, err
 	}
-	f := search{r: r, ctx: ctx, d: d, s: s, text: text, rows: column.NewBits(r.rows)}
+	f := search{r: r, ctx: ctx, d: d, s: s, text: text, within: within, rows: column.NewBits(r.rows)}
 	if err := f.literals(); err != nil {
 		return nil, err
 	}
@@ -183,15 +183,17 @@ func each(all *texts, data, text []byte, found func(i int)) {
 
 // search looks for a text in a segment.
 type search struct {
-	r     *Reader
-	ctx   context.Context
-	d     *directory
-	s     *structure
-	text  wanted
-	rows  column.Bits
-	codes []uint32
-	found []uint32 // ordinals of values in the row block
-	count []uint8  // by shape, of the column at hand: how many values a row has, at most 255
+	r    *Reader
+	ctx  context.Context
+	d    *directory
+	s    *structure
+	text wanted
+	rows column.Bits
+
+	within func(node uint32) bool // what is searched
+	codes  []uint32
+	found  []uint32 // ordinals of values in the row block
+	count  []uint8  // by shape, of the column at hand: how many values a row has, at most 255
 }
 
 // literals finds the rows whose shape has the text in a literal.
@@ -231,6 +233,9 @@ func (f *search) column(i int) error {
 	f.count = f.count[:0]
 	if c.encoding == encPlain {
 		return f.plain(i, c)
+	}
+	if c.built() {
+		return f.built(i, c)
 	}
 	// has tells which entries of the dictionary contain the text.
 	var has []bool

@@ -60,7 +60,30 @@ func readAll(ctx context.Context, m memory) error {
 
 func smallSegment(tb testing.TB, n int) memory {
 	b := NewBuilder(Options{MaxElements: 4})
-	for _, rec := range modelRecords(21, n) {
+	records := modelRecords(21, n)
+	if n > 1000 {
+		records = append(records, assumedRecords(400)...)
+	}
+	for _, rec := range records {
+		if _, err := b.Add(rec); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return encode(tb, b)
+}
+
+// assumedRecords make columns that are built from others.
+func assumedRecords(n int) (out [][]byte) {
+	g := nasty{rand.New(rand.NewPCG(3, 7))}
+	for i := range n {
+		out = append(out, []byte(`{"n":1`+g.assumed(i)+"}"))
+	}
+	return out
+}
+
+func builtSegment(tb testing.TB) memory {
+	b := NewBuilder(Options{})
+	for _, rec := range assumedRecords(300) {
 		if _, err := b.Add(rec); err != nil {
 			tb.Fatal(err)
 		}
@@ -202,6 +225,33 @@ func FuzzForgedBlocks(f *testing.F) {
 	f.Add(uint16(0), uint32(9), byte(1))
 	f.Add(uint16(1), uint32(70), byte(255))
 	f.Add(uint16(2), uint32(3), byte(16))
+	f.Fuzz(func(t *testing.T, block uint16, at uint32, with byte) {
+		if bad := forge(m, int(block), int(at), with); bad != nil && with != 0 {
+			readAll(t.Context(), bad)
+		}
+	})
+}
+
+// FuzzForgedPatterns is FuzzForgedBlocks for columns that are built from others.
+func FuzzForgedPatterns(f *testing.F) {
+	m := builtSegment(f)
+	r, err := Open(f.Context(), m, ReadOptions{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	built := 0
+	r.EachColumn(f.Context(), func(c ColumnInfo) error {
+		if c.Encoding == "built" || c.Encoding == "filled" {
+			built++
+		}
+		return nil
+	})
+	if built < 2 {
+		f.Fatalf("%d columns are built", built)
+	}
+	for i := range uint32(120) {
+		f.Add(uint16(i%uint32(len(m))), i*i*7, byte(1)<<(i%8))
+	}
 	f.Fuzz(func(t *testing.T, block uint16, at uint32, with byte) {
 		if bad := forge(m, int(block), int(at), with); bad != nil && with != 0 {
 			readAll(t.Context(), bad)

@@ -26,6 +26,9 @@ import (
 //	  dictionary: group, distinct values; per dictionary page its entries; bounds
 //	  derived:    as dictionary, then (before the bounds) the column it is derived from, and
 //	              exceptions<<1 | aligned
+//	  built:      group, number of patterns; per page of them how many; number of sources and
+//	              the columns they are
+//	  filled:     as plain, then number of sources and the columns they are
 //	  plain:      group, number of pages and the values of each; bounds
 //	pages: length of each
 //	blocks but block 0: pages in each
@@ -36,7 +39,7 @@ import (
 const (
 	magic   = "cairnseg"
 	version = 2
-	// oldest is the first version that is still read. Version 1 has no token sections; all else
+	// oldest is the first version that is still read. Version 1 has no token sections and no built columns; all else
 	// means the same.
 	oldest = 1
 	// headerBytes come before the compressed part of block 0.
@@ -62,9 +65,11 @@ const (
 	encDictionary
 	encPlain
 	encDerived
+	encBuilt
+	encFilled
 )
 
-var encodingNames = [...]string{"tiny", "dictionary", "plain", "derived"}
+var encodingNames = [...]string{"tiny", "dictionary", "plain", "derived", "built", "filled"}
 
 // Flags of columns.
 const (
@@ -137,7 +142,8 @@ type columnDetail struct {
 	codesPage uint32
 
 	// Of derived columns.
-	source     int // column
+	source     int   // column
+	sources    []int // of built columns
 	exceptions int
 	aligned    bool
 }
@@ -311,7 +317,7 @@ func (d *directory) readColumns(in *input, n, pages int) error {
 		how := in.byte()
 		c.kind, c.encoding, c.flags = leafKind(how&15), how>>4, in.byte()
 		c.node = uint32(node)
-		if in.bad || node >= uint64(len(d.parent)) || c.kind > leafJSON || c.encoding > encDerived {
+		if in.bad || node >= uint64(len(d.parent)) || c.kind > leafJSON || c.encoding > encFilled {
 			return errPage
 		}
 		if i > 0 {
@@ -342,7 +348,7 @@ func (d *directory) readColumns(in *input, n, pages int) error {
 			return errPage
 		}
 		total := int(c.n)
-		if c.encoding != encPlain {
+		if !c.plain() {
 			det.distinct = in.count(min(maxDictionary, int(c.n)))
 			total = det.distinct
 		}
@@ -365,6 +371,15 @@ func (d *directory) readColumns(in *input, n, pages int) error {
 			det.source = in.count(n - 1)
 			h := in.count(2*int(c.n) + 1)
 			det.exceptions, det.aligned = h>>1, h&1 != 0
+		}
+		if c.built() {
+			k := in.count(maxBuiltSources)
+			for range k {
+				det.sources = append(det.sources, in.count(n-1))
+			}
+			if in.bad || k == 0 || c.kind != leafString || c.flags&(columnCounts|columnBounds|columnTimes) != 0 {
+				return errPage
+			}
 		}
 		det.codesPage = page
 		page += d.codePages(c, &det)
@@ -389,6 +404,15 @@ func (d *directory) readColumns(in *input, n, pages int) error {
 	}
 	for i := range d.columns {
 		c := &d.columns[i]
+		if c.built() {
+			for _, k := range d.detail(c).sources {
+				s := &d.columns[k]
+				if s.built() || s.kind == leafJSON {
+					return errPage
+				}
+				s.source = true
+			}
+		}
 		if c.encoding != encDerived {
 			continue
 		}
@@ -409,7 +433,7 @@ func (d *directory) codePages(c *dirColumn, det *columnDetail) uint32 {
 		return 2
 	case c.encoding == encDerived:
 		return 1
-	case c.encoding == encDictionary && det.distinct > 1:
+	case (c.encoding == encDictionary || c.encoding == encBuilt) && det.distinct > 1:
 		return uint32(len(d.cuts[det.group]))
 	}
 	return 0
@@ -417,6 +441,15 @@ func (d *directory) codePages(c *dirColumn, det *columnDetail) uint32 {
 
 // coded reports whether the values of a column are entries of a dictionary with pages.
 func (c *dirColumn) coded() bool { return c.encoding == encDictionary || c.encoding == encDerived }
+
+// plain reports whether a column has value pages for all its values.
+func (c *dirColumn) plain() bool { return c.encoding == encPlain || c.encoding == encFilled }
+
+// built reports whether what is stored of a column are patterns (see built.go).
+func (c *dirColumn) built() bool { return c.encoding == encBuilt || c.encoding == encFilled }
+
+// listed reports whether the distinct values of a column are known.
+func (c *dirColumn) listed() bool { return c.coded() || c.encoding == encTiny }
 
 // key returns the key of a member node.
 func (d *directory) key(n uint32) string {

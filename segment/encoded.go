@@ -25,6 +25,8 @@ type ColumnValues struct {
 
 	column *builderColumn
 	number uint32
+	coded  bool
+	codes  []uint32
 	order  []uint32 // nil: entries are in the builder's order
 	b      *Builder
 }
@@ -42,7 +44,10 @@ func (f *finisher) columnValues(c *finalColumn) ColumnValues {
 		}
 	}
 	slices.Reverse(v.Path)
-	if !c.plain {
+	if v.coded = !c.plain; v.coded {
+		v.codes = c.codes
+	}
+	if !c.plain && c.built == nil {
 		v.Dict, v.Entries, v.Codes = true, len(c.ends), c.codes
 	}
 	return v
@@ -58,8 +63,8 @@ func (c *ColumnValues) Entry(i int) []byte {
 
 // Value returns value i in row order. It must not be changed.
 func (c *ColumnValues) Value(i int) []byte {
-	if c.Dict {
-		return c.Entry(int(c.Codes[i]))
+	if c.coded {
+		return c.Entry(int(c.codes[i]))
 	}
 	return c.column.entry(i)
 }

@@ -94,6 +94,8 @@ type finalColumn struct {
 	times    []int64  // for columns of many times
 	often    []uint32 // dictionary: how often each entry occurs, in ascending order
 	derived  *derivedCodes
+	built    *finalColumn // patterns
+	sources  []*finalColumn
 }
 
 // Finish encodes the records. Afterwards only Reset may be called on the
@@ -125,6 +127,7 @@ func (b *Builder) Finish() (*Encoded, error) {
 			f.sortDictionary(c)
 		}
 	}
+	f.build()
 	f.derive()
 	f.writeStructure()
 	f.writeTiny()
@@ -134,6 +137,8 @@ func (b *Builder) Finish() (*Encoded, error) {
 			f.writeDictionary(c)
 		case encPlain:
 			f.writePlain(c)
+		case encBuilt, encFilled:
+			f.writeBuilt(c)
 		}
 	}
 	return f.encoded(), nil
@@ -527,6 +532,9 @@ func (f *finisher) writeDictionary(c *finalColumn) {
 			from = to
 		}
 	}
+	if c.encoding == encBuilt {
+		return
+	}
 	if n > 1 && n <= maxCounted {
 		c.flags |= columnCounts
 		f.raw = f.raw[:0]
@@ -642,6 +650,9 @@ func (f *finisher) writePlain(c *finalColumn) {
 	for _, to := range pageCuts(starts) {
 		cut(to)
 	}
+	if c.encoding == encFilled {
+		return
+	}
 	if c.kind == leafString && c.flags&columnEscapes == 0 {
 		lo, hi := t.at(0), t.at(0)
 		for i := 1; i < c.n; i++ {
@@ -735,8 +746,12 @@ func (f *finisher) directory() []byte {
 			continue
 		}
 		d = binary.AppendUvarint(d, uint64(c.group))
-		if c.encoding != encPlain {
-			d = binary.AppendUvarint(d, uint64(len(c.order)))
+		if c.encoding != encPlain && c.encoding != encFilled {
+			order := c.order
+			if c.encoding == encBuilt {
+				order = c.built.order
+			}
+			d = binary.AppendUvarint(d, uint64(len(order)))
 		}
 		d = binary.AppendUvarint(d, uint64(len(c.pageEnds)))
 		last := uint32(0)
@@ -746,6 +761,9 @@ func (f *finisher) directory() []byte {
 		}
 		if c.encoding == encDerived {
 			d = f.deriveEntry(d, c)
+		}
+		if c.built != nil {
+			d = f.builtEntry(d, c)
 		}
 		switch {
 		case c.flags&columnBounds == 0:

@@ -15,7 +15,7 @@ type ColumnInfo struct {
 	// text because of a cap.
 	Kind Kind
 	// Encoding is tiny, dictionary, derived (a dictionary whose codes follow
-	// from those of another column) or plain.
+	// from those of another column), built (patterns filled with values of other columns) or plain.
 	Encoding string
 	// Values is how many there are, in all rows.
 	Values int
@@ -43,7 +43,9 @@ func (r *Reader) info(ctx context.Context, d *directory, i int) (ColumnInfo, err
 		return info, nil
 	}
 	det := d.detail(c)
-	info.Distinct = det.distinct
+	if c.encoding != encBuilt { // patterns are not values
+		info.Distinct = det.distinct
+	}
 	pages := len(det.ends)
 	pages += int(d.codePages(c, det))
 	if c.flags&columnCounts != 0 {
@@ -155,6 +157,14 @@ func (r *Reader) EachValue(ctx context.Context, i int, fn func(raw []byte) error
 		return err
 	}
 	det := d.detail(c)
+	if c.built() {
+		for b := range d.rowBlocks {
+			if err := sc.eachInBlock(i, b, func(_ int, v []byte) error { return fn(v) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	if c.coded() {
 		for k := range det.distinct {
 			v, err := sc.entry(cu, uint32(k))
@@ -228,7 +238,7 @@ func (r *Reader) Sizes(ctx context.Context) (Sizes, error) {
 		}
 		det := d.detail(c)
 		first := c.page + uint32(len(det.ends))
-		if c.encoding == encPlain {
+		if c.plain() {
 			s.Values += int64(d.bytes(c.page, first))
 			continue
 		}

@@ -222,15 +222,34 @@ func (g nasty) regular(i int) string {
 	}
 	switch i % 7 {
 	case 1:
-		s += fmt.Sprintf(`,"params":{"bucketName":"b-%d","key":"some/long/path/%d/object-%d.txt"}`, g.r.IntN(20), g.r.IntN(100), g.r.IntN(1e6))
+		bucket, key := fmt.Sprintf("bucket-%d", g.r.IntN(20)), fmt.Sprintf("some/long/path/%d/object-%d.txt", g.r.IntN(100), g.r.IntN(1e6))
+		if i%50 == 1 {
+			key += `\u00e9`
+		}
+		s += fmt.Sprintf(`,"params":{"bucketName":"%s","key":"%s"},"resources":[{"ARN":"arn:aws:s3:::%s/%s"},{"ARN":"arn:aws:s3:::%[1]s"}]`, bucket, key, bucket, key)
 	case 2:
 		s += `,"params":null`
 	case 3:
 		s += `,"params":{}`
 	case 4:
 		s += fmt.Sprintf(`,"params":{"ids":["i-%08x","i-%08x"],"dry":%v}`, g.r.Uint32(), g.r.Uint32(), i%2 == 0)
+	case 5:
+		s += g.assumed(i)
 	}
 	return s + "}"
+}
+
+// assumed are members with values that are made of others, before and behind them.
+func (g nasty) assumed(i int) string {
+	session := fmt.Sprintf("sess-%010d", g.r.Uint32())
+	s := fmt.Sprintf(`,"assumed":{"id":"AROA%016X:%s","arn":"arn:aws:sts::1234:assumed-role/role-%d/%[2]s"}`, g.r.Uint64(), session, g.r.IntN(9))
+	if i%11 != 0 { // else it is nowhere
+		s += fmt.Sprintf(`,"session":"%s"`, session)
+	}
+	if i%13 == 0 {
+		s += fmt.Sprintf(`,"message":"%s may not %s"`, session, session)
+	}
+	return s
 }
 
 func seal(tb testing.TB, o Options, records [][]byte) *Reader {
@@ -291,7 +310,7 @@ func TestAgainstModel(t *testing.T) {
 				used[c.Encoding] = true
 				return nil
 			})
-			if c.name == "usual" && (!used["derived"] || !used["plain"] || !used["dictionary"] || !used["tiny"]) {
+			if c.name == "usual" && (!used["built"] || !used["filled"] || !used["derived"] || !used["plain"] || !used["dictionary"] || !used["tiny"]) {
 				t.Errorf("only these encodings were tested: %v", used)
 			}
 		})

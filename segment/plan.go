@@ -431,13 +431,18 @@ func (w *planWalk) pieces(edges []uint16, i int, from uint32, j int, to uint32, 
 // listAdvances lists which columns of the variants every shape passes.
 func (p *plan) listAdvances() {
 	used := make([]bool, len(p.d.columns))
-	use := func(column int) {
+	var use func(column int)
+	use = func(column int) {
 		if column < 0 {
 			return
 		}
 		used[column] = true
 		if c := &p.d.columns[column]; c.encoding == encDerived {
 			used[p.d.detail(c).source] = true
+		} else if c.built() {
+			for _, s := range p.d.detail(c).sources {
+				use(s)
+			}
 		}
 	}
 	note := func(v *variant) {

@@ -102,8 +102,11 @@ func (sc *scanner) record(dst []byte) ([]byte, error) {
 		if cu != nil {
 			if i := cu.off + n; i < cu.size {
 				passed[column] = n + 1
+				if cu.c.source {
+					sc.taken[column] = sc.serial
+				}
 				t, k := &cu.all, i
-				if cu.c.encoding != encPlain {
+				if !cu.c.plain() {
 					if t, k = cu.whole, cu.flat[i]; t == nil {
 						v, err := sc.entry(cu, k)
 						if err != nil {

@@ -60,6 +60,7 @@ type cursor struct {
 	values valuesPage // plain
 	all    texts      // dense: all values of the page
 	one    []byte     // sparse: the value asked for
+	full   []byte     // of built columns: the value put together
 }
 
 func (r *Reader) scanner(ctx context.Context, dense bool) (*scanner, error) {
@@ -89,7 +90,7 @@ func (sc *scanner) close() {
 		cu.leave()
 		sc.cursors[cu.column] = nil
 		*cu = cursor{
-			dict: clearedTexts(cu.dict), buf: kept(cu.buf), flat: cu.flat[:0], one: kept(cu.one),
+			dict: clearedTexts(cu.dict), buf: kept(cu.buf), flat: cu.flat[:0], one: kept(cu.one), full: kept(cu.full),
 			values: valuesPage{classes: cu.values.classes, buf: kept(cu.values.buf), codes: cu.values.codes},
 			all:    texts{kept(cu.all.data), cu.all.ends[:0]},
 		}
@@ -284,7 +285,7 @@ func (sc *scanner) cursor(column int) (*cursor, error) {
 	} else {
 		cu.det = sc.d.detail(c)
 	}
-	if c.coded() {
+	if c.coded() || c.encoding == encBuilt {
 		cu.dict = sized(cu.dict, len(cu.det.ends))
 		clear(cu.dict)
 	}
@@ -327,23 +328,31 @@ func (sc *scanner) valueAt(cu *cursor, i uint32) ([]byte, error) {
 		}
 	}
 	k := int(i - cu.from)
+	var v []byte
+	var err error
 	switch {
-	case sc.dense && c.encoding == encPlain:
-		return cu.all.at(k), nil
+	case sc.dense && c.plain():
+		v = cu.all.at(k)
 	case sc.dense:
-		return sc.entry(cu, cu.flat[k])
-	case c.encoding == encPlain:
-		var err error
+		v, err = sc.entry(cu, cu.flat[k])
+	case c.plain():
 		if cu.one, err = cu.values.at(cu.one[:0], k); err != nil {
 			return nil, sc.damaged(cu, err)
 		}
-		return cu.one, nil
+		v = cu.one
+	default:
+		code, err := cu.codes.at(k)
+		if err != nil {
+			return nil, sc.damaged(cu, err)
+		}
+		if v, err = sc.entry(cu, code); err != nil {
+			return nil, err
+		}
 	}
-	code, err := cu.codes.at(k)
-	if err != nil {
-		return nil, sc.damaged(cu, err)
+	if err == nil && c.built() {
+		return sc.expand(cu, v)
 	}
-	return sc.entry(cu, code)
+	return v, err
 }
 
 // derived returns the code of value i of a derived column, by the code that
@@ -379,7 +388,7 @@ func (sc *scanner) derived(cu *cursor, i uint32) (uint32, error) {
 // turn opens the page of value i.
 func (sc *scanner) turn(cu *cursor, i uint32) error {
 	c, det := cu.c, cu.det
-	if c.encoding == encPlain && i >= cu.pageFrom && i < cu.pageTo {
+	if c.plain() && i >= cu.pageFrom && i < cu.pageTo {
 		return sc.unpack(cu, i)
 	}
 	cu.leave()
@@ -387,14 +396,15 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 		return sc.turnDerived(cu, i)
 	}
 	ends, first := det.ends, c.page
-	if c.encoding == encDictionary {
+	coded := c.encoding == encDictionary || c.encoding == encBuilt
+	if coded {
 		ends, first = sc.d.cuts[det.group], det.codesPage
 	}
 	k, from := pageOf(ends, i)
 	n := int(ends[k] - from)
-	if c.encoding == encDictionary && det.distinct == 1 {
+	if coded && det.distinct == 1 {
 		cu.codes = codesPage{mode: codesConstant, n: n, limit: 1}
-	} else if c.encoding == encDictionary && !sc.dense {
+	} else if coded && !sc.dense {
 		var err error
 		if cu.codes, err = sc.r.codesPage(sc.ctx, sc.d, cu, first+uint32(k), n); err != nil {
 			return err
@@ -405,7 +415,7 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 			return err
 		}
 		cu.release = release
-		if c.encoding == encDictionary {
+		if coded {
 			cu.codes, err = openCodes(page, n, det.distinct, cu.buf)
 			if cu.codes.mode == codesBytes || cu.codes.mode == codesPlanes {
 				cu.buf = cu.codes.b
@@ -416,15 +426,15 @@ func (sc *scanner) turn(cu *cursor, i uint32) error {
 		if err != nil {
 			return sc.damagedPage(cu, first+uint32(k), err)
 		}
-		if c.encoding == encPlain && !sc.dense {
+		if c.plain() && !sc.dense {
 			cu.values.keepFrames(&frameKeeper{sc.r.cache, sc.r.key(cachedFrame, first+uint32(k))})
 		}
 	}
-	if c.encoding == encPlain && sc.dense {
+	if c.plain() && sc.dense {
 		cu.pageFrom, cu.pageTo = from, ends[k]
 		return sc.unpack(cu, i)
 	}
-	if c.encoding == encDictionary && sc.dense {
+	if coded && sc.dense {
 		cu.flat = sized(cu.flat, n)
 		if err := cu.codes.read(cu.flat, 0); err != nil {
 			return sc.damagedPage(cu, first+uint32(k), err)
@@ -485,7 +495,7 @@ func (sc *scanner) unpack(cu *cursor, i uint32) error {
 // opened notes which values the open page has.
 func (sc *scanner) opened(cu *cursor, from, to uint32) {
 	cu.from, cu.to, cu.off = from, to, cu.base-from
-	if sc.dense {
+	if sc.dense && !cu.c.built() {
 		cu.size = to - from
 	}
 }

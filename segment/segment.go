@@ -51,6 +51,8 @@
 //	              per column, in the order of paths:
 //	                dictionary   entries in ascending order, 256 a page; codes; how often each occurs
 //	                derived      entries; a map from the codes of another column; exceptions    derive.go
+//	                built        patterns, 256 a page; codes, each value made from others of its record    built.go
+//	                filled       the pattern of every value    built.go
 //	                plain        values    values.go, tokens.go
 //
 // Pages of codes and values are described at pack.go and values.go. A page of

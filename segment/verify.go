@@ -208,6 +208,12 @@ func (r *Reader) verifyColumn(ctx context.Context, d *directory, i int) error {
 				return wrong
 			}
 		}
+	} else if c.built() {
+		for b := range d.rowBlocks {
+			if err := sc.eachInBlock(i, b, func(_ int, v []byte) error { seen(v); return nil }); err != nil {
+				return err
+			}
+		}
 	} else {
 		starts := d.groups[det.group]
 		for b := range d.rowBlocks {
