@@ -39,7 +39,7 @@ import (
 const (
 	magic   = "cairnseg"
 	version = 2
-	// oldest is the first version that is still read. Version 1 has no token sections and no built columns; all else
+	// oldest is the first version that is still read. Version 1 has no token sections, no runs of codes and no built columns; all else
 	// means the same.
 	oldest = 1
 	// headerBytes come before the compressed part of block 0.

@@ -135,17 +135,24 @@ func unpackUint32(dst []uint32, b []byte, from int, width uint) {
 //	codesPlanes    frame of all low bytes, then all high bytes
 //	codesLocal     count and ascending codes (uvarint, differences), then a page of
 //	               indexes into them: the values that occur in this page are few
+//	codesRuns      number of runs, length of the longest − 1, length of what comes next (uvarint),
+//	               then a page of the code of every run and one of the lengths − 1
 const (
 	codesConstant = iota
 	codesPacked
 	codesBytes
 	codesPlanes
 	codesLocal
+	codesRuns
 )
 
 const (
 	// maxLocal is the most distinct codes of a page that are worth a list: indexes stay a byte.
 	maxLocal = 256
+	// minRun is the least average length of runs that are worth a try.
+	minRun = 2
+	// maxRun: lengths are codes, too.
+	maxRun = 1 << 16
 	// codesGain in percent: compressed codes must be smaller than this share
 	// of packed ones, for they take longer to read.
 	codesGain = 88
@@ -158,6 +165,9 @@ type codePacker struct {
 	local  []uint32
 	index  []uint32 // code → 1 + local index
 	marked []uint32
+	runs   []uint32 // the code of every run
+	spans  []uint32 // and its length − 1
+	other  []byte
 }
 
 // pack appends a page of codes, all below limit (at most 65,536).
@@ -210,7 +220,46 @@ func (p *codePacker) pack(dst []byte, codes []uint32, limit int) []byte {
 	return dst
 }
 
+// packPlain appends codes one by one, or as runs if that is shorter: then they are read
+// faster, too.
 func (p *codePacker) packPlain(dst []byte, codes []uint32, limit int) []byte {
+	start := len(dst)
+	dst = p.packEach(dst, codes, limit)
+	runs := 1
+	for i, c := range codes[1:] {
+		if c != codes[i] {
+			runs++
+		}
+	}
+	if runs*minRun > len(codes) {
+		return dst
+	}
+	p.runs, p.spans = p.runs[:0], p.spans[:0]
+	longest := uint32(0)
+	for i, c := range codes {
+		if i > 0 && c == codes[i-1] {
+			p.spans[len(p.spans)-1]++
+			longest = max(longest, p.spans[len(p.spans)-1])
+		} else {
+			p.runs, p.spans = append(p.runs, c), append(p.spans, 0)
+		}
+	}
+	if longest >= maxRun {
+		return dst
+	}
+	p.other = p.packEach(p.other[:0], p.runs, limit)
+	head := len(dst)
+	dst = binary.AppendUvarint(append(dst, codesRuns), uint64(runs))
+	dst = binary.AppendUvarint(dst, uint64(longest))
+	dst = append(binary.AppendUvarint(dst, uint64(len(p.other))), p.other...)
+	dst = p.packEach(dst, p.spans, int(longest)+1)
+	if len(dst)-head > head-start {
+		return dst[:head]
+	}
+	return append(dst[:start], dst[head:]...)
+}
+
+func (p *codePacker) packEach(dst []byte, codes []uint32, limit int) []byte {
 	width := uint(bits.Len(uint(limit - 1)))
 	packed := packedBytes(len(codes), width)
 	if packed > 32 {
@@ -243,6 +292,8 @@ type codesPage struct {
 	code  uint32
 	b     []byte   // packed fields, or planes
 	local []uint32 // for codesLocal
+	runs  []uint32 // for codesRuns: the code of every run
+	ends  []uint32 // and where it ends
 }
 
 // openCodes opens a page of n codes below limit. buf is memory for unpacking.
@@ -274,6 +325,9 @@ func openCodes(page []byte, n, limit int, buf []byte) (c codesPage, err error) {
 	}
 	c.mode, c.n, c.limit = page[0], n, uint32(limit)
 	switch page[0] {
+	case codesRuns:
+		err = c.openRuns(page[1:])
+		return c, err
 	case codesConstant:
 		in := input{b: page[1:]}
 		c.code = uint32(in.count(limit - 1))
@@ -299,10 +353,47 @@ func openCodes(page []byte, n, limit int, buf []byte) (c codesPage, err error) {
 	return c, nil
 }
 
+// openRuns opens what comes after the mode of a page of runs.
+func (c *codesPage) openRuns(b []byte) error {
+	in := input{b: b}
+	k, longest := in.count(c.n), in.count(maxRun-1)
+	page := in.bytes(in.count(len(in.b)))
+	if in.bad || k == 0 || len(page) == 0 || len(in.b) == 0 || page[0] >= codesLocal || in.b[0] >= codesLocal {
+		return errPage
+	}
+	codes, err := openCodes(page, k, int(c.limit), nil)
+	if err != nil {
+		return err
+	}
+	spans, err := openCodes(in.b, k, longest+1, nil)
+	if err != nil {
+		return err
+	}
+	c.runs, c.ends = make([]uint32, k), make([]uint32, k)
+	if err := codes.read(c.runs, 0); err != nil {
+		return err
+	}
+	if err := spans.read(c.ends, 0); err != nil {
+		return err
+	}
+	end := uint64(0)
+	for i, n := range c.ends {
+		end += uint64(n) + 1
+		c.ends[i] = uint32(end)
+	}
+	if end != uint64(c.n) {
+		return errPage
+	}
+	return nil
+}
+
 // at returns code i.
 func (c *codesPage) at(i int) (uint32, error) {
 	x := c.code
 	switch c.mode {
+	case codesRuns:
+		k, _ := pageOf(c.ends, uint32(i))
+		x = c.runs[k]
 	case codesPacked:
 		x = uint32(window(c.b, uint(i)*c.width) & (1<<c.width - 1))
 	case codesBytes:
@@ -330,6 +421,18 @@ func (c *codesPage) read(dst []uint32, from int) error {
 		}
 		for i := range dst {
 			dst[i] = x
+		}
+		return nil
+	case codesRuns:
+		k, _ := pageOf(c.ends, uint32(from))
+		for i := 0; i < len(dst); k++ {
+			x := c.runs[k]
+			if c.local != nil {
+				x = c.local[x]
+			}
+			for end := min(len(dst), int(c.ends[k])-from); i < end; i++ {
+				dst[i] = x
+			}
 		}
 		return nil
 	case codesPacked:

@@ -168,6 +168,7 @@ func TestCodePages(t *testing.T) {
 				"random": func(int) int { return rng.IntN(limit) },
 				"same":   func(int) int { return limit - 1 },
 				"runs":   func(i int) int { return i / 50 * 7 % limit },
+				"bursts": func(i int) int { return int(uint32(i/9) * 2654435761 >> 8 % uint32(limit)) },
 				"few":    func(int) int { return rng.IntN(5) * 1001 % limit },
 			} {
 				codes := make([]uint32, n)
@@ -198,6 +199,8 @@ func TestCodePages(t *testing.T) {
 func FuzzCodes(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 4, 5, 6}, uint16(7))
 	f.Add([]byte{codesLocal, 2, 1, 1, codesPacked, 1, 3}, uint16(300))
+	f.Add([]byte{codesRuns, 2, 3, 3, codesPacked, 2, 9, codesPacked, 2, 14}, uint16(6))
+	f.Add(new(codePacker).pack(nil, []uint32{1, 1, 1, 1, 4, 4, 4, 4, 4, 4, 4, 4, 4, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}, 300), uint16(300))
 	f.Fuzz(func(t *testing.T, in []byte, limit uint16) {
 		lim := int(limit) + 1
 		codes := make([]uint32, 0, len(in))

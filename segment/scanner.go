@@ -475,7 +475,7 @@ func (r *Reader) codesPage(ctx context.Context, d *directory, cu *cursor, page u
 	if p.mode == codesPacked {
 		p.b = slices.Clone(p.b)
 	}
-	return *r.cache.put(k, &p, int64(len(p.b)+4*len(p.local))+100).(*codesPage), nil
+	return *r.cache.put(k, &p, int64(len(p.b)+4*len(p.local)+8*len(p.runs))+100).(*codesPage), nil
 }
 
 // unpack reads the values from i on that the open page has of the present row block.
