@@ -96,6 +96,20 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Check says what is wrong with a configuration, but for who signs in: what can be known before there is a lake.
+func (c Config) Check() error {
+	if c.NoAuth {
+		c.Everybody = Everybody(nil)
+	} else {
+		c.Authenticator = &Principals{}
+	}
+	c, err := c.filled()
+	if err == nil {
+		_, err = c.tlsConfig()
+	}
+	return err
+}
+
 // filled returns the configuration with its defaults, or what is wrong with it.
 func (c Config) filled() (Config, error) {
 	if c.PG == "" {
@@ -106,6 +120,26 @@ func (c Config) filled() (Config, error) {
 	}
 	if c.PG == Off && c.HTTP == Off {
 		return c, errors.New("nothing to serve: both listeners are off")
+	}
+	for name, addr := range map[string]string{"pg": c.PG, "http": c.HTTP} {
+		if addr == Off {
+			continue
+		}
+		_, port, err := net.SplitHostPort(addr)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil {
+			return c, fmt.Errorf("%s: %q is no address to listen on: it is HOST:PORT, as in %s, or %s for none", name, addr, DefaultPG, Off)
+		}
+	}
+	if c.Connections < 0 {
+		return c, fmt.Errorf("connections: %d is no number of clients", c.Connections)
+	}
+	for name, d := range map[string]time.Duration{"idle-timeout": c.IdleTime, "statement-timeout": c.StatementTime, "write-timeout": c.WriteTime, "shutdown-timeout": c.ShutdownTime} {
+		if d < 0 {
+			return c, fmt.Errorf("%s: %v is before it begins; 0 stands for the default", name, d)
+		}
 	}
 	if c.ShutdownTime == 0 {
 		c.ShutdownTime = defaultShutdown

@@ -68,6 +68,9 @@ as each role against a server. "stores" stands for the stores that the principal
 `)
 	rules := pg.Rules()
 	rules = append(rules, pg.Rule{Kind: "ALTER USER, somebody else", Example: "ALTER USER example PASSWORD", Action: auth.ManageUsers},
+		pg.Rule{Kind: "WITH of a change", Example: "WITH d AS (DELETE FROM events RETURNING *) SELECT * FROM d", Action: auth.ChangeEvents},
+		pg.Rule{Kind: "EXPLAIN of a change", Example: "EXPLAIN ANALYZE UPDATE events SET eventName = 'x'", Action: auth.ChangeEvents},
+		pg.Rule{Kind: "SELECT INTO", Example: "SELECT * INTO copied FROM events", Action: auth.ChangeEvents},
 		pg.Rule{Kind: "SELECT from cairn_audit", Example: "SELECT count(*) FROM cairn_audit", Action: auth.SeeAudit})
 	conns := map[string]*pgx.Conn{}
 	for _, m := range matrixRoles {

@@ -19,28 +19,41 @@ import (
 type Principals struct {
 	lake  *engine.Lake
 	users *auth.Store
+	log   *slog.Logger // nil for none
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]known
 }
 
-// OpenPrincipals returns the principals of a lake. If there are none it makes an admin,
-// whose password is in first, the only time that it can be seen.
-func OpenPrincipals(ctx context.Context, lake *engine.Lake, log *slog.Logger) (p *Principals, first *auth.Credential, err error) {
+// NewPrincipals returns the principals of a lake. There may be none yet: see [Principals.Bootstrap].
+func NewPrincipals(ctx context.Context, lake *engine.Lake, log *slog.Logger) (*Principals, error) {
 	users, err := auth.Open(ctx, lake, auth.Options{Logger: log})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if first, err = users.Bootstrap(ctx); err != nil {
-		return nil, nil, err
+	return &Principals{lake: lake, users: users, log: log}, nil
+}
+
+// Bootstrap makes an admin if there are no principals, whose password is in first, the only time that it
+// can be seen: whatever else may keep the server from serving should have been tried before.
+func (p *Principals) Bootstrap(ctx context.Context) (first *auth.Credential, err error) {
+	if first, err = p.users.Bootstrap(ctx); err != nil {
+		return nil, err
 	}
-	p = &Principals{lake: lake, users: users}
-	if first == nil && log != nil {
-		if who, err := lake.Principal(ctx, auth.BootstrapName); err == nil && who.Created == who.Rotated {
-			log.Warn("admin still has the password of the first start, which was printed", "todo", "cairn user rotate "+auth.BootstrapName)
+	if first == nil && p.log != nil {
+		if who, err := p.lake.Principal(ctx, auth.BootstrapName); err == nil && who.Created == who.Rotated {
+			p.log.Warn("admin still has the password of the first start, which was printed", "todo", "cairn user rotate "+auth.BootstrapName)
 		}
 	}
-	return p, first, nil
+	return first, nil
+}
+
+// OpenPrincipals is NewPrincipals and Bootstrap.
+func OpenPrincipals(ctx context.Context, lake *engine.Lake, log *slog.Logger) (p *Principals, first *auth.Credential, err error) {
+	if p, err = NewPrincipals(ctx, lake, log); err == nil {
+		first, err = p.Bootstrap(ctx)
+	}
+	return p, first, err
 }
 
 // knownMax bounds the passwords of HTTP that need not be checked again, knownTime how long

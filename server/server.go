@@ -132,6 +132,9 @@ func (s *Server) makeAPI() (err error) {
 	return err
 }
 
+// Close gives the listeners up of a server that will not serve. One that serves is ended by its context.
+func (s *Server) Close() { s.closeListeners() }
+
 func (s *Server) closeListeners() {
 	if s.pgLn != nil {
 		s.pgLn.Close()

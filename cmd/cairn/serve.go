@@ -157,6 +157,9 @@ cairn user add. Listening beyond this machine should go with TLS.`,
 			if err != nil {
 				return err
 			}
+			if err := serveCheck(k, log); err != nil {
+				return err // before there is a lake
+			}
 			lake, err := p.openToServe(log, k.Bool("audit-queries"))
 			if err != nil {
 				return err
@@ -203,36 +206,49 @@ func serveConfig(k *koanf.Koanf, log *slog.Logger) server.Config {
 	}
 }
 
+// serveCheck says what is wrong with the settings, as far as that can be known without the lake.
+func serveCheck(k *koanf.Koanf, log *slog.Logger) error {
+	for _, err := range []error{checkTopics(k.String("topics")), checkLogGroups(k.String("log-groups")), checkBuckets(k.String("buckets"))} {
+		if err != nil {
+			return err
+		}
+	}
+	if err := serveConfig(k, log).Check(); err != nil {
+		return usagef("%w", err)
+	}
+	return nil
+}
+
 // serve serves an open lake until ctx ends.
 func (p *program) serve(ctx context.Context, lake *engine.Lake, k *koanf.Koanf, log *slog.Logger) error {
 	cfg := serveConfig(k, log)
 	asked := *p
 	asked.in = strings.NewReader("") // who asks for a passphrase sits elsewhere
 	cfg.OpenBucket = asked.openTarget
+	var users *server.Principals
 	if cfg.NoAuth {
 		cfg.Everybody = server.Everybody(lake)
 	} else {
-		users, first, err := server.OpenPrincipals(ctx, lake, log)
-		if err != nil {
+		var err error
+		if users, err = server.NewPrincipals(ctx, lake, log); err != nil {
 			return err
 		}
 		cfg.Authenticator = users
-		if first != nil {
-			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once. Change it: cairn user rotate %s --server %s\n", first.Name, first.Password, first.Name, cfg.PG)
-		}
-	}
-	if err := checkTopics(k.String("topics")); err != nil {
-		return err
-	}
-	if err := checkLogGroups(k.String("log-groups")); err != nil {
-		return err
-	}
-	if err := checkBuckets(k.String("buckets")); err != nil {
-		return err
 	}
 	s, err := server.New(lake, cfg)
 	if err != nil {
 		return err
+	}
+	if users != nil {
+		// Only now that nothing else is in the way: the password is shown once.
+		first, err := users.Bootstrap(ctx)
+		if err != nil {
+			s.Close()
+			return err
+		}
+		if first != nil {
+			fmt.Fprintf(p.out, "The lake had no principals. Sign in as %s with the password\n\n    %s\n\nIt is shown this once. Change it: cairn user rotate %s --server %s\n", first.Name, first.Password, first.Name, s.Addr())
+		}
 	}
 	if addr := s.Addr(); addr != "" {
 		if host, port, err := net.SplitHostPort(addr); err == nil {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -156,9 +159,93 @@ func TestSettingsThatAreWrong(t *testing.T) {
 	if _, err := os.Stat(dir); err == nil {
 		t.Error("a lake was made")
 	}
-	for _, args := range [][]string{{"--pg", "0.0.0.0:0"}, {"--pg", "0.0.0.0:0", "--no-auth", "--tls-self-signed"}} {
-		if _, errOut, status := cairn(t, "", append([]string{"serve", "--dir", dir, "--http", "off"}, args...)...); status == exitFine || errOut == "" {
+	for _, args := range [][]string{
+		{"--pg", "0.0.0.0:0"}, {"--pg", "0.0.0.0:0", "--no-auth", "--tls-self-signed"}, {"--pg", "off"}, {"--pg", "5433"}, {"--pg", "127.0.0.1:many"}, {"--pg", "127.0.0.1:99999"},
+		{"--pg", "[1 2]"}, {"--connections", "-5"}, {"--write-timeout", "-1s"}, {"--statement-timeout", "-1s"}, {"--tls-cert", "none.pem"}, {"--tls-cert", "none.pem", "--tls-key", "none.key"},
+		{"--tls-required"}, {"--tls-self-signed", "--tls-client-ca", "none.pem"}, {"--buckets", "/none"}, {"--topics", "none"},
+	} {
+		if _, errOut, status := cairn(t, "", append([]string{"serve", "--dir", dir, "--http", "off"}, args...)...); status != exitUsage || errOut == "" {
 			t.Errorf("cairn serve %v: status %d: %s", args, status, errOut)
 		}
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a lake was made")
+	}
+	// A port that somebody else has is known only when it is asked for: then no password has been made yet, and
+	// the next start shows it.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	out, errOut, status := cairn(t, "", "serve", "--dir", dir, "--http", "off", "--pg", taken.Addr().String())
+	if status != exitFailed || !strings.Contains(errOut, "in use") || strings.Contains(out, "password") {
+		t.Errorf("a port that is taken: status %d: %s%s", status, out, errOut)
+	}
+	if out, errOut, _ := cairn(t, "", "user", "list", "--dir", dir); strings.Contains(out, "admin") {
+		t.Errorf("there is an admin whose password nobody has seen: %s%s", out, errOut)
+	}
+}
+
+// TestServeDocuments: what server/README.md shows of files for service managers and containers is
+// what the program takes.
+func TestServeDocuments(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "server", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string) string {
+		t.Helper()
+		_, rest, ok := strings.Cut(string(page), "```"+kind+"\n")
+		text, _, ended := strings.Cut(rest, "```")
+		if !ok || !ended {
+			t.Fatalf("there is no example in %s", kind)
+		}
+		return text
+	}
+	parse := func(what string, args []string) {
+		t.Helper()
+		var f pflag.FlagSet
+		serveFlags(&f)
+		f.String("dir", "", "")
+		f.String("config", "", "")
+		if err := f.Parse(args); err != nil || f.NArg() > 0 {
+			t.Errorf("%s: %v, %q", what, err, f.Args())
+		}
+	}
+	unit := block("ini")
+	_, command, ok := strings.Cut(unit, "ExecStart=/usr/local/bin/cairn serve ")
+	command, _, _ = strings.Cut(command, "\n")
+	if !ok {
+		t.Fatal("the unit starts something else")
+	}
+	parse("the unit", strings.Fields(command))
+	_, entry, ok := strings.Cut(block("dockerfile"), "ENTRYPOINT ")
+	var args []string
+	if err := json.Unmarshal([]byte(entry), &args); err != nil || !ok || len(args) < 2 || args[0] != "/cairn" || args[1] != "serve" {
+		t.Fatalf("ENTRYPOINT %s: %v", entry, err)
+	}
+	parse("the Dockerfile", args[2:])
+	file := filepath.Join(t.TempDir(), "cairn.yaml")
+	if err := os.WriteFile(file, []byte(block("yaml")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var f pflag.FlagSet
+	serveFlags(&f)
+	if _, err := serveSettings(&f, file); err != nil {
+		t.Errorf("the configuration: %v", err)
+	}
+	// Where there is systemd it says itself what it thinks of the unit, with a program that is there.
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("no systemd-analyze here: the unit is read by this test only")
+		return
+	}
+	path := filepath.Join(t.TempDir(), "cairn.service")
+	if err := os.WriteFile(path, []byte(strings.Replace(unit, "/usr/local/bin/cairn", "/bin/true", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(analyze, "verify", path).CombinedOutput(); err != nil || strings.Contains(string(out), "cairn.service") {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }

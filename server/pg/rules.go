@@ -110,6 +110,8 @@ func init() {
 		{"create drop alter comment reindex vacuum cluster analyze refresh import security", refusal{sqlerr.ReadOnly,
 			"%s is refused: the tables are the lake's event data stores, which SQL does not change", "stores are managed with: cairn store"}},
 		{"reassign", refusal{codeForbidden, "%s is refused: principals own nothing", "see: cairn user --help"}},
+		{"do", refusal{codeForbidden, "DO is refused: there is no language for procedures, and nothing that they could change", ""}},
+		{"checkpoint load", refusal{codeForbidden, "%s is refused: it is for those who run the server, which looks after itself", ""}},
 		{"lock", refusal{codeForbidden, "LOCK is refused: nothing in the lake is ever changed, so nothing needs to be locked", ""}},
 	} {
 		for _, word := range strings.Fields(r.words) {

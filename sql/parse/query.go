@@ -84,6 +84,10 @@ func (r *rewriter) with() {
 		if !r.isOp("(") {
 			r.unexpected()
 		}
+		if t := r.at(1); t.isWord("insert") || t.isWord("update") || t.isWord("delete") || t.isWord("merge") {
+			r.next()
+			r.refuseChange()
+		}
 		c := r.open(markCTE, cte, start)
 		r.parenQuery(open)
 		r.close(c)
