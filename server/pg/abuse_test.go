@@ -457,6 +457,44 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestSleep: a call that sleeps ends with its statement's time, with a cancel request and with the server.
+func TestSleep(t *testing.T) {
+	f := newFixture(t, 1, nil)
+	ctx := context.Background()
+	c := f.connect(t)
+	if _, err := c.Exec(ctx, "SET statement_timeout = 50"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_, err := c.Exec(ctx, "SELECT pg_sleep(3600)")
+	codeIs(t, err, "57014")
+	if _, err := c.Exec(ctx, "SET statement_timeout = 0"); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Exec(ctx, "SELECT pg_sleep(3600), count(*) FROM events")
+		done <- err
+	}()
+	for ended := false; !ended; {
+		if err := c.PgConn().CancelRequest(ctx); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-done:
+			codeIs(t, err, "57014")
+			ended = true
+		case <-time.After(50 * time.Millisecond): // it had not begun
+		}
+	}
+	if _, err := c.Exec(ctx, "SELECT pg_sleep(0), pg_sleep(-1), pg_sleep_for('1 millisecond'::interval)"); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Minute {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestIdleTimes(t *testing.T) {
 	f := newFixture(t, 1, nil)
 	ctx := context.Background()
