@@ -226,7 +226,7 @@ func (d *Detector) run(s *State, until int32) {
 			want = float64(want * lift)
 			score := tail(n, want, m.dispersion(w, p.at))
 			best = max(best, score)
-			if sum[w] >= d.need(w, p.at) && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
+			if sum[w] >= d.need(w, p.at, want) && n >= atLeastTimes*want && score >= m.threshold && m.days > 0 {
 				if !asked {
 					usual, weekly = s.usually(m, p.at)
 					asked = true
@@ -415,11 +415,14 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 	return false
 }
 
-// need is how many calls a window that ends at a minute must hold.
-func (d *Detector) need(w int, at int32) uint64 {
+// need is how many calls a window that ends at a minute, and of which so many were wanted, must hold.
+func (d *Detector) need(w int, at int32, want float64) uint64 {
 	n := max(d.params.MinCalls, 1)
-	if d.model.sparse {
+	switch {
+	case d.model.sparse:
 		n = max(n, d.model.need(w, at))
+	case want < fewWanted:
+		n = max(n, sparseCalls)
 	}
 	return n
 }
@@ -439,7 +442,7 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 			n += uint64(d.pts[i].n)
 		}
 		want := m.expect(from, at+1)
-		if n < d.need(w, at) || float64(n) < atLeastTimes*want {
+		if n < d.need(w, at, want) || float64(n) < atLeastTimes*want {
 			continue
 		}
 		if lift == 0 {

@@ -316,3 +316,21 @@ func TestLevelCreeps(t *testing.T) {
 		t.Errorf("with a burst of four times: %+v", found)
 	}
 }
+
+// TestFewWhereNoneAreExpected calls a service at night that is used by day: a handful of calls is no insight, a lot is.
+func TestFewWhereNoneAreExpected(t *testing.T) {
+	for _, c := range []struct{ calls, found int }{{25, 0}, {45, 1}} {
+		found := reports(t, 3, 40, 35, func(day, minute int) float64 {
+			switch {
+			case day == 37 && minute >= 120 && minute < 125:
+				return float64(c.calls) / 5
+			case minute >= 8*60 && minute < 17*60:
+				return 2
+			}
+			return 0
+		})
+		if len(found) != c.found {
+			t.Errorf("about %d calls: %d insights", c.calls, len(found))
+		}
+	}
+}

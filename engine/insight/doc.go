@@ -43,7 +43,7 @@
 // A window is unusual if it reaches all of
 //
 //   - 18 nats ([Params].Sensitivity divides them), and what the series' own daily maxima extrapolate to;
-//   - 10 calls, and 2.5 times what was expected;
+//   - 10 calls (30 where less than half a call was expected), and 2.5 times what was expected;
 //   - for series of less than a call an hour, and those whose calls come in clumps: 30 calls (40 in an hour), 2.5 times the most
 //     that a window held in 28 days (more if there were few days with clumps, 9.5 times if there was one), and what the
 //     largest clumps of these days make unlikely: 3.6 standard deviations of their logarithms above the mean, more for

@@ -22,6 +22,8 @@ const (
 	// sparseCalls is what a call of which nearly nothing was seen must reach in 5 or 15 minutes, sparseHour in an hour.
 	sparseCalls = 30
 	sparseHour  = 40
+	// Fewer than fewWanted calls in a window are as good as none: sparseCalls are needed there, too.
+	fewWanted = 0.5
 	// atLeastTimes the expected count is what a window must hold to be unusual.
 	atLeastTimes = 2.5
 	// growthMost bounds how many times larger or smaller the next week is expected to be than the last.

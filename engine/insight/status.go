@@ -106,8 +106,11 @@ func deviation(want, a float64) float64 { return math.Sqrt(want + float64(a*floa
 // mostCalls returns the largest number of calls in a window that is not unusual.
 func (m *model) mostCalls(w int, at int32, want, a float64, minCalls uint64) float64 {
 	least := max(float64(minCalls), atLeastTimes*want)
-	if m.sparse {
+	switch {
+	case m.sparse:
 		least = max(least, float64(m.need(w, at)))
+	case want < fewWanted:
+		least = max(least, sparseCalls)
 	}
 	lo, hi := 0.0, max(least, 1)
 	for tail(hi, want, a) < m.threshold && hi < 1<<40 {
