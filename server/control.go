@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/cairndb/cairn/engine"
+	"github.com/cairndb/cairn/sql"
 )
 
 // What a program of this machine may have the server of a lake do, because only one
@@ -79,20 +80,34 @@ type controlLine[Progress, Report any] struct {
 	Error    string    `json:"error,omitempty"`
 	// Kind is of Error.
 	Kind string `json:"kind,omitempty"`
+	// SQL is what Error tells of a query that was asked for, with its place and hint.
+	SQL *sql.Error `json:"sql,omitempty"`
 }
 
 // controlKinds are the kinds of errors that a program of this machine acts upon.
 var controlKinds = map[string]error{"badInput": engine.ErrBadInput, "notFound": engine.ErrNotFound, "corrupt": engine.ErrCorrupt,
 	"conflict": engine.ErrConflict, "refused": engine.ErrRefused}
 
-// controlError is an error of the server's, with its kind.
+// controlError is an error of the server's, with its kind and, where there is one, what it tells of
+// a query.
 type controlError struct {
 	text string
 	kind error
+	told *sql.Error
 }
 
 func (e *controlError) Error() string { return "the server of the lake: " + e.text }
-func (e *controlError) Unwrap() error { return e.kind }
+
+// Unwrap returns what errors.Is and errors.As find.
+func (e *controlError) Unwrap() (list []error) {
+	if e.kind != nil {
+		list = append(list, e.kind)
+	}
+	if e.told != nil {
+		list = append(list, e.told)
+	}
+	return list
+}
 
 // control is the listener for programs of this machine.
 type control struct {
@@ -242,6 +257,7 @@ func answer[Request, Progress, Report any](c *control, do func(context.Context, 
 					line.Kind = name
 				}
 			}
+			errors.As(err, &line.SQL)
 			say(line)
 			return
 		}
@@ -314,7 +330,7 @@ func ask[Progress, Report any](ctx context.Context, dir, what string, request an
 		case err != nil:
 			return nil, fmt.Errorf("the server of the lake has answered something else: %w", err)
 		case l.Error != "":
-			return nil, &controlError{l.Error, controlKinds[l.Kind]}
+			return nil, &controlError{l.Error, controlKinds[l.Kind], l.SQL}
 		case l.Report != nil:
 			return l.Report, nil
 		case l.Progress != nil && progress != nil:

@@ -153,5 +153,5 @@ func AskTrail(ctx context.Context, dir string, r *TrailRequest) (*TrailAnswer, e
 	if out.Error == "" {
 		return out, nil
 	}
-	return out, &controlError{out.Error, controlKinds[out.Kind]}
+	return out, &controlError{out.Error, controlKinds[out.Kind], nil}
 }

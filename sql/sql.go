@@ -92,6 +92,8 @@ type (
 	Kind = parse.Kind
 	// View is a grouped aggregate whose groups its table keeps.
 	View = plan.View
+	// Error is an error of a query, with its code, place and hint.
+	Error = sqlerr.Error
 	// QueryTree is a query that was read.
 	QueryTree = parse.Query
 )

@@ -35,6 +35,7 @@ func viewCommands(t *testing.T, lake string, served bool) {
 	if !served {
 		mustSay(t, "n\n300\n", "query", "SELECT sum(calls) AS n FROM sources", "--format", "csv", "--dir", lake)
 	}
+	const recent = "SELECT eventName, count(*) FROM events WHERE eventTime > now() - INTERVAL '1' DAY GROUP BY 1"
 	list := must(t, "view", "list", "--dir", lake)
 	for _, name := range []string{"sources", "activity_per_minute", "calls_per_hour", "errors_per_day", "principals_per_minute", "addresses_per_day", "totals_per_hour"} {
 		if !strings.Contains(list, "\n"+name+" ") {
@@ -63,6 +64,8 @@ func viewCommands(t *testing.T, lake string, served bool) {
 		{exitFailed, "is built in", []string{"view", "drop", "calls_per_hour"}},
 		{exitFailed, "read from the events", []string{"view", "refresh", "principals_per_minute"}},
 		{exitUsage, "on or off", []string{"view", "built-in", "maybe"}},
+		{exitFailed, "as now() and current_date do (line 1, column 46)", []string{"view", "create", "x", "--query", recent}},
+		{exitFailed, "                                             ^\nhint: filter by time when you read the view", []string{"view", "create", "x", "--query", recent}},
 	} {
 		refused(t, c.status, c.says, append(c.args, "--dir", lake)...)
 	}

@@ -244,6 +244,13 @@ func viewable(q *parse.Query) error {
 	return nil
 }
 
+// dependsErr says that a view cannot have the time of a query. What stands there has become a
+// constant, of a time at which nobody has asked.
+func dependsErr(pos parse.Pos) *sqlerr.Error {
+	return viewErr(pos, "a view cannot depend on the time, or the time zone, in which it is asked, as now() and current_date do").
+		WithHint("filter by time when you read the view: SELECT … FROM the view WHERE hour > now() - INTERVAL '7' DAY")
+}
+
 // check looks for what a view cannot have; other is the same bound elsewhere and at
 // another time.
 func (v *View) check(other *Aggregate) error {
@@ -261,11 +268,11 @@ func (v *View) check(other *Aggregate) error {
 			default:
 				k := y.Type().Kind
 				if k == column.TimestampTZ {
-					what := describe(x)
 					if _, is := x.(*Const); is {
-						what = "a time with a time zone" // now() has become the time of the test
+						err = dependsErr(x.Pos()) // now() has become the time of the test
+						break
 					}
-					err = viewErr(x.Pos(), "%s depends on when, or in which time zone, it is asked", what).WithHint("use eventTime as it is: it is in UTC; filter by now() when you read the view")
+					err = viewErr(x.Pos(), "%s depends on when, or in which time zone, it is asked", describe(x)).WithHint("use eventTime as it is: it is in UTC; filter by now() when you read the view")
 				}
 			}
 			return err == nil
@@ -276,7 +283,7 @@ func (v *View) check(other *Aggregate) error {
 		case Volatile(e):
 			return viewErr(e.Pos(), "%s gives another value each time", describe(e))
 		case !same(e, again):
-			return viewErr(e.Pos(), "%s depends on the time or the time zone of the query", describe(e)).WithHint("filter by time when you read the view")
+			return dependsErr(e.Pos())
 		}
 		return nil
 	}
