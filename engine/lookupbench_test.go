@@ -154,3 +154,35 @@ func benchValues(b *testing.B, s *Store) lookupValues {
 	}
 	return out
 }
+
+// BenchmarkResourceIndex measures what the first lookup by a resource costs, for one segment after the other:
+// the indexes of types and names are made anew each time.
+//
+//	go test ./engine -run '^$' -bench ResourceIndex
+func BenchmarkResourceIndex(b *testing.B) {
+	l := benchLake(b)
+	s, err := l.Store(DefaultStore)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sn := s.snapshot()
+	defer sn.release()
+	ctx := context.Background()
+	cpu, rows, n := processTime(b), 0, 0
+	for b.Loop() {
+		r, err := sn.segments[n%len(sn.segments)].reader(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		n++
+		build := attributeBuilder{ctx: ctx, reader: r, rankOf: make([]uint16, r.Rows())}
+		if err := build.resources(); err != nil {
+			b.Fatal(err)
+		}
+		if len(newAttributeIndex(build.pairs).ranks) == 0 || len(newAttributeIndex(build.names).ranks) == 0 {
+			b.Fatal("no resources")
+		}
+		rows += r.Rows()
+	}
+	b.ReportMetric(float64((processTime(b)-cpu).Nanoseconds())/float64(rows), "cpu-ns/event")
+}
