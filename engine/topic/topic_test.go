@@ -1,16 +1,18 @@
 package topic_test
 
 import (
-	"bufio"
 	"context"
+	"crypto/md5"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,75 +105,125 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestServices sends to a queue, and to a topic that a queue listens to, of a service that
-// speaks SNS's and SQS's protocols: moto, of Python, where it is there.
+// services speaks as much of SNS's and SQS's protocols as sending needs, and holds requests against
+// their limits.
+type services struct {
+	t *testing.T
+
+	mu       sync.Mutex
+	messages map[string][]string // by topic ARN or queue
+	fail     int                 // how many more requests are answered with 500
+}
+
+const toldARN = "arn:aws:sns:eu-west-1:123456789012:told"
+
+// ServeHTTP takes a batch of messages.
+func (s *services) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	body, _ := io.ReadAll(r.Body)
+	if s.fail > 0 {
+		s.fail--
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	service := "sns"
+	if r.Header.Get("X-Amz-Target") != "" {
+		service = "sqs"
+	}
+	if !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/"+service+"/aws4_request") {
+		s.t.Errorf("the request to %s is not signed for it: %q", service, r.Header.Get("Authorization"))
+	}
+	var to string
+	var texts, ids []string
+	if service == "sqs" {
+		var in struct {
+			QueueURL string `json:"QueueUrl"`
+			Entries  []struct{ ID, MessageBody string }
+		}
+		if err := json.Unmarshal(body, &in); err != nil || r.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessageBatch" {
+			s.t.Errorf("%s %s: %v", r.Header.Get("X-Amz-Target"), body, err)
+		}
+		to = in.QueueURL
+		for _, e := range in.Entries {
+			texts, ids = append(texts, e.MessageBody), append(ids, e.ID)
+		}
+	} else {
+		form, err := url.ParseQuery(string(body))
+		if err != nil || form.Get("Action") != "PublishBatch" {
+			s.t.Errorf("%s: %v", form.Get("Action"), err)
+		}
+		if to = form.Get("TopicArn"); to != toldARN {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprintf(w, `<ErrorResponse><Error><Type>Sender</Type><Code>NotFound</Code><Message>Topic %s does not exist</Message></Error></ErrorResponse>`, to)
+			return
+		}
+		for n := 1; ; n++ {
+			member := fmt.Sprintf("PublishBatchRequestEntries.member.%d.", n)
+			if !form.Has(member + "Id") {
+				break
+			}
+			texts, ids = append(texts, form.Get(member+"Message")), append(ids, form.Get(member+"Id"))
+		}
+	}
+	size := 0
+	for _, text := range texts {
+		size += len(text)
+	}
+	if len(texts) < 1 || len(texts) > 10 || size > 256<<10 {
+		s.t.Errorf("a request to %s has %d messages of %d bytes", to, len(texts), size)
+	}
+	s.messages[to] = append(s.messages[to], texts...)
+	if service == "sqs" {
+		type done struct {
+			ID   string `json:"Id"`
+			Name string `json:"MessageId"`
+			Sum  string `json:"MD5OfMessageBody"`
+		}
+		out := struct {
+			Successful []done
+			Failed     []done
+		}{Failed: []done{}}
+		for i, id := range ids {
+			out.Successful = append(out.Successful, done{id, "m", fmt.Sprintf("%x", md5.Sum([]byte(texts[i])))})
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		_ = json.NewEncoder(w).Encode(out)
+		return
+	}
+	fmt.Fprint(w, `<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/><Successful>`)
+	for _, id := range ids {
+		fmt.Fprintf(w, "<member><Id>%s</Id><MessageId>m</MessageId></member>", id)
+	}
+	fmt.Fprint(w, `</Successful></PublishBatchResult></PublishBatchResponse>`)
+}
+
+// TestServices sends to a topic and to a queue by the protocols of SNS and SQS, each message once and
+// as it is, in requests that the services take, also when the first is answered with 500.
 func TestServices(t *testing.T) {
-	python := os.Getenv("CAIRN_MOTO_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
-	if err := exec.Command(python, "-c", "import moto.server, flask").Run(); err != nil {
-		t.Skip("needs a Python with moto[server] (pip install 'moto[server]'), named by CAIRN_MOTO_PYTHON if it is not python3")
-	}
 	for k, v := range map[string]string{"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull} {
 		t.Setenv(k, v)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	// It makes a queue and a topic that the queue listens to, then says so.
-	cmd := exec.Command(python, "-c", fmt.Sprintf(`
-import boto3, sys
-from moto.server import ThreadedMotoServer
-s = ThreadedMotoServer(ip_address="127.0.0.1", port=%d)
-s.start()
-at = dict(region_name="eu-west-1", endpoint_url="http://127.0.0.1:%[1]d")
-sqs, sns = boto3.client("sqs", **at), boto3.client("sns", **at)
-direct = sqs.create_queue(QueueName="direct")["QueueUrl"]
-heard = sqs.create_queue(QueueName="heard")["QueueUrl"]
-topic = sns.create_topic(Name="told")["TopicArn"]
-arn = sqs.get_queue_attributes(QueueUrl=heard, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-print("ready", direct.split("//")[1], heard.split("//")[1], topic, flush=True)
-sys.stdin.read()
-`, port))
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		stdin.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
-	var direct, heard, arn string
-	lines := bufio.NewScanner(stdout)
-	for direct == "" && lines.Scan() {
-		_, _ = fmt.Sscanf(lines.Text(), "ready %s %s %s", &direct, &heard, &arn)
-	}
-	if direct == "" {
-		t.Fatal("moto did not start")
-	}
-	go func() { _, _ = io.Copy(io.Discard, stdout) }()
-	query := fmt.Sprintf("?region=eu-west-1&endpoint=http://127.0.0.1:%d", port)
-	for _, c := range []struct{ to, from string }{
-		{"awssqs://" + direct + query, "awssqs://" + direct + query},
-		{"awssns:///" + arn + query, "awssqs://" + heard + query},
+	s := &services{t: t, messages: map[string][]string{}}
+	server := httptest.NewServer(s)
+	defer server.Close()
+	query := "?region=eu-west-1&endpoint=" + server.URL
+	host := strings.TrimPrefix(server.URL, "http://")
+	for _, c := range []struct{ to, kept string }{
+		{"awssns:///" + toldARN + query, toldARN},
+		{"awssqs://" + host + "/123456789012/direct" + query, "https://" + host + "/123456789012/direct"},
 	} {
-		var want []string
-		if got := receive(t, c.from, 25, func() { want = send(t, c.to) }); !slices.Equal(got, want) {
-			t.Errorf("%s: %q came, not %q", c.to, got, want)
+		s.mu.Lock()
+		s.fail = 1
+		s.mu.Unlock()
+		want := send(t, c.to)
+		s.mu.Lock()
+		got := s.messages[c.kept]
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %d messages came, not %d: %.300q", c.to, len(got), len(want), got)
 		}
+		s.mu.Unlock()
 	}
 	// A topic that is not there is told of with the first message.
 	to, err := topic.Open(context.Background(), "awssns:///arn:aws:sns:eu-west-1:123456789012:none"+query)
