@@ -180,6 +180,7 @@ type groups struct {
 	picked []uint32 // scratch: the same for the rows that pass a FILTER
 	// scratch: the numbers of DISTINCT arguments, not looked at
 	numbered []uint32
+	grouped  []int64
 	keyed    []*column.Vector
 }
 
@@ -212,11 +213,12 @@ func (g *groups) begin() {
 // newSet returns a table of the different values of a DISTINCT aggregate and,
 // if there are keys, the number of their group.
 func (op *aggregateOp) newSet(a *aggregate) *tupleTable {
-	types := a.types
-	if len(op.keys) > 0 {
-		types = append([]*column.Type{column.BigIntType}, a.types...)
+	if len(op.keys) == 0 {
+		return newTupleTable(a.types)
 	}
-	return newTupleTable(types)
+	t := newTupleTable(append([]*column.Type{column.BigIntType}, a.types...))
+	t.columns[0].dense = true
+	return t
 }
 
 // runTask implements taskRunner: a unit that knows how often values occur
@@ -358,7 +360,8 @@ func (g *groups) addDistinct(i int, of []uint32, args []*column.Vector, n int) {
 		g.sets[i].numbers(args, n, numbers)
 		return
 	}
-	group := &column.Vector{Type: column.BigIntType, Len: n, I64: make([]int64, n)}
+	group := &column.Vector{Type: column.BigIntType, Len: n, I64: slices.Grow(g.grouped[:0], n)[:n]}
+	g.grouped = group.I64
 	for r, id := range of[:n] {
 		group.I64[r] = int64(id)
 	}

@@ -19,6 +19,9 @@ type interner struct {
 	typ  *column.Type
 	null int32 // the number of NULL, -1 before it came
 	n    int
+	// dense is set for integers that are numbers already, from 0 without large gaps: each
+	// is its own.
+	dense bool
 	// The values by number; which of them is in use depends on the type.
 	ints   []int64
 	zones  []uint16
@@ -54,6 +57,12 @@ func (in *interner) numbers(v *column.Vector, out []uint32) {
 		return
 	}
 	switch {
+	case in.dense:
+		for i := range out {
+			leaf, j := v.Leaf(i)
+			out[i] = uint32(leaf.I64[j])
+			in.n = max(in.n, int(out[i])+1)
+		}
 	case v.Const:
 		id := in.number(v, 0)
 		for i := range out {
@@ -251,6 +260,13 @@ func appendKey(b []byte, v *column.Vector, i int) []byte {
 func (in *interner) vector() *column.Vector {
 	if in.nested != nil {
 		return in.nested.Vector()
+	}
+	if in.dense {
+		v := column.New(in.typ, in.n)
+		for i := range v.I64 {
+			v.I64[i] = int64(i)
+		}
+		return v
 	}
 	v := &column.Vector{Type: in.typ, Len: in.n, I64: in.ints, F64: in.floats, Str: in.strs, Zone: in.zones}
 	if in.null >= 0 {

@@ -146,7 +146,7 @@ func (c *compiler) window(n *plan.Window) *windowOp {
 	}
 	below := op.input
 	if n.Best > 0 {
-		op.best = newBest(below, op, spec, n)
+		op.best = c.best(below, op, spec, n)
 		below = op.best
 		// Rows of different workers that tie keep the order of the input.
 		spec.keys = append(spec.keys, sortKey{x: &refExpr{slot: op.width}, typ: column.BigIntType})

@@ -22,14 +22,19 @@ type bestOp struct {
 	order     []sortKey
 	best      int
 	ties      bool
+	// lead says that the keys after the first are columns as they are stored: they need
+	// not be read of rows that the first key decides against.
+	lead bool
 }
 
-func newBest(input operator, op *windowOp, spec *sortSpec, n *plan.Window) *bestOp {
+func (c *compiler) best(input operator, op *windowOp, spec *sortSpec, n *plan.Window) *bestOp {
 	p := n.Specs[0].Partition
 	b := &bestOp{input: input, width: op.width, partition: op.keys[:p], order: slices.Clone(spec.keys[p:]), best: int(n.Best), ties: n.BestTies}
 	for _, k := range n.Keys[:p] {
 		b.types = append(b.types, k.Expr.Type())
 	}
+	later := n.Keys[min(p+1, len(n.Keys)):]
+	b.lead = len(later) > 0 && !slices.ContainsFunc(later, func(k plan.SortKey) bool { return c.source(n.Input, k.Expr) == nil })
 	return b
 }
 
@@ -71,6 +76,7 @@ type bestRows struct {
 	mem    account
 	groups []uint32
 	parts  []*column.Vector
+	near   []int32 // see promising; 0 between frames
 }
 
 func newBestRows(q *query, op *bestOp) *bestRows {
@@ -105,6 +111,20 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 	b.table.numbers(b.parts, f.n, b.groups)
 	if n := b.table.len(); n > len(b.bound) {
 		b.bound = append(b.bound, make([]int32, n-len(b.bound))...)
+	}
+	picked, err := b.promising(w, f)
+	if err != nil {
+		return err
+	}
+	if picked != nil {
+		if len(picked) == 0 {
+			return b.charge()
+		}
+		f = f.sub(picked)
+		for i, p := range picked {
+			b.groups[i] = b.groups[p]
+		}
+		b.groups = b.groups[:len(picked)]
 	}
 	order := make([]*column.Vector, len(b.op.order))
 	for i, k := range b.op.order {
@@ -159,6 +179,9 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 	}
 	for i, p := range at {
 		b.of = append(b.of, b.groups[p])
+		if picked != nil {
+			p = picked[p]
+		}
 		b.place = append(b.place, uint64(task)<<32|(first+uint64(p)))
 		b.at = append(b.at, uint64(len(b.chunks))<<32|uint64(i))
 	}
@@ -169,8 +192,50 @@ func (b *bestRows) take(w *worker, task int, f *frame) error {
 	return b.charge()
 }
 
+// promising returns the rows of f that the first key of the order alone does not put
+// behind a row that has come before, nil for all.
+func (b *bestRows) promising(w *worker, f *frame) ([]int32, error) {
+	if !b.op.lead {
+		return nil, nil
+	}
+	key := &b.op.order[0]
+	v, err := key.x.eval(w, f)
+	if err != nil {
+		return nil, err
+	}
+	w.q.fits(laidBytes(v), "a window function")
+	v = flat(v)
+	lead := newKeyColumn(key.typ)
+	lead.add(v, f.n)
+	lead.seal()
+	if n := len(b.bound); n > len(b.near) {
+		b.near = append(b.near, make([]int32, n-len(b.near))...)
+	}
+	at := make([]int32, 0, f.n)
+	for i, g := range b.groups {
+		if bound := b.bound[g]; bound > 0 && key.compare(v, i, &b.keys[0], int(bound-1)) > 0 {
+			continue
+		}
+		if b.op.best == 1 {
+			// near is 1 + the best row of the partition in this frame so far.
+			if near := b.near[g]; near > 0 && key.between(&lead, int32(i), near-1) > 0 {
+				continue
+			}
+			b.near[g] = int32(i) + 1
+		}
+		at = append(at, int32(i))
+	}
+	for _, p := range at {
+		b.near[b.groups[p]] = 0
+	}
+	if len(at) == f.n {
+		return nil, nil
+	}
+	return at, nil
+}
+
 func (b *bestRows) charge() error {
-	n := b.held + b.table.bytes() + int64(4*cap(b.bound)+4*cap(b.of)+8*cap(b.place)+8*cap(b.at))
+	n := b.held + b.table.bytes() + int64(4*cap(b.bound)+4*cap(b.near)+4*cap(b.of)+8*cap(b.place)+8*cap(b.at))
 	for i := range b.keys {
 		n += b.keys[i].bytes()
 	}
