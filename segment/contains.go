@@ -71,6 +71,7 @@ func (r *Reader) searched(ctx context.Context, d *directory, text wanted, within
 	if err != nil {
 		return nil, err
 	}
+	text.grams = smallLetters(nil, text.text)
 	f := search{r: r, ctx: ctx, d: d, s: s, text: text, within: within, rows: column.NewBits(r.rows)}
 	if err := f.literals(); err != nil {
 		return nil, err
@@ -92,8 +93,9 @@ func (r *Reader) searched(ctx context.Context, d *directory, text wanted, within
 // wanted is a text that is searched for.
 type wanted struct {
 	text     []byte
-	fold     bool // text is in small letters, and stands for any
-	unescape bool // it is searched for in resolved escapes, too
+	fold     bool   // text is in small letters, and stands for any
+	unescape bool   // it is searched for in resolved escapes, too
+	grams    []byte // text as pieces are noted
 
 	small, plain []byte
 }
@@ -189,6 +191,9 @@ type search struct {
 	s    *structure
 	text wanted
 	rows column.Bits
+	// of the page at hand
+	values valuesPage
+	all    texts
 
 	within func(node uint32) bool // what is searched
 	codes  []uint32
@@ -251,13 +256,13 @@ func (f *search) column(i int) error {
 		}
 	} else {
 		for page := range f.d.detail(c).ends {
-			t, err := f.r.readDictPage(f.ctx, f.d, c, page)
-			if err != nil {
+			first := len(has)
+			n := int(f.d.detail(c).ends[page]) - first
+			has = append(has, make([]bool, n)...)
+			if err := f.read(c, c.page+uint32(page), n, 0, n, &f.all); err != nil {
 				return err
 			}
-			first := len(has)
-			has = append(has, make([]bool, len(t.ends))...)
-			f.text.values(t, func(i int) { has[first+i], some = true, true })
+			f.text.values(&f.all, func(i int) { has[first+i], some = true, true })
 		}
 	}
 	if !some {
@@ -291,26 +296,15 @@ func (f *search) column(i int) error {
 func (f *search) plain(i int, c *dirColumn) error {
 	det := f.d.detail(c)
 	starts := f.d.groups[det.group]
-	var v valuesPage
-	var all texts
 	for b := range f.d.rowBlocks {
 		f.found = f.found[:0]
 		for at := starts[b]; at < starts[b+1]; {
 			k, first := pageOf(det.ends, at)
-			page, release, err := f.r.page(f.ctx, f.d, c.page+uint32(k))
-			if err != nil {
+			end := min(starts[b+1], det.ends[k])
+			if err := f.read(c, c.page+uint32(k), int(det.ends[k]-first), int(at-first), int(end-first), &f.all); err != nil {
 				return err
 			}
-			end := min(starts[b+1], det.ends[k])
-			all.reset()
-			if err = v.open(page, int(det.ends[k]-first)); err == nil && f.text.choose(&v) {
-				err = v.all(&all, int(at-first), int(end-first))
-			}
-			release()
-			if err != nil {
-				return f.r.damaged(f.d.block(c.page+uint32(k)), fmt.Errorf("column %s: %w", f.d.name(c), err))
-			}
-			f.text.values(&all, func(i int) { f.found = append(f.found, at-starts[b]+uint32(i)) })
+			f.text.values(&f.all, func(i int) { f.found = append(f.found, at-starts[b]+uint32(i)) })
 			at = end
 		}
 		slices.Sort(f.found)
@@ -369,9 +363,15 @@ func (f *search) mark(i, b int) error {
 
 // choose has those classes of a page read whose values can have the text, as far as
 // that shows without unpacking, and reports whether there are any.
-func (w *wanted) choose(p *valuesPage) (some bool) {
+// g is what is noted of it, nil for nothing.
+func (w *wanted) choose(p *valuesPage, g *grams) (some bool) {
 	for i := range p.classes {
 		c := &p.classes[i]
+		if g != nil && (c.kind == classText || c.kind == classSorted) {
+			c.skip = !g.mayHave(w)
+			some = some || !c.skip
+			continue
+		}
 		c.skip = !c.mayContain(w.text, w.fold) && !(w.unescape && c.mayContain(unicodeEscape, false))
 		some = some || !c.skip
 	}

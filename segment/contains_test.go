@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cairndb/cairn/segment/column"
 )
 
 // TestContaining searches for pieces of records, and compares with the records.
@@ -106,6 +108,67 @@ func TestContainingBelow(t *testing.T) {
 				}
 				if o.MaxColumns == 0 && o.MaxShapes == 0 && many > 0 {
 					t.Errorf("%q (fold %t): %d rows too many", text, fold, many)
+				}
+			}
+		}
+	}
+}
+
+// TestGrams searches near-unique values for one text after the other: pages that are known
+// not to have it are not unpacked again, and nothing is missed.
+func TestGrams(t *testing.T) {
+	ctx := context.Background()
+	rng := rand.New(rand.NewPCG(8, 8))
+	var records [][]byte
+	var values []string
+	for i := range 2*BlockRows + 50 {
+		value := fmt.Sprintf("Order-%d/of %x at %s", i*7919, rng.Uint64(), strings.Repeat("long ", i%5))
+		values = append(values, value)
+		records = append(records, fmt.Appendf(nil, `{"p":{"v":%q,"id":"i-%016x"}}`, value, rng.Uint64()))
+	}
+	r := seal(t, Options{}, records)
+	p, _, err := r.Lookup(ctx, []string{"p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(text string, fold bool) column.Bits {
+		rows, ok, err := r.ContainingBelow(ctx, p, text, fold)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		return rows
+	}
+	read("never-there", false)
+	noted, kept := 0, 0
+	w := wanted{text: []byte("qqqq-qqqq"), grams: []byte("qqqq-qqqq")}
+	for page := range uint32(400) {
+		if g, ok := r.cache.get(r.key(cachedGrams, page)).(*grams); ok && len(g.bits) > 0 {
+			noted++
+			if g.mayHave(&w) {
+				kept++
+			}
+		}
+	}
+	if noted == 0 || kept > noted/10 {
+		t.Errorf("%d pages are noted, and %d of them may have a text that is nowhere", noted, kept)
+	}
+	for i := 0; i < len(values); i += 97 {
+		text := strings.Split(values[i], " ")[1+i%2]
+		if i%2 == 1 {
+			text = values[i][:strings.Index(values[i], "/")]
+		}
+		for _, fold := range []bool{false, true} {
+			want := text
+			if fold {
+				want = strings.ToLower(text)
+			}
+			rows := read(want, fold)
+			for k, v := range values {
+				if fold {
+					v = strings.ToLower(v)
+				}
+				if strings.Contains(v, want) && !rows.Get(k) {
+					t.Fatalf("%q (fold %t) is in %q, which was not found", want, fold, values[k])
 				}
 			}
 		}

@@ -152,7 +152,7 @@ func FuzzValues(f *testing.F) {
 					t.Fatalf("%d values of %d", len(all.ends), n)
 				}
 				v.at(nil, n-1)
-				(&wanted{text: in, fold: n == 5, unescape: true}).choose(&v)
+				(&wanted{text: in, fold: n == 5, unescape: true}).choose(&v, nil)
 				v.find(string(in), 0, n, nil)
 			}
 		}
