@@ -42,7 +42,7 @@ func FuzzMessages(f *testing.F) {
 		client, server := net.Pipe()
 		go io.Copy(io.Discard, client)
 		done := make(chan struct{})
-		c := &conn{l: l, nc: server, id: 1}
+		c := l.newConn(server)
 		l.starting.Add(1)
 		go func() {
 			defer close(done)

@@ -243,6 +243,11 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 	}
 }
 
+// newConn returns a connection that is not yet known to the listener.
+func (l *Listener) newConn(nc net.Conn) *conn {
+	return &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff, host: hostOf(nc), began: time.Now(), w: newWire(nc, startPacketMax, l.cfg.WriteTime)}
+}
+
 // take begins to serve a connection, or refuses it.
 func (l *Listener) take(nc net.Conn) {
 	if t, ok := nc.(*net.TCPConn); ok {
@@ -254,7 +259,7 @@ func (l *Listener) take(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	c := &conn{l: l, nc: nc, id: l.nextID.Add(1) & 0x7fffffff, host: hostOf(nc), began: time.Now(), w: newWire(nc, startPacketMax, l.cfg.WriteTime)}
+	c := l.newConn(nc)
 	if _, err := rand.Read(c.secret[:]); err != nil {
 		l.starting.Add(-1)
 		nc.Close()
