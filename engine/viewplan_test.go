@@ -46,6 +46,7 @@ func TestAnsweredFromViews(t *testing.T) {
 		{"counts", "SELECT count(*) FILTER (WHERE eventName LIKE 'Get%') FROM events"},
 		{"v", "SELECT upper(eventSource) || '!', count(*) FROM events WHERE eventSource LIKE 's%' AND errorCode IS NULL AND readOnly GROUP BY 1 HAVING count(*) > 2"},
 		{"v", "SELECT DISTINCT eventSource, readOnly FROM events"},
+		{"v", "SELECT eventSource, errorCode = 'AccessDenied', readOnly AND errorCode LIKE 'A%', count(*) FROM events GROUP BY 1, 2, 3"},
 		{"v", "SELECT count(*) FROM events WHERE eventTime >= TIMESTAMP '2026-01-02 00:00:00' AND eventTime < TIMESTAMP '2026-01-03 10:30:00' AND eventSource <> 'x'"},
 		{"v", "SELECT eventSource, count(*) FROM events WHERE eventTime > TIMESTAMP '2026-01-02 00:00:07' GROUP BY 1"},
 		{"v", "SELECT eventSource, count(*) FROM events WHERE eventTime BETWEEN TIMESTAMP '2026-01-01 07:00:00.001' AND TIMESTAMP '2026-01-02 07:59:59.999' GROUP BY 1"},

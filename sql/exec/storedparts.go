@@ -71,7 +71,13 @@ func (p *storedPart) alone(k int) {
 func (p *storedPart) addDigits(digits []keyDigit) {
 	for i := range p.tupled {
 		t := &p.tupled[i]
-		t.digits = make([]int64, p.keys[t.keys[0]].Dict.Len)
+		// Dictionaries of the same codes may differ in length: one that an expression has made can have an
+		// entry more, for NULL.
+		longest := 0
+		for _, k := range t.keys {
+			longest = max(longest, len(p.places[k]))
+		}
+		t.digits = make([]int64, longest)
 		for _, k := range t.keys {
 			for code, place := range p.places[k] {
 				t.digits[code] |= int64(place << digits[k].shift)
