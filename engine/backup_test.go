@@ -188,7 +188,8 @@ func testBackupIsIncremental(t *testing.T, o Options) {
 // is behind them is not written again. The newest backup needs the new key only.
 func TestBackupAfterRotation(t *testing.T) {
 	ctx := context.Background()
-	o := Options{SegmentRows: 64, MemtableRows: 32, NoMerge: true, Keeper: enginetest.OpenKeeper{}}
+	// Without views: a table of their groups that is being written during the rotation would keep the first key.
+	o := Options{SegmentRows: 64, MemtableRows: 32, NoMerge: true, NoViews: true, Keeper: enginetest.OpenKeeper{}}
 	l := openTest(t, vfs.NewMem(), o)
 	s := storeTest(t, l)
 	want := testEvents(0, 640)
