@@ -20,6 +20,17 @@ func TestCountingIsGrouping(t *testing.T) {
 		odd = append(odd, fmt.Appendf(nil, `{"eventVersion":"1.08","eventID":"00000000-0000-4000-8000-%012d","eventTime":%q,"eventSource":"a.b","eventName":"N","errorCode":%s}`, i, when, []string{"null", `"x"`, `""`}[i%3]))
 	}
 	appendTest(t, s, odd)
+	// Nine keys of hundreds of values a segment have more than the 64 bits that a tuple is told by; half of the events differ in the first only.
+	var wide [][]byte
+	for i := range 1000 {
+		other := i
+		if i%100 >= 50 {
+			other = i / 100 * 100
+		}
+		wide = append(wide, fmt.Appendf(nil, `{"eventVersion":"1.08","eventID":"00000000-0000-4000-9000-%012[1]d","eventTime":"2026-03-01T00:00:00Z","eventSource":"a.b","eventName":"N%[2]d",`+
+			`"requestID":"r%[1]d","userAgent":"u%[2]d","sourceIPAddress":"s%[2]d","errorMessage":"m%[2]d","vpcEndpointId":"v%[2]d","sharedEventID":"e%[2]d","apiVersion":"a%[2]d","awsRegion":"g%[2]d"}`, i, other))
+	}
+	appendTest(t, s, wide)
 	if err := l.freezeStores(ctx, []*Store{s}); err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +43,7 @@ func TestCountingIsGrouping(t *testing.T) {
 		{true, "SELECT count(*), errorCode, date_trunc('second', eventTime) AS s FROM events GROUP BY 2, 3"},
 		{true, "SELECT eventTime, eventSource, count(*) AS n FROM events GROUP BY 1, 2"},
 		{true, "SELECT date_trunc('hour', eventTime) AS h, sourceIPAddress, eventID, requestID, count(sourceIPAddress) AS n FROM events GROUP BY 1, 2, 3, 4"},
+		{true, "SELECT date_trunc('hour', eventTime) AS h, requestID, userAgent, sourceIPAddress, errorMessage, vpcEndpointId, sharedEventID, apiVersion, awsRegion, eventName, count(*) AS n FROM events GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10"},
 		{false, "SELECT date_trunc('week', eventTime) AS w, count(*) FROM events GROUP BY 1"},
 		{false, "SELECT date_trunc('hour', eventTime) AS h, count(*) FROM events WHERE errorCode IS NULL GROUP BY 1"},
 		{false, "SELECT date_trunc('hour', eventTime) AS h, upper(eventName), count(*) FROM events GROUP BY 1, 2"},
