@@ -10,19 +10,17 @@
 //	go run . -n 1000000 -peers none -also open,cold,clients,append
 //	                                     Cairn alone: opening, cold answers, many clients, durable appends
 //
-// DuckDB and SQLite are linked in; PostgreSQL is used where its programs are installed. It is a
+// DuckDB and SQLite are linked in; PostgreSQL and ClickHouse are used where their programs are installed. It is a
 // module of its own, so that other databases never become dependencies of the engine.
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -36,7 +34,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/klauspost/compress/gzip"
 
 	"github.com/cairndb/cairn/engine"
 	"github.com/cairndb/cairn/engine/logfile"
@@ -453,22 +450,4 @@ func countCairn(ctx context.Context, dir string) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(rows[0][0], 10, 64)
-}
-
-// readLog returns the text of a log file, plain or gzip.
-func readLog(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r := bufio.NewReader(f)
-	if magic, err := r.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return io.ReadAll(r)
-	}
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(z)
 }

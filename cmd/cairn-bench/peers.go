@@ -1,16 +1,23 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/cairndb/cairn/engine/event"
+	"github.com/cairndb/cairn/engine/logfile"
 )
 
 // A peer is another database, or another way to keep events in one, that gets the same events
@@ -33,7 +40,9 @@ type peer struct {
 
 // A session asks one peer.
 type session struct {
-	db      *sql.DB
+	db *sql.DB
+	// ask runs a text in place of db.
+	ask     func(ctx context.Context, text string) ([][]string, error)
 	version string
 	// table is what the texts' "events" are in this database.
 	table string
@@ -43,7 +52,7 @@ type session struct {
 // errAbsent is what load returns where a peer is not installed.
 var errAbsent = errors.New("not installed")
 
-var peers = []*peer{duckParquet, duckNative, sqlite, postgres}
+var peers = []*peer{duckParquet, duckNative, sqlite, postgres, clickhouse}
 
 // peersNamed returns the peers of a list such as "duckdb,sqlite", those that they use before them.
 func peersNamed(list string) ([]*peer, error) {
@@ -104,6 +113,9 @@ func (s *session) query(ctx context.Context, text string) ([][]string, error) {
 	if s.table != "" {
 		text = strings.NewReplacer("FROM events", "FROM "+s.table, "JOIN events", "JOIN "+s.table).Replace(text)
 	}
+	if s.ask != nil {
+		return s.ask(ctx, text)
+	}
 	rows, err := s.db.QueryContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -155,16 +167,52 @@ func execAll(ctx context.Context, db *sql.DB, statements ...string) error {
 	return nil
 }
 
-// eachFile calls f with the text of every log file and says from time to time how far it is.
+// eachRecord calls f with every record of log files; what f gets is valid until it returns.
+func eachRecord(files []string, f func(record []byte) error) error {
+	return eachOpen(files, func(r io.Reader) error {
+		c := logfile.Open(r, logfile.Limits{})
+		defer c.Close()
+		for {
+			buf, _, err := c.Next()
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			n, err := event.ScanValue(buf)
+			if err != nil {
+				return err
+			}
+			if err := f(buf[:n]); err != nil {
+				return err
+			}
+			c.Advance(n)
+		}
+	})
+}
+
+// eachFile calls f with the text of every log file.
 func eachFile(files []string, f func(text []byte) error) error {
+	return eachOpen(files, func(r io.Reader) error {
+		text, err := plain(r)
+		if err != nil {
+			return err
+		}
+		return f(text)
+	})
+}
+
+// eachOpen calls f with every file, opened, and says from time to time how far it is.
+func eachOpen(files []string, f func(r io.Reader) error) error {
 	said := time.Now()
-	for i, file := range files {
-		text, err := readLog(file)
+	for i, name := range files {
+		file, err := os.Open(name)
 		if err == nil {
-			err = f(text)
+			err = errors.Join(f(file), file.Close())
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		if time.Since(said) > 30*time.Second {
 			step("%d of %d files", i+1, len(files))
@@ -172,4 +220,17 @@ func eachFile(files []string, f func(text []byte) error) error {
 		}
 	}
 	return nil
+}
+
+// plain returns what a reader yields, unpacked if it is gzip.
+func plain(from io.Reader) ([]byte, error) {
+	r := bufio.NewReader(from)
+	if magic, err := r.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return io.ReadAll(r)
+	}
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
