@@ -182,7 +182,7 @@ func (e *encoder) open(r *running, now Minute) {
 		uint64(r.Window), uint64(r.BaselineMinutes), uint64(r.Recurs.Times), uint64(r.capTime)} {
 		e.uint(n)
 	}
-	e.bool(r.Recurs.Daily)
+	e.b = append(e.b, r.Recurs.kind())
 	e.bool(r.local)
 	for _, v := range []float64{r.Expected, r.FirstExpected, r.WindowExpected, r.Score, r.Threshold, r.expected, r.lift, r.llr, r.best} {
 		e.float(v)
@@ -400,10 +400,35 @@ func (d *decoder) open(r *running, now Minute) {
 		*n = d.uint(WeekMinutes * 2)
 	}
 	r.Window, r.BaselineMinutes, r.Recurs.Times, r.capTime = int(window), int(minutes), int(times), int32(capTime)
-	r.Recurs.Daily = d.bool()
+	d.recurs(&r.Recurs)
 	r.local = d.bool()
 	for _, v := range []*float64{&r.Expected, &r.FirstExpected, &r.WindowExpected, &r.Score, &r.Threshold, &r.expected} {
 		*v = d.float(0)
 	}
 	r.lift, r.llr, r.best = d.float(1), d.float(-math.MaxFloat64), d.float(-math.MaxFloat64)
+}
+
+// What a recurring incident recurs by, as a byte.
+const (
+	byWeek = iota
+	byDay
+	byMove
+)
+
+func (r *RecursInfo) kind() byte {
+	switch {
+	case r.Moved:
+		return byMove
+	case r.Daily:
+		return byDay
+	}
+	return byWeek
+}
+
+func (d *decoder) recurs(r *RecursInfo) {
+	kind := d.take(1)[0]
+	if kind > byMove {
+		d.fail()
+	}
+	r.Daily, r.Moved = kind == byDay, kind == byMove
 }

@@ -239,7 +239,9 @@ func (d *Detector) run(s *State, until int32) {
 		}
 		if hit >= 0 {
 			d.found(s, i, hit, hitScore, sum[hit], hitWant, lift)
-			if r := &s.open; !fresh && r.Fate != Recurring {
+			switch r := &s.open; {
+			case r.Fate == Recurring:
+			case !fresh:
 				r.local = true
 				r.Fate = Recurring
 				r.FirstCalls, r.FirstExpected = r.calls, r.expected
@@ -247,6 +249,8 @@ func (d *Detector) run(s *State, until int32) {
 				if !weekly[hit] {
 					r.Recurs = RecursInfo{Last: r.Start - DayMinutes, Times: 3, Daily: true}
 				}
+			default:
+				d.movedHere(s, p.at, &sum)
 			}
 			cursor = p.at + 1
 		}
@@ -404,6 +408,10 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 			r.End, r.Calls, r.Expected = at+1, r.calls, r.expected
 		default:
 			continue
+		}
+		if r.Fate == Recurring && r.Recurs.Moved && r.Calls < r.capCalls/movedLeast {
+			r.capCalls = 0 // it was not that job after all
+			d.decide(s, at)
 		}
 		r.Open, r.Closed = false, at
 		s.isOpen = false

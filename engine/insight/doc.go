@@ -53,11 +53,13 @@
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.
 // After 24 hours it is closed as the series' new level, and the past is scaled to it.
 //
-// Jobs that recur are expected in two ways. An incident that began at this time (±75 minutes: clocks change by an hour) of the week in two
+// Jobs that recur are expected in three ways. An incident that began at this time (±75 minutes: clocks change by an hour) of the week in two
 // earlier weeks, or of the day on three of ten days, and is no more than twice as large as then. And a window that holds no more
 // than twice what windows held at this time in two earlier weeks, or on three of ten days, if that was far from what
 // other days have at that hour (State.usually): a job whose time wanders round the full hour, or which was too small to be an
-// incident. If it outgrows that, it is reported at the minute in which it does. Incidents leave the baseline, up to 3 % of
+// incident. If it outgrows that, it is reported at the minute in which it does. Third, a job that has moved: what is found has at most
+// twice, and in the end at least half, the calls of a job that ran at another time of the day on five of six days and was missed there the
+// last time. Of these there may be as many in a day as were missed, and one. What comes before the old time was missed is reported, once. Incidents leave the baseline, up to 3 % of
 // its minutes, except recurring ones and those of clumpy series.
 //
 // How well this works is measured on simulated series with known truth: package simulate, TestQuality, and the

@@ -59,7 +59,7 @@ type Incident struct {
 	BaselineCalls   uint64
 	BaselineMinutes int
 	// Recurs tells, for a Recurring incident, when it happened before: the start of the latest
-	// time, and how often at this time of the week or, if Daily, of the day.
+	// time, and how often at this time of the week or, if Daily, of the day; if Moved, at another.
 	Recurs RecursInfo
 }
 
@@ -68,6 +68,9 @@ type RecursInfo struct {
 	Last  Minute
 	Times int
 	Daily bool
+	// Moved: a job that ran at another time of the day, last in the hours from Last, on Times of 6 days, was missed there
+	// and is what was found. Daily is false.
+	Moved bool
 }
 
 // running is an incident together with what following it needs.
@@ -126,6 +129,8 @@ func perMinute(n uint64, minutes int) float64 {
 func (i *Incident) Explain() string {
 	s := fmt.Sprintf("%d calls in %d minutes where %s were expected", i.WindowCalls, i.Window, about(i.WindowExpected))
 	switch {
+	case i.Fate == Recurring && i.Recurs.Moved:
+		s += fmt.Sprintf("; expected, because a job of this size that ran at %s was missed there: it has moved", i.Recurs.Last.Time().Format("15:04"))
 	case i.Fate == Recurring && i.Recurs.Daily:
 		s += fmt.Sprintf("; expected, because it happened at this time on %d of the last 10 days", i.Recurs.Times)
 	case i.Fate == Recurring:

@@ -21,7 +21,7 @@ import (
 //	               category (2: data), the length of the State and the State, in the order of Compare
 //	expected       number, then the place among the series, start (zigzag), duration, calls, baseline start (start
 //	               minus it), baseline calls and minutes, window, its calls, last time (start minus it), times,
-//	               1 if daily, 1 if it became the new level, calls expected and expected in the window (floats), in order of
+//	               1 if daily and 2 if moved, 1 if it became the new level, calls expected and expected in the window (floats), in order of
 //	               start and series
 //	checksum       8 bytes: xxhash64 of all before
 //
@@ -89,7 +89,7 @@ func (w *Watch) Append(dst []byte) []byte {
 			uint64(f.Window), f.WindowCalls, uint64(f.Start - f.Recurs.Last), uint64(f.Recurs.Times)} {
 			e.uint(n)
 		}
-		e.bool(f.Recurs.Daily)
+		e.b = append(e.b, f.Recurs.kind())
 		e.bool(f.NewLevel)
 		e.float(f.Expected)
 		e.float(f.WindowExpected)
@@ -224,7 +224,8 @@ func (w *Watch) read(d *decoder) error {
 		f.WindowCalls = d.uint(callsTotal)
 		f.Recurs.Last = f.Start - Minute(d.uint(dayMax*DayMinutes))
 		f.Recurs.Times = int(d.uint(WeekMinutes))
-		f.Recurs.Daily, f.NewLevel = d.bool(), d.bool()
+		d.recurs(&f.Recurs)
+		f.NewLevel = d.bool()
 		f.Expected, f.WindowExpected = d.float(0), d.float(0)
 		w.expected = append(w.expected, f)
 	}
