@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"github.com/cairndb/cairn/segment/column"
 )
 
 // The values of some columns are put together from others of the same record: the ARN
@@ -408,7 +410,7 @@ func (f *search) built(i int, c *dirColumn) error {
 		across    = 2 // the text may begin or end in a part
 	)
 	if c.encoding == encFilled {
-		return f.filled(i)
+		return f.filled(i, c)
 	}
 	var has []uint8
 	some := uint8(0)
@@ -428,26 +430,8 @@ func (f *search) built(i int, c *dirColumn) error {
 			some |= h
 		}
 	}
-	// Texts inside of a part are in the source as well, where they are looked for if it belongs
-	// to what is searched.
-	for _, s := range det.sources {
-		if f.within(f.d.columns[s].node) {
-			continue
-		}
-		other := *f
-		other.rows = slices.Clone(f.rows)
-		clear(other.rows)
-		other.count, other.found, other.codes = nil, nil, nil
-		if err := other.column(s); err != nil {
-			return err
-		}
-		rows, err := f.rowsWith(i)
-		if err != nil {
-			return err
-		}
-		for w := range f.rows {
-			f.rows[w] |= other.rows[w] & rows[w]
-		}
+	if err := f.insideParts(i, c); err != nil {
+		return err
 	}
 	if some == 0 {
 		return nil
@@ -494,25 +478,135 @@ func (f *search) built(i int, c *dirColumn) error {
 	return nil
 }
 
-// filled is built for columns whose patterns are not listed: all values are put together.
-func (f *search) filled(i int) error {
-	sc, err := f.r.scanner(f.ctx, true)
+// filled is built for columns whose patterns are not listed: those are searched as they are
+// stored, and the values of patterns that the text may reach into are put together.
+func (f *search) filled(i int, c *dirColumn) error {
+	if err := f.insideParts(i, c); err != nil {
+		return err
+	}
+	det := f.d.detail(c)
+	var sure, across []uint32
+	first := uint32(0)
+	for page, end := range det.ends {
+		some, err := f.readPatterns(c, c.page+uint32(page), int(end-first))
+		if err != nil {
+			return err
+		}
+		if some {
+			for k := range f.all.ends {
+				if v := f.all.at(k); f.text.in(v) {
+					sure = append(sure, first+uint32(k))
+				} else if f.acrossParts(c, v) {
+					across = append(across, first+uint32(k))
+				}
+			}
+		}
+		first = end
+	}
+	if err := f.markAll(i, sure); err != nil || len(across) == 0 {
+		return err
+	}
+	sc, err := f.r.scanner(f.ctx, false)
 	if err != nil {
 		return err
 	}
 	defer sc.close()
+	starts := f.d.groups[det.group]
 	for b := range f.d.rowBlocks {
-		err := sc.eachInBlock(i, b, func(row int, v []byte) error {
+		n := 0
+		for n < len(across) && across[n] < starts[b+1] {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		err := sc.eachOf(i, b, across[:n], func(row int, v []byte) {
 			if f.text.in(v) {
 				f.rows.Set(b*BlockRows + row)
 			}
-			return nil
 		})
 		if err != nil {
 			return err
 		}
+		across = across[n:]
 	}
 	return nil
+}
+
+// insideParts finds the rows of a built column whose sources have the text. Where those belong to
+// what is searched, that is done anyway.
+func (f *search) insideParts(i int, c *dirColumn) error {
+	for _, s := range f.d.detail(c).sources {
+		if f.within(f.d.columns[s].node) {
+			continue
+		}
+		with, ok := f.beside[s]
+		if !ok {
+			other := *f
+			other.rows = column.NewBits(f.r.rows)
+			other.count, other.found, other.codes = nil, nil, nil
+			if err := other.column(s); err != nil {
+				return err
+			}
+			if with = other.rows; !slices.ContainsFunc(with, func(w uint64) bool { return w != 0 }) {
+				with = nil
+			}
+			if f.beside == nil {
+				f.beside = map[int]column.Bits{}
+			}
+			f.beside[s] = with
+		}
+		if with == nil {
+			continue
+		}
+		rows, err := f.rowsWith(i)
+		if err != nil {
+			return err
+		}
+		for w := range f.rows {
+			f.rows[w] |= with[w] & rows[w]
+		}
+	}
+	return nil
+}
+
+// eachOf calls fn with those values of a column in a row block whose ordinals are given, ascending, and
+// the rows they are in.
+func (sc *scanner) eachOf(column, b int, ordinals []uint32, fn func(row int, v []byte)) error {
+	if err := sc.enter(b); err != nil {
+		return err
+	}
+	// Up to the row of each, only this column's values are counted.
+	count := make([]uint32, sc.d.shapes)
+	for s := range count {
+		for _, e := range sc.s.shape(uint16(s)) {
+			if int(sc.s.edges[e].to)-1 == column {
+				count[s]++
+			}
+		}
+	}
+	next := sc.d.groups[sc.d.detail(&sc.d.columns[column]).group][b]
+	for row, shape := range sc.shapes {
+		n := count[shape]
+		if next+n <= ordinals[0] {
+			next += n
+			continue
+		}
+		sc.skipTo(row)
+		sc.serial++
+		// Sources have their value of this row before or after it: it is not taken yet.
+		for ; len(ordinals) > 0 && ordinals[0] < next+n; ordinals = ordinals[1:] {
+			v, err := sc.value(column, ordinals[0]-next)
+			if err != nil {
+				return err
+			}
+			fn(row, v)
+		}
+		if next += n; len(ordinals) == 0 {
+			return nil
+		}
+	}
+	return sc.damaged(sc.cursors[column], errShape)
 }
 
 // rowsWith returns the rows that have a value of a column.

@@ -199,6 +199,8 @@ type search struct {
 	codes  []uint32
 	found  []uint32 // ordinals of values in the row block
 	count  []uint8  // by shape, of the column at hand: how many values a row has, at most 255
+	// beside are the rows that have the text in a column which is not searched, but a source of one that is; nil for none.
+	beside map[int]column.Bits
 }
 
 // literals finds the rows whose shape has the text in a literal.
@@ -259,7 +261,7 @@ func (f *search) column(i int) error {
 			first := len(has)
 			n := int(f.d.detail(c).ends[page]) - first
 			has = append(has, make([]bool, n)...)
-			if err := f.read(c, c.page+uint32(page), n, 0, n, &f.all); err != nil {
+			if err := f.read(c, c.page+uint32(page), n, &f.all); err != nil {
 				return err
 			}
 			f.text.values(&f.all, func(i int) { has[first+i], some = true, true })
@@ -294,21 +296,30 @@ func (f *search) column(i int) error {
 
 // plain is column for stored values.
 func (f *search) plain(i int, c *dirColumn) error {
-	det := f.d.detail(c)
-	starts := f.d.groups[det.group]
+	var found []uint32
+	first := uint32(0)
+	for page, end := range f.d.detail(c).ends {
+		if err := f.read(c, c.page+uint32(page), int(end-first), &f.all); err != nil {
+			return err
+		}
+		f.text.values(&f.all, func(i int) { found = append(found, first+uint32(i)) })
+		first = end
+	}
+	slices.Sort(found)
+	return f.markAll(i, slices.Compact(found))
+}
+
+// markAll sets the rows that have the values of a column with the given ordinals, ascending.
+func (f *search) markAll(i int, found []uint32) error {
+	if len(found) == 0 {
+		return nil
+	}
+	starts := f.d.groups[f.d.detail(&f.d.columns[i]).group]
 	for b := range f.d.rowBlocks {
 		f.found = f.found[:0]
-		for at := starts[b]; at < starts[b+1]; {
-			k, first := pageOf(det.ends, at)
-			end := min(starts[b+1], det.ends[k])
-			if err := f.read(c, c.page+uint32(k), int(det.ends[k]-first), int(at-first), int(end-first), &f.all); err != nil {
-				return err
-			}
-			f.text.values(&f.all, func(i int) { f.found = append(f.found, at-starts[b]+uint32(i)) })
-			at = end
+		for len(found) > 0 && found[0] < starts[b+1] {
+			f.found, found = append(f.found, found[0]-starts[b]), found[1:]
 		}
-		slices.Sort(f.found)
-		f.found = slices.Compact(f.found)
 		if err := f.mark(i, b); err != nil {
 			return err
 		}

@@ -174,3 +174,63 @@ func TestGrams(t *testing.T) {
 		}
 	}
 }
+
+// TestContainingFilled searches values that are put together from others: for texts of their patterns,
+// of their parts, and over the seams of both, with the parts among what is searched and without.
+func TestContainingFilled(t *testing.T) {
+	ctx := context.Background()
+	rng := rand.New(rand.NewPCG(5, 6))
+	var records [][]byte
+	var values []string
+	for i := range 2*BlockRows + 300 {
+		name := fmt.Sprintf("Fn-%08x-%05d", rng.Uint32(), i)
+		group := fmt.Sprintf("grp%07x", rng.Uint32()&0xfffffff)
+		value := fmt.Sprintf("log/%s/%s[%06x]%s", group, name, rng.Uint32()&0xffffff, group)
+		if i%50 == 7 {
+			value = fmt.Sprintf("%s%s%x", group, name, rng.Uint32())
+		}
+		values = append(values, value)
+		records = append(records, fmt.Appendf(nil, `{"a":{"name":%q},"p":{"group":%q,"v":%q}}`, name, group, value))
+	}
+	r := seal(t, Options{}, records)
+	d, err := r.directory(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(d.columns, func(c dirColumn) bool { return c.encoding == encFilled }) {
+		t.Fatal("no column is filled")
+	}
+	p, _, err := r.Lookup(ctx, []string{"p"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, ok, err := r.ContainingBelow(ctx, p, "nowhere-at-all", false)
+	if err != nil || !ok || slices.ContainsFunc(rows, func(w uint64) bool { return w != 0 }) {
+		t.Fatal(rows, ok, err)
+	}
+	for i := 0; i < len(values); i += 61 {
+		v := values[i]
+		from := rng.IntN(len(v) - 2)
+		text := v[from:min(len(v), from+2+rng.IntN(14))]
+		if strings.ContainsAny(text, separators) {
+			continue
+		}
+		for _, fold := range []bool{false, true} {
+			if fold {
+				text = strings.ToLower(text)
+			}
+			rows, ok, err := r.ContainingBelow(ctx, p, text, fold)
+			if err != nil || !ok {
+				t.Fatal(ok, err)
+			}
+			for k, v := range values {
+				if fold {
+					v = strings.ToLower(v)
+				}
+				if has := strings.Contains(v, text); has && !rows.Get(k) || !has && rows.Get(k) {
+					t.Fatalf("%q (fold %t) is in %q: %t, but was found: %t", text, fold, values[k], has, rows.Get(k))
+				}
+			}
+		}
+	}
+}

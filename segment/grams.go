@@ -22,6 +22,7 @@ type grams struct {
 	// alphabets had not the text of then. escapes and beyond that some value has an escape
 	// of a character, or letters beyond ASCII.
 	others, escapes, beyond bool
+	seams                   *seams // of a page of patterns
 }
 
 const gramLen = 4
@@ -75,9 +76,9 @@ func (g *grams) mayHave(w *wanted) bool {
 	return true
 }
 
-// read unpacks those of the values [from, to) of a page of n values that may have the text
-// into all: with empty ones between them, or none at all.
-func (f *search) read(c *dirColumn, number uint32, n, from, to int, all *texts) error {
+// read unpacks those of the n values of a page that may have the text into all: with empty ones
+// between them, or none at all.
+func (f *search) read(c *dirColumn, number uint32, n int, all *texts) error {
 	all.reset()
 	key := f.r.key(cachedGrams, number)
 	var g *grams
@@ -94,18 +95,11 @@ func (f *search) read(c *dirColumn, number uint32, n, from, to int, all *texts) 
 	defer release()
 	v := &f.values
 	if err = v.open(page, n); err == nil && f.text.choose(v, g) {
-		err = v.all(all, from, to)
+		err = v.all(all, 0, n)
 	}
 	if err == nil && g == nil && len(f.text.text) >= gramLen && f.r.cache.roomForScans() {
-		whole := all
-		if from > 0 || to < n {
-			whole = new(texts)
-			err = v.all(whole, 0, n)
-		}
-		if err == nil {
-			g = f.text.note(v, whole)
-			f.r.cache.put(key, g, int64(8*len(g.bits))+64)
-		}
+		g = f.text.note(v, all)
+		f.r.cache.put(key, g, int64(8*len(g.bits))+64)
 	}
 	if err != nil {
 		return f.r.damaged(f.d.block(number), fmt.Errorf("column %s: %w", f.d.name(c), err))
@@ -113,12 +107,100 @@ func (f *search) read(c *dirColumn, number uint32, n, from, to int, all *texts) 
 	return nil
 }
 
-// note returns the pieces of a page whose values, but for classes that were passed over, are in whole.
-func (w *wanted) note(v *valuesPage, whole *texts) *grams {
+// readPatterns unpacks the n patterns of a page of a built column into f.all, and is false when
+// no value that is made of them can have the text but within a part.
+func (f *search) readPatterns(c *dirColumn, number uint32, n int) (some bool, err error) {
+	key := f.r.key(cachedGrams, number)
+	g, _ := f.r.cache.get(key).(*grams)
+	if g != nil && !(f.text.unescape && c.flags&columnEscapes != 0) && !g.mayHave(&f.text) && !g.seams.mayReach(&f.text) {
+		return false, nil
+	}
+	page, release, err := f.r.page(f.ctx, f.d, number)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	f.all.reset()
+	if err = f.values.open(page, n); err == nil {
+		for i := range f.values.classes {
+			f.values.classes[i].skip = false
+		}
+		err = f.values.all(&f.all, 0, n)
+	}
+	if err != nil {
+		return false, f.r.damaged(f.d.block(number), fmt.Errorf("column %s: %w", f.d.name(c), err))
+	}
+	if g == nil && f.r.cache.roomForScans() {
+		g = f.text.note(&f.values, &f.all)
+		g.seams = seamsOf(&f.all)
+		f.r.cache.put(key, g, int64(8*len(g.bits))+128)
+	}
+	return true, nil
+}
+
+// seams are the bytes, in small letters, that stand before and after the parts of the patterns of a page.
+type seams struct {
+	before, after alphabet
+	adjoin        bool // parts stand side by side
+}
+
+func (a *alphabet) set(c byte)      { a[c>>6] |= 1 << (c & 63) }
+func (a *alphabet) has(c byte) bool { return a[c>>6]&(1<<(c&63)) != 0 }
+
+func seamsOf(all *texts) *seams {
+	s := new(seams)
+	small := func(c byte) byte {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		return c
+	}
+	for k := range all.ends {
+		v := all.at(k)
+		for i, c := range v {
+			if c >= firstText {
+				continue
+			}
+			if i > 0 {
+				s.before.set(small(v[i-1]))
+				s.adjoin = s.adjoin || v[i-1] < firstText
+			}
+			if i+1 < len(v) {
+				s.after.set(small(v[i+1]))
+			}
+		}
+	}
+	return s
+}
+
+// mayReach reports whether a text may reach from a literal into a part beside it.
+func (s *seams) mayReach(w *wanted) bool {
+	if s.adjoin {
+		return true
+	}
+	if w.fold {
+		// Lengths and letters beyond ASCII change with the case.
+		for c := utf8.RuneSelf; c < 256; c++ {
+			if s.before.has(byte(c)) || s.after.has(byte(c)) {
+				return true
+			}
+		}
+	}
+	last := len(w.grams) - 1
+	for i, c := range w.grams {
+		if i < last && s.before.has(c) || i > 0 && s.after.has(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// note returns the pieces of a page whose values, but for classes that were passed over, are in all.
+func (w *wanted) note(v *valuesPage, all *texts) *grams {
 	g := new(grams)
-	if len(whole.data) > 0 {
-		g = newGrams(len(whole.data))
-		w.small = g.add(whole.data, w.small)
+	if len(all.data) > 0 {
+		g = newGrams(len(all.data))
+		w.small = g.add(all.data, w.small)
 	}
 	g.others = slices.ContainsFunc(v.classes, func(c classSection) bool { return c.skip })
 	return g
