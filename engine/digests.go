@@ -21,8 +21,9 @@ import (
 // At every full interval of UTC (each hour) a digest of every store is made, also
 // when nothing has happened; one that was due while the lake was closed is made
 // when it is opened again, and its period covers all of that time. One is also made
-// on demand, after an import, and when many events have come (digestEventsMax),
-// because the next opening computes the leaves of all events since the last one.
+// on demand, after an import, when many events have come (digestEventsMax), and when the lake is closed
+// with some that are under none (closeEventsMax), because the next opening computes the leaves of all
+// events since the last one.
 //
 //	the tree's head is taken               only events that are durable are in it
 //	the last digest's root is computed     and must be the one that was signed
@@ -38,12 +39,14 @@ import (
 //	'd' | store 4 | number 8   a digest: signature, checkpoint and cosignatures
 //	                           included, as a line of package digest without newline
 //	'k' | number 4             a signing key, as package digest encodes it
+//	't' | store 4              the tail of the tree that the last digest signs (tree.go)
 //	'p' | hash 16 | store 4    how far a target has got: the number of the next digest
 //	                           to be sent there, 8 bytes; the hash is the start of the
 //	                           SHA-256 of the target's text
 const (
 	keyDigest    = 'd'
 	keySigning   = 'k'
+	keyTail      = 't'
 	keyPublished = 'p'
 )
 
@@ -54,6 +57,10 @@ const (
 	// digestEventsMax is how many events may be under no digest before one is made
 	// early: an opening reads them again, a few seconds' work.
 	digestEventsMax = 1 << 18
+
+	// closeEventsMax is how many events may be under no digest when the lake is closed: the next
+	// opening takes some 50 ms for that many.
+	closeEventsMax = 1 << 14
 
 	// originPrefix stands before a store's ID in digests and checkpoints.
 	originPrefix = "cairn/"
@@ -249,6 +256,7 @@ func (s *Store) digest(ctx context.Context, due bool) (*digest.Signed, error) {
 	err = l.change(func(b *lsm.Batch, _ *catalog.Head) {
 		b.In(lsm.Digests).Set(digestKey(s.rec.Number, d.Number), digestValue(signed))
 		stored = s.tree.store(s.rec.Number, b.In(lsm.Trees))
+		putTail(b.In(lsm.Digests), s.rec.Number, t.tree.grown)
 	})
 	if err != nil {
 		return nil, err
@@ -438,6 +446,27 @@ func (l *Lake) makeDueDigests() {
 		}
 		if _, err := s.digest(context.Background(), true); err != nil && !errors.Is(err, ErrHalted) {
 			l.opts.Logger.Error("making a digest has failed, will be tried again; events are taken meanwhile", "store", s.Name(), "error", err)
+		}
+	}
+}
+
+// signEnds makes a digest of every store in which many events are under none while the lake is being
+// closed, so that the next opening has few to read.
+func (l *Lake) signEnds() {
+	if l.opts.ReadOnly || l.opts.DigestInterval <= 0 || l.halted.Load() != nil {
+		return
+	}
+	for _, s := range l.Stores() {
+		size := uint64(0)
+		if last := s.lastDigest(); last != nil {
+			size = last.Digest.After.Size
+		}
+		if s.Events() < size+closeEventsMax {
+			continue
+		}
+		if _, err := s.digest(context.Background(), false); err != nil {
+			// It is made when the lake has been opened again.
+			l.opts.Logger.Warn("no digest was made while closing", "store", s.Name(), "error", err)
 		}
 	}
 }

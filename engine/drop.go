@@ -487,6 +487,7 @@ func (d dropper) Remove(ctx context.Context, store uint32, now int64) error {
 		s.rec.Remove(b)
 		b.In(lsm.Trees).DeletePrefix(treeKey(store, 0)[:4])
 		b.In(lsm.Digests).DeletePrefix(digestKey(store, 0)[:5])
+		b.In(lsm.Digests).Delete(tailKey(store))
 		b.In(lsm.Insight).DeletePrefix(watchHeadKey(store))
 		b.In(lsm.Insight).DeletePrefix(watchKey(store))
 		(&catalog.Insight{Store: store}).Remove(b)

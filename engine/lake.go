@@ -290,6 +290,7 @@ func (l *Lake) Close() error {
 	l.endSnapshots()
 	close(l.closing)
 	l.work.Wait()
+	l.signEnds()
 	l.trails.Close()
 	var errs []error
 	if l.log != nil {

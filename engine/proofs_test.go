@@ -608,7 +608,22 @@ func TestGoldenTreeRecords(t *testing.T) {
 	if got, want := fmt.Sprintf("%x", sealTree(key, []byte{treeVersion, 1, 2})), "010102"; !strings.HasPrefix(got, want) || len(got) != 22 {
 		t.Errorf("value %s, want %s and a checksum", got, want)
 	}
+	var tree proof.Tree
+	leaf := proof.LeafHash([]byte("{}"))
+	for range 257 {
+		tree.Append(leaf, nil)
+	}
+	var w setRecord
+	putTail(&w, 7, &tree)
+	if want := fmt.Sprintf("%x 01%016x%x", []byte{'t', 0, 0, 0, 7}, 257, leaf[:]); fmt.Sprintf("%x %x", w.key, w.value[:len(w.value)-8]) != want {
+		t.Errorf("tail %x %x, want %s and a checksum", w.key, w.value, want)
+	}
 }
+
+// setRecord keeps the last record written.
+type setRecord struct{ key, value []byte }
+
+func (r *setRecord) Set(key, value []byte) { r.key, r.value = key, value }
 
 // FuzzTreeValue: damaged values are refused.
 func FuzzTreeValue(f *testing.F) {

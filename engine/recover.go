@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 	"syscall"
 
@@ -235,25 +236,29 @@ func (r *recovery) verify(db *lsm.DB) (err error) {
 	if r.state.Head.Generation == 0 {
 		return &CorruptionError{Place: "catalogue", Err: errors.New("it has no head")}
 	}
-	present, err := db.Segments()
+	missing, err := db.Missing(r.named())
 	if err != nil {
 		return err
 	}
-	there := make(map[uint64]bool, len(present))
-	for _, n := range present {
-		there[n] = true
-	}
-	for i := range r.state.Segments {
-		if n := r.state.Segments[i].Number; !there[n] {
-			if err := r.damage(&CorruptionError{Segment: n, Place: "database", Err: errors.New("it has no blocks, though the catalogue names it")}); err != nil {
-				return err
-			}
+	for _, n := range missing {
+		if err := r.damage(&CorruptionError{Segment: n, Place: "database", Err: errors.New("it has no blocks, though the catalogue names it")}); err != nil {
+			return err
 		}
 	}
 	if err := r.readLog(); err != nil {
 		return err
 	}
 	return r.recoverTrees(db)
+}
+
+// named returns the numbers of the segments that the catalogue names, ascending.
+func (r *recovery) named() []uint64 {
+	out := make([]uint64, 0, len(r.state.Segments))
+	for i := range r.state.Segments {
+		out = append(out, r.state.Segments[i].Number)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // damage returns the error, except when the lake is opened for reading only:
@@ -438,27 +443,23 @@ func (r *recovery) sweep() error {
 	if err := l.base.RemoveAll(l.base.PathJoin(l.dir, stageDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing what a backup has left: %w", err)
 	}
-	present, err := l.db.Segments()
+	named := r.named()
+	orphans, err := l.db.Orphans(named)
 	if err != nil {
 		return err
 	}
-	named := make(map[uint64]bool, len(r.state.Segments))
-	for i := range r.state.Segments {
-		named[r.state.Segments[i].Number] = true
+	if n := len(named); n > 0 {
+		l.cat.nextSegment = named[n-1] + 1
 	}
-	b := l.db.Batch()
-	dropped := 0
-	for _, n := range present {
-		l.cat.nextSegment = max(l.cat.nextSegment, n+1)
-		if !named[n] {
-			b.DropSegment(n)
-			dropped++
-		}
-	}
-	if dropped == 0 {
+	if len(orphans) == 0 {
 		return nil
 	}
-	l.opts.Logger.Info("dropping segments that a crash left", "count", dropped)
+	b := l.db.Batch()
+	for _, n := range orphans {
+		l.cat.nextSegment = max(l.cat.nextSegment, n+1)
+		b.DropSegment(n)
+	}
+	l.opts.Logger.Info("dropping segments that a crash left", "count", len(orphans))
 	return b.Commit()
 }
 

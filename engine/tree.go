@@ -40,6 +40,12 @@ import (
 // Tiles and cursor are written in the batch that names a new segment. They may cover
 // events that are in the log only: those were synced before. A tile of level 0 is
 // stored only where its records are about to leave the store (keepTiles).
+//
+// With the last digest of a store goes the tail of the tree that it signs: the leaves that fill no
+// tile of 256, under 't' | store 4 in the space lsm.Digests: version, the number of events that are
+// signed (8 bytes), the hashes, checksum. It saves an opening from reading those records, up to 255,
+// which may be all columns of a segment. It is used only where tiles and tail together have the
+// root that was signed.
 
 const (
 	treeVersion     = 1
@@ -238,6 +244,45 @@ func (s *storedTiles) cursor() (uint64, error) {
 		return 0, &CorruptionError{Store: s.name, Place: "cursor of the tree", Err: err}
 	}
 	return size, nil
+}
+
+func tailKey(store uint32) []byte { return binary.BigEndian.AppendUint32([]byte{keyTail}, store) }
+
+// putTail writes the tail of a tree that is being signed.
+func putTail(w tileWriter, store uint32, signed *proof.Tree) {
+	_, leaves := signed.Edge(0)
+	value := make([]byte, 1, 1+8+len(leaves)*proof.HashSize+8)
+	value[0] = treeVersion
+	value = binary.BigEndian.AppendUint64(value, signed.Size())
+	for i := range leaves {
+		value = append(value, leaves[i][:]...)
+	}
+	key := tailKey(store)
+	w.Set(key, sealTree(key, value))
+}
+
+// tail returns the leaves of the events of a digest that fill no tile. There are none of a digest
+// that an earlier version of this program has made.
+func (s *storedTiles) tail(signed uint64) (leaves []proof.Hash, err error) {
+	key := tailKey(s.store)
+	value, err := s.db.In(lsm.Digests).Get(key)
+	if errors.Is(err, lsm.ErrNotFound) {
+		return nil, nil
+	}
+	var body []byte
+	if err == nil {
+		body, err = openTree(key, value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the tail of the tree of store %s: %w", s.name, err)
+	}
+	if len(body) < 8 || binary.BigEndian.Uint64(body) != signed || uint64(len(body)-8) != signed%proof.TileWidth*proof.HashSize {
+		return nil, nil
+	}
+	for body = body[8:]; len(body) > 0; body = body[proof.HashSize:] {
+		leaves = append(leaves, proof.Hash(body))
+	}
+	return leaves, nil
 }
 
 // treeTiles reads the tiles of a store's tree: those not yet stored from a copy of

@@ -13,7 +13,8 @@ import (
 // The part of an opening that brings back the trees.
 //
 // A tree is taken up where the last digest of its store has left it, from stored
-// tiles; the leaves of all later events are computed from the records. On the way
+// tiles and the tail stored with the digest (or, where that is missing or not what was signed, the
+// records behind the last tile); the leaves of all later events are computed from the records. On the way
 //
 //	the root at the digest's size must be the one that was signed, and
 //	every stored tile behind it must be what the records say.
@@ -95,6 +96,12 @@ func (r *recovery) recoverTree(db *lsm.DB, rec catalog.Store) (*tree, error) {
 	if t.grown, err = proof.Restore(from, &stored); err != nil {
 		return nil, err
 	}
+	if last != nil && from == signed.Size&^(proof.TileWidth-1) {
+		if err := r.takeTail(t, &stored, signed); err != nil {
+			return nil, err
+		}
+		from = t.grown.Size()
+	}
 	k := &tileComparison{stored: &stored, cursor: cursor, tree: t, have: map[proof.TileID][]proof.Hash{}}
 	check := func() error {
 		if last == nil || t.grown.Size() != signed.Size {
@@ -119,6 +126,26 @@ func (r *recovery) recoverTree(db *lsm.DB, rec catalog.Store) (*tree, error) {
 		return check()
 	})
 	return t, err
+}
+
+// takeTail adds the tail of the last digest to a tree that ends before it, if the tree then is what
+// was signed.
+func (r *recovery) takeTail(t *tree, stored *storedTiles, signed proof.Head) error {
+	leaves, err := stored.tail(signed.Size)
+	if lsm.IsCorrupt(err) {
+		return err // the database cannot be read
+	}
+	if err != nil {
+		r.lake.opts.Logger.Warn("the tail of a tree is damaged, the records are read instead", "error", err)
+	}
+	grown := t.grown.Clone()
+	for _, leaf := range leaves {
+		grown.Append(leaf, nil)
+	}
+	if grown.Head() == signed {
+		t.grown = grown
+	}
+	return nil
 }
 
 // eachLeaf computes the leaf hashes of a store's events in a range, in order.

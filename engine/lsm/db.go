@@ -502,29 +502,6 @@ func (d *DB) step(move func() bool) (ok bool, err error) {
 	}
 }
 
-// Segments returns the numbers of all segments that have blocks, ascending. It
-// seeks once per segment.
-func (d *DB) Segments() ([]uint64, error) {
-	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: []byte{prefixSegment}, UpperBound: []byte{prefixSegment + 1}})
-	if err != nil {
-		return nil, fmt.Errorf("listing segments: %w", err)
-	}
-	var out []uint64
-	for ok := it.First(); ok; {
-		n, _, _, err := ParseBlockKey(it.Key())
-		if err != nil {
-			return nil, errors.Join(err, it.Close())
-		}
-		out = append(out, n)
-		_, end := segmentRange(n)
-		ok = it.SeekGE(end)
-	}
-	if err := it.Close(); err != nil {
-		return nil, fmt.Errorf("listing segments: %w", err)
-	}
-	return out, nil
-}
-
 // Table is a finished sorted table that is not yet part of the database.
 type Table struct {
 	path  string

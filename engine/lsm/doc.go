@@ -10,7 +10,8 @@
 // no second log, no compaction, written once. It is not part of the lake until
 // a catalogue record names it; that record is written with a [Batch] and a sync.
 // A crash between the two leaves blocks that nobody names; whoever opens the
-// database asks [DB.Segments] and drops those.
+// database asks [DB.Orphans] and drops those, and [DB.Missing] for segments that are named
+// and not there.
 //
 // # Keys
 //

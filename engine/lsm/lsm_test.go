@@ -140,7 +140,7 @@ func TestSegmentsAndCatalogue(t *testing.T) {
 	}
 	check := func(d *DB, want string) {
 		t.Helper()
-		got, err := d.Segments()
+		got, err := d.Orphans(nil)
 		if err != nil || fmt.Sprint(got) != want {
 			t.Errorf("segments %v, %v, want %s", got, err, want)
 		}
@@ -293,7 +293,7 @@ func TestUnfinishedTablesAreSwept(t *testing.T) {
 	if left, err := fs.List("db/tmp"); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}
-	if got, err := d.Segments(); err != nil || len(got) > 0 {
+	if got, err := d.Orphans(nil); err != nil || len(got) > 0 {
 		t.Errorf("segments %v, %v", got, err)
 	}
 	closeTest(t, d)
