@@ -351,7 +351,7 @@ func (c *clickhouseServer) stop() error {
 	return nil
 }
 
-// ask runs a statement and returns its rows, NULL as \N; rows, if not nil, follow the statement.
+// ask runs a statement and returns its rows; rows, if not nil, follow the statement.
 func (c *clickhouseServer) ask(ctx context.Context, text string, rows io.Reader) ([][]string, error) {
 	set := url.Values{"query": {text}, "default_format": {"TabSeparated"}}
 	if !c.current() {
@@ -384,7 +384,9 @@ func (c *clickhouseServer) ask(ctx context.Context, text string, rows io.Reader)
 	for line := range strings.Lines(string(body)) {
 		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		for i, v := range row {
-			if strings.IndexByte(v, '\\') >= 0 && v != `\N` {
+			if v == `\N` {
+				row[i] = null
+			} else if strings.IndexByte(v, '\\') >= 0 {
 				row[i] = unescapeTabSeparated.Replace(v)
 			}
 		}

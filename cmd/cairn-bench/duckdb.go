@@ -100,6 +100,6 @@ func duckSession(ctx context.Context, file, table string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{db: db, table: table, close: db.Close}
+	s := &session{db: db, inside: true, table: table, close: db.Close}
 	return s, db.QueryRowContext(ctx, "SELECT 'DuckDB ' || version()").Scan(&s.version)
 }

@@ -6,9 +6,14 @@
 //	go run . -n 1000000 -peers duckdb    with DuckDB only; none for Cairn alone
 //	go run . -n 1000000,10000000         the same at several sizes, and a table of times by size
 //	go run . -data ./AWSLogs             log files from elsewhere
+//	go run . -lake ./lake                a lake that is there already: it is read only, and not loaded
+//	go run . -n 100000000 -only needles -peers none -floor=false -dir DIR
+//	                                     load, size, needles and pages: what is practical at that size
 //	go run . -n 1000000 -json out.json   the figures for programs
-//	go run . -n 1000000 -peers none -also open,cold,clients,append
-//	                                     Cairn alone: opening, cold answers, many clients, durable appends
+//	go run . -table a.json,b.json -chart growth.svg
+//	                                     times by size out of the figures of several runs, and a drawing
+//	go run . -n 1000000 -peers none -also open,cold,clients,background,append
+//	                                     Cairn alone: opening, cold answers, many clients, background work, durable appends
 //
 // DuckDB and SQLite are linked in; PostgreSQL and ClickHouse are used where their programs are installed. It is a
 // module of its own, so that other databases never become dependencies of the engine.
@@ -22,11 +27,13 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,7 +49,7 @@ import (
 type load struct {
 	Name     string  `json:"name"`
 	Seconds  float64 `json:"seconds"`
-	CPU      float64 `json:"cpu_seconds"`
+	CPU      float64 `json:"cpu_seconds"` // with its children, such as servers
 	PeakMB   float64 `json:"peak_memory_mb"`
 	Bytes    int64   `json:"bytes_on_disk"`
 	PerEvent float64 `json:"bytes_per_event"`
@@ -55,70 +62,106 @@ type answer struct {
 	Millis   map[string]float64 `json:"median_ms"`
 	Fastest  map[string]float64 `json:"fastest_ms"`
 	Slowest  map[string]float64 `json:"slowest_ms"`
+	First    map[string]float64 `json:"first_ms,omitempty"` // before caches are warm; none of the others
 	// Ratio is a peer's median by Cairn's.
 	Ratio map[string]float64 `json:"ratio_to_cairn"`
-	// CPU is Cairn's processor time, the mean in milliseconds.
-	CPU   float64 `json:"cairn_cpu_ms"`
-	Equal bool    `json:"equal"`
+	// CPU is the mean processor time in milliseconds of what runs in this process: Cairn, DuckDB, SQLite.
+	CPU   map[string]float64 `json:"cpu_ms,omitempty"`
+	Equal bool               `json:"equal"`
 }
 
 type results struct {
 	Date     string             `json:"date"`
 	Machine  string             `json:"machine"`
 	CPUs     int                `json:"cpus"`
+	MemoryGB float64            `json:"memory_gb,omitempty"`
+	Kernel   string             `json:"kernel,omitempty"`
+	Load     string             `json:"load_average,omitempty"` // as the run began
 	Go       string             `json:"go"`
 	Versions []string           `json:"versions"`
+	Data     string             `json:"data,omitempty"`
 	Events   int64              `json:"events"`
-	LogMB    float64            `json:"log_files_mb"`
+	LogMB    float64            `json:"log_files_mb,omitempty"`
 	Loads    []load             `json:"loads"`
+	Floor    float64            `json:"floor_bytes_per_event,omitempty"` // what is random in the events
+	Sizes    map[string]float64 `json:"cairn_bytes_per_event_by_structure,omitempty"`
 	Answers  []answer           `json:"answers"`
+	LeftOut  []string           `json:"left_out,omitempty"`
 	Means    map[string]float64 `json:"geometric_mean_of_ratios"`
+	AskingMB float64            `json:"resident_mb_after_asking,omitempty"` // of this process, the peers in it included
 	// Workloads are the figures of -also by its names.
 	Workloads map[string][]figure `json:"workloads,omitempty"`
 }
 
-func main() {
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program; it returns what it ends with.
+func run(args []string) int {
+	var b benchmark
+	flag := flag.NewFlagSet("cairn-bench", flag.ExitOnError)
 	n := flag.String("n", "1000000", "number of events to generate; several with commas")
-	seed := flag.Uint64("seed", 1, "seed of the generated events")
-	data := flag.String("data", "", "directory of log files to use instead of generated ones")
-	dir := flag.String("dir", "", "working directory, kept; default a temporary one, removed")
+	flag.Uint64Var(&b.seed, "seed", 1, "seed of the generated events")
+	flag.StringVar(&b.data, "data", "", "directory of log files to use instead of generated ones")
+	flag.StringVar(&b.lake, "lake", "", "lake to read instead of loading one; peers are loaded with -data, if that is given, too")
+	flag.StringVar(&b.dir, "dir", "", "working directory, kept; default a temporary one, removed")
 	jsonFile := flag.String("json", "", "write the figures to this file")
-	runs := flag.Int("runs", 7, "how often each question is asked of each engine")
+	flag.IntVar(&b.runs, "runs", 7, "how often each question is asked of each engine")
 	list := flag.String("peers", "all", "with whom to compare: "+strings.Join(peerNames(), ", ")+"; several with commas")
-	questionsToo := flag.Bool("questions", true, "ask the questions; false compares load and size only")
-	also := flag.String("also", "", "what to measure of Cairn besides: "+workloadNames()+"; several with commas")
-	length := flag.Duration("for", time.Minute, "how long the workloads clients and append run")
-	cold := flag.String("cold", "", "ask this of the lake -dir and end; what this program calls itself with")
-	only := flag.String("load", "", "load this peer with -data into -dir and end; what this program calls itself with")
-	flag.Parse()
-	err := func() error {
-		if *runs < 1 {
+	flag.BoolVar(&b.questions, "questions", true, "ask the questions; false compares load and size only")
+	only := flag.String("only", "", "questions to ask: Q1 to Q15, L1 to L13 (lookups), lookups, needles (with lookups), scans; several with commas; default all")
+	flag.BoolVar(&b.floor, "floor", true, "read the whole lake to tell how much of it is random")
+	flag.StringVar(&b.also, "also", "", "what to measure of Cairn besides: "+workloadNames()+"; several with commas")
+	flag.DurationVar(&b.length, "for", time.Minute, "how long each of the workloads clients, background and append runs")
+	table := flag.String("table", "", "print times by size out of these files of -json instead, several with commas")
+	chart := flag.String("chart", "", "draw times by size into this file (SVG); with several sizes or -table")
+	question := flag.String("cold", "", "ask this of the lake -dir and end; what this program calls itself with")
+	rest := flag.Bool("rest", false, "open the lake -dir and end; what this program calls itself with")
+	loading := flag.String("load", "", "load this peer with -data into -dir and end; what this program calls itself with")
+	flag.Parse(args)
+	err := func() (err error) {
+		ctx := context.Background()
+		switch {
+		case flag.NArg() > 0:
+			return fmt.Errorf("%q is no flag; lists have commas and no spaces", flag.Arg(0))
+		case b.runs < 1:
 			return errors.New("-runs: at least one")
-		}
-		if *cold != "" {
-			return askCold(context.Background(), *dir, *cold)
-		}
-		wanted, err := peersNamed(cmp.Or(*only, *list))
-		if err != nil {
-			return err
-		}
-		if *only != "" {
-			files, _, err := logFiles(*data)
+		case *question != "":
+			return askCold(ctx, b.dir, *question)
+		case *rest:
+			return openAtRest(ctx, b.dir)
+		case *table != "":
+			all, err := readResults(*table)
 			if err != nil {
 				return err
 			}
-			return wanted[len(wanted)-1].load(context.Background(), *dir, files)
+			return growth(all, *chart)
 		}
-		b := benchmark{seed: *seed, data: *data, dir: *dir, runs: *runs, peers: wanted, questions: *questionsToo, also: *also, length: *length}
-		return b.sizes(*n, *jsonFile)
+		if b.peers, err = peersNamed(cmp.Or(*loading, *list)); err != nil {
+			return err
+		}
+		if *loading != "" {
+			files, _, err := logFiles(b.data)
+			if err != nil {
+				return err
+			}
+			return b.peers[len(b.peers)-1].load(ctx, b.dir, files)
+		}
+		if b.wanted, err = questionsNamed(*only); err != nil {
+			return err
+		}
+		if b.lake != "" && b.data == "" {
+			b.peers = nil
+		}
+		return b.sizes(*n, *jsonFile, *chart)
 	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cairn-bench:", err)
 		if errors.Is(err, errAbsent) {
-			os.Exit(exitAbsent)
+			return exitAbsent
 		}
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // exitAbsent is how a process that loads says that its peer is not installed.
@@ -128,14 +171,17 @@ type benchmark struct {
 	seed      uint64
 	data, dir string
 	runs      int
+	lake      string
 	peers     []*peer
 	questions bool
+	wanted    map[string]bool // nil for all
+	floor     bool
 	also      string
 	length    time.Duration
 }
 
 // sizes runs the comparison at every size of a list.
-func (b benchmark) sizes(list, jsonFile string) error {
+func (b benchmark) sizes(list, jsonFile, chart string) error {
 	var all []*results
 	top := b.dir
 	for _, text := range strings.Split(list, ",") {
@@ -143,8 +189,8 @@ func (b benchmark) sizes(list, jsonFile string) error {
 		if err != nil || n < 1 {
 			return fmt.Errorf("-n: %q is no number of events", text)
 		}
-		if b.data != "" && len(all) > 0 {
-			return errors.New("-n: log files from elsewhere have one size")
+		if (b.data != "" || b.lake != "") && len(all) > 0 {
+			return errors.New("-n: log files or a lake from elsewhere have one size")
 		}
 		if b.dir = top; top == "" {
 			if b.dir, err = os.MkdirTemp("", "cairn-bench-"); err != nil {
@@ -158,18 +204,21 @@ func (b benchmark) sizes(list, jsonFile string) error {
 		} else if strings.Contains(list, ",") {
 			b.dir = filepath.Join(top, text)
 		}
-		r, err := b.run(n)
+		one := b // which peers are there is found out anew
+		r, err := one.run(n)
 		if err != nil {
 			return err
 		}
-		r.print(b.peers)
+		r.print(one.peers)
 		all = append(all, r)
 		if top == "" {
 			os.RemoveAll(b.dir)
 		}
 	}
-	if len(all) > 1 {
-		printBySize(all)
+	if len(all) > 1 || chart != "" {
+		if err := growth(all, chart); err != nil {
+			return err
+		}
 	}
 	if jsonFile != "" {
 		out, err := json.MarshalIndent(all, "", "  ")
@@ -204,12 +253,28 @@ func (b *benchmark) run(n int) (*results, error) {
 		return nil, err
 	}
 	r := &results{Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Go: runtime.Version(), Machine: machine(), Means: map[string]float64{}}
+	r.MemoryGB, r.Kernel, r.Load = machineMore()
+	if version, err := output(cairn, "version"); err == nil {
+		r.Versions = append(r.Versions, strings.TrimSpace(string(version)))
+	}
+	lakeDir := b.lake
+	if lakeDir == "" {
+		lakeDir = filepath.Join(dir, "lake")
+	} else if !isDir(lakeDir) {
+		return nil, fmt.Errorf("-lake: there is no directory %s", lakeDir)
+	}
 	data := b.data
-	if data == "" {
+	switch {
+	case data != "":
+		r.Data = "log files of " + data
+	case b.lake != "":
+		r.Data = "the lake " + b.lake
+	default:
+		r.Data = fmt.Sprintf("generated, seed %d", b.seed)
 		data = filepath.Join(dir, "logs")
 		if _, err := os.Stat(data); err != nil {
 			step("generating %d events", n)
-			if _, err := measure("generate", cairn, "generate", "-n", fmt.Sprint(n), "--seed", fmt.Sprint(b.seed), "--out", data); err != nil {
+			if _, _, err := measure("generate", cairn, "generate", "-n", fmt.Sprint(n), "--seed", fmt.Sprint(b.seed), "--out", data); err != nil {
 				return nil, err
 			}
 		}
@@ -217,28 +282,40 @@ func (b *benchmark) run(n int) (*results, error) {
 	if sub := filepath.Join(data, "AWSLogs"); isDir(sub) {
 		data = sub
 	}
-	if data, err = filepath.Abs(data); err != nil {
-		return nil, err
+	if data != "" {
+		if data, err = filepath.Abs(data); err != nil {
+			return nil, err
+		}
+		_, bytes, err := logFiles(data)
+		if err != nil {
+			return nil, err
+		}
+		r.LogMB = float64(bytes) / 1e6
 	}
-	files, bytes, err := logFiles(data)
-	if err != nil {
-		return nil, err
-	}
-	r.LogMB = float64(bytes) / 1e6
-
-	step("loading %d files into Cairn", len(files))
-	lakeDir := filepath.Join(dir, "lake")
-	if err := os.RemoveAll(lakeDir); err != nil {
-		return nil, err
-	}
-	l, err := measure("Cairn", cairn, "import", data, "--dir", lakeDir, "--json")
-	if err != nil {
-		return nil, err
+	l := load{Name: "Cairn"}
+	if b.lake == "" {
+		step("loading %.0f MB of log files into Cairn", r.LogMB)
+		if err := os.RemoveAll(lakeDir); err != nil {
+			return nil, err
+		}
+		var printed []byte
+		if l, printed, err = measure("Cairn", cairn, "import", data, "--dir", lakeDir, "--json"); err != nil {
+			return nil, err
+		}
+		if data, err = keptFiles(ctx, printed, lakeDir, dir, data, len(b.peers) > 0); err != nil {
+			return nil, err
+		}
 	}
 	if l.Bytes, err = diskUse(lakeDir); err != nil {
 		return nil, err
 	}
 	r.Loads = append(r.Loads, l)
+	if b.floor {
+		step("reading the lake for what is random in it")
+		if err := r.measureFloor(cairn, lakeDir); err != nil {
+			return nil, err
+		}
+	}
 	var loaded []*peer
 	for _, p := range b.peers {
 		step("loading into %s", p.title)
@@ -262,21 +339,27 @@ func (b *benchmark) run(n int) (*results, error) {
 		r.Loads[i].PerEvent = float64(r.Loads[i].Bytes) / float64(r.Events)
 	}
 	if b.questions {
-		if err := ask(ctx, lakeDir, dir, loaded, b.runs, r); err != nil {
+		if err := b.ask(ctx, lakeDir, dir, r); err != nil {
 			return nil, err
 		}
+		r.AskingMB = resident()
 	}
 	if b.also != "" {
-		if r.Workloads, err = runWorkloads(ctx, b.also, lakeDir, b.seed, b.length); err != nil {
+		if r.Workloads, err = runWorkloads(ctx, b.also, lakeDir, b.lake != "", b.seed, b.length); err != nil {
 			return nil, err
 		}
 	}
 	for _, p := range loaded {
-		sum := 0.0
+		sum, n := 0.0, 0
 		for _, a := range r.Answers {
-			sum += math.Log(a.Ratio[p.name])
+			if ratio, asked := a.Ratio[p.name]; asked {
+				sum += math.Log(ratio)
+				n++
+			}
 		}
-		r.Means[p.name] = math.Exp(sum / float64(max(len(r.Answers), 1)))
+		if n > 0 {
+			r.Means[p.name] = math.Exp(sum / float64(n))
+		}
 	}
 	return r, nil
 }
@@ -326,20 +409,20 @@ func output(program string, args ...string) ([]byte, error) {
 	return cmd.Output()
 }
 
-// measure runs a program and returns its time, CPU time and peak memory.
-func measure(name string, program string, args ...string) (load, error) {
+// measure runs a program and returns its time, CPU time and peak memory, and what it prints.
+func measure(name string, program string, args ...string) (load, []byte, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
 	start := time.Now()
 	out, err := cmd.Output()
 	if err != nil {
-		return load{}, fmt.Errorf("%s: %w\n%s", name, err, out)
+		return load{}, nil, fmt.Errorf("%s: %w\n%s", name, err, out)
 	}
 	l := load{Name: name, Seconds: time.Since(start).Seconds()}
 	use := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	l.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	l.PeakMB = float64(use.Maxrss) / 1000
-	return l, nil
+	return l, out, nil
 }
 
 func isDir(path string) bool {
@@ -361,6 +444,23 @@ func diskUse(dir string) (total int64, err error) {
 	return total, err
 }
 
+// machineMore tells the memory in GB, the kernel and how busy the machine is, where the system tells.
+func machineMore() (memoryGB float64, kernel, load string) {
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kB float64
+		if _, err := fmt.Sscanf(string(b), "MemTotal: %f kB", &kB); err == nil {
+			memoryGB = kB * 1024 / 1e9
+		}
+	}
+	if b, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = runtime.GOOS + " " + strings.TrimSpace(string(b))
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		load, _, _ = strings.Cut(string(b), " ")
+	}
+	return memoryGB, kernel, load
+}
+
 func machine() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -376,71 +476,75 @@ func machine() string {
 
 func (r *results) print(loaded []*peer) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s, %d CPUs, %s, %s: %d events, %.0f MB of log files\n\n", r.Machine, r.CPUs, r.Go, strings.Join(r.Versions, ", "), r.Events, r.LogMB)
-	fmt.Fprintln(w, "load\tevents/s\tCPU µs/event\tpeak MB\tbytes/event\tCairn's share of them")
+	fmt.Fprintf(w, "%s, %d CPUs, %.0f GB of memory, load average %s\n%s, %s\n", r.Machine, r.CPUs, r.MemoryGB, r.Load, r.Go, strings.Join(r.Versions, ", "))
+	fmt.Fprintf(w, "%d events, %s", r.Events, r.Data)
+	if r.LogMB > 0 {
+		fmt.Fprintf(w, ", %.0f MB of log files", r.LogMB)
+	}
+	fmt.Fprintln(w, "\n\nload\tevents/s\tCPU µs/event\tpeak MB\tbytes/event\tCairn's share of them")
 	for _, l := range r.Loads {
+		if l.Seconds == 0 { // it was there
+			fmt.Fprintf(w, "%s\t\t\t\t%.1f\t%.3f\n", l.Name, l.PerEvent, r.Loads[0].PerEvent/l.PerEvent)
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%.0f\t%.1f\t%.3f\n", l.Name, float64(r.Events)/l.Seconds, l.CPU*1e6/float64(r.Events), l.PeakMB, l.PerEvent, r.Loads[0].PerEvent/l.PerEvent)
+	}
+	w.Flush()
+	if r.Floor > 0 {
+		fmt.Printf("\nOf an event %.1f bytes are random at least; Cairn takes %.2f times that:", r.Floor, r.Loads[0].PerEvent/r.Floor)
+		names := slices.SortedFunc(maps.Keys(r.Sizes), func(a, b string) int { return cmp.Compare(r.Sizes[b], r.Sizes[a]) })
+		for i, name := range names {
+			if i > 0 {
+				fmt.Print(",")
+			}
+			fmt.Printf(" %s %.1f", name, r.Sizes[name])
+		}
+		fmt.Println()
 	}
 	if len(r.Answers) > 0 {
 		fmt.Fprint(w, "\nmedian ms\tCairn")
 		for _, p := range loaded {
 			fmt.Fprint(w, "\t", p.title)
 		}
-		fmt.Fprintln(w, "\trows\tanswers")
+		fmt.Fprintln(w, "\trows\tanswers\tspread of Cairn")
 		for _, a := range r.Answers {
 			fmt.Fprintf(w, "%s %s\t%.2f", a.Question, a.What, a.Millis["cairn"])
 			for _, p := range loaded {
-				fmt.Fprintf(w, "\t%.2f", a.Millis[p.name])
+				if ms, asked := a.Millis[p.name]; asked {
+					fmt.Fprintf(w, "\t%.2f", ms)
+				} else {
+					fmt.Fprint(w, "\t")
+				}
 			}
 			equal := "equal"
 			if !a.Equal {
 				equal = "DIFFER"
 			}
-			fmt.Fprintf(w, "\t%d\t%s\n", a.Rows, equal)
+			fmt.Fprintf(w, "\t%d\t%s\t%.2f–%.2f\n", a.Rows, equal, a.Fastest["cairn"], a.Slowest["cairn"])
 		}
-		fmt.Fprint(w, "geometric mean of the ratios to Cairn\t1")
-		for _, p := range loaded {
-			fmt.Fprintf(w, "\t%.1f", r.Means[p.name])
-		}
-		fmt.Fprintln(w)
-	}
-	w.Flush()
-}
-
-// printBySize shows how Cairn's figures grow.
-func printBySize(all []*results) {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "\nCairn by number of events")
-	for _, r := range all {
-		fmt.Fprintf(w, "\t%d", r.Events)
-	}
-	fmt.Fprintln(w)
-	line := func(what, format string, f func(r *results) float64) {
-		fmt.Fprint(w, what)
-		for _, r := range all {
-			fmt.Fprintf(w, "\t"+format, f(r))
-		}
-		fmt.Fprintln(w)
-	}
-	line("load, events/s", "%.0f", func(r *results) float64 { return float64(r.Events) / r.Loads[0].Seconds })
-	line("load, peak MB", "%.0f", func(r *results) float64 { return r.Loads[0].PeakMB })
-	line("bytes an event", "%.1f", func(r *results) float64 { return r.Loads[0].PerEvent })
-	for _, a := range all[0].Answers {
-		line(a.Question+" "+a.What+", ms", "%.2f", func(r *results) float64 {
-			for _, o := range r.Answers {
-				if o.Question == a.Question {
-					return o.Millis["cairn"]
-				}
+		if len(r.Means) > 0 {
+			fmt.Fprint(w, "geometric mean of the ratios to Cairn\t1")
+			for _, p := range loaded {
+				fmt.Fprintf(w, "\t%.1f", r.Means[p.name])
 			}
-			return math.NaN()
-		})
+			fmt.Fprintln(w)
+		}
 	}
 	w.Flush()
+	for _, q := range r.LeftOut {
+		fmt.Println(q)
+	}
+	for _, w := range workloads {
+		if figures := r.Workloads[w.name]; len(figures) > 0 {
+			fmt.Printf("\n%s: %s\n", w.name, w.what)
+			printFigures(figures)
+		}
+	}
 }
 
 // countCairn returns how many events the lake has.
 func countCairn(ctx context.Context, dir string) (int64, error) {
-	lake, err := engine.Open(dir, &engine.Options{MustExist: true})
+	lake, err := engine.Open(dir, &engine.Options{MustExist: true, ReadOnly: true})
 	if err != nil {
 		return 0, err
 	}

@@ -44,6 +44,7 @@ type session struct {
 	// ask runs a text in place of db.
 	ask     func(ctx context.Context, text string) ([][]string, error)
 	version string
+	inside  bool // it runs in this process
 	// table is what the texts' "events" are in this database.
 	table string
 	close func() error
@@ -94,7 +95,7 @@ func loadPeer(p *peer, dir, data string) (load, error) {
 	if err != nil {
 		return load{}, err
 	}
-	l, err := measure(p.title, self, "-load", p.name, "-data", data, "-dir", dir)
+	l, _, err := measure(p.title, self, "-load", p.name, "-data", data, "-dir", dir)
 	if err != nil {
 		return l, err
 	}
@@ -138,6 +139,10 @@ func (s *session) query(ctx context.Context, text string) ([][]string, error) {
 		for i, v := range values {
 			if b, ok := (*v.(*any)).([]byte); ok {
 				row[i] = string(b)
+				continue
+			}
+			if *v.(*any) == nil {
+				row[i] = null
 				continue
 			}
 			row[i] = fmt.Sprint(*v.(*any))

@@ -61,7 +61,7 @@ var sqlite = &peer{
 		if err != nil {
 			return nil, err
 		}
-		s := &session{db: db, close: db.Close}
+		s := &session{db: db, inside: true, close: db.Close}
 		return s, db.QueryRowContext(ctx, "SELECT 'SQLite ' || sqlite_version()").Scan(&s.version)
 	},
 }
