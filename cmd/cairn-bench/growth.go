@@ -279,7 +279,7 @@ func drawGrowth(all []*results, panels []panel, engines []string) []byte {
 		atY := func(v float64) float64 {
 			return float64(top+plotTop+plotHeight) - plotHeight*(math.Log10(v)-lowY)/(highY-lowY)
 		}
-		fmt.Fprintf(&b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", left+4, top+16, html.EscapeString(shorten(p.title, 44)))
+		fmt.Fprintf(&b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", left+4, top+16, html.EscapeString(shorten(p.title, 37)))
 		fmt.Fprintf(&b, `<text x="%d" y="%d" fill="#555" font-size="9">%s</text>`+"\n", left+4, top+28, html.EscapeString(p.unit))
 		for d := lowY; d <= highY; d++ {
 			y := atY(math.Pow(10, d))
