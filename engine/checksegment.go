@@ -307,11 +307,10 @@ func (k *segmentCheck) column(r *segment.Reader, x *segmentIndex, c *columnIndex
 	if _, coded, err := r.Dict(k.ctx, p); err != nil || !coded {
 		return err
 	}
-	list, release, err := x.list(c)
+	list, _, err := x.readList(c)
 	if err != nil {
 		return err
 	}
-	defer release()
 	if err := list.Verify(codes, rowOf); err != nil {
 		k.wrong("postings of "+strings.Join(c.path, "."), "%v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/cairndb/cairn/engine/memtable"
 	"github.com/cairndb/cairn/engine/retention"
 	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/segment/column"
 )
 
 // How a lookup is answered. Every unit gives the rows that meet the request from the newest to the
@@ -325,22 +327,13 @@ func (k *lookup) read(ctx context.Context, list []lookupRow) ([]LookupEvent, err
 			to++
 		}
 		r, err := u.reader(ctx)
+		var recs *column.Vector
 		if err == nil {
-			next := from
-			err = r.Records(ctx, segment.List(rows), func(_ int, rec []byte) error {
-				at := order[next]
-				next++
-				for _, t := range k.terms {
-					if !t.attribute.has(rec, t.value) {
-						return nil
-					}
-				}
-				twice, err := k.elsewhere(ctx, u.snap, list[at].time, rec)
-				if err != nil || twice {
-					return err
-				}
-				return out[at].fill(u.snap.store.Name(), list[at].seq, rec)
-			})
+			recs, err = r.KeptRecords(ctx, segment.List(rows), u.seg != nil)
+		}
+		for i := 0; err == nil && i < len(rows); i++ {
+			rec := unsafe.Slice(unsafe.StringData(recs.Str[i]), len(recs.Str[i]))
+			err = k.readOne(ctx, &list[order[from+i]], rec, &out[order[from+i]])
 		}
 		if err != nil {
 			return nil, fmt.Errorf("looking up events in store %s: %w", u.snap.store.Name(), u.fault(err))
@@ -348,6 +341,21 @@ func (k *lookup) read(ctx context.Context, list []lookupRow) ([]LookupEvent, err
 		from = to
 	}
 	return out, nil
+}
+
+// readOne fills out with a candidate that meets the request. It does not keep rec.
+func (k *lookup) readOne(ctx context.Context, at *lookupRow, rec []byte, out *LookupEvent) error {
+	for _, t := range k.terms {
+		if !t.attribute.has(rec, t.value) {
+			return nil
+		}
+	}
+	sn := at.unit.snap
+	twice, err := k.elsewhere(ctx, sn, at.time, rec)
+	if err != nil || twice {
+		return err
+	}
+	return out.fill(sn.store.Name(), at.seq, rec)
 }
 
 // elsewhere reports whether a store that comes earlier in the order of results shows the same

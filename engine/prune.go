@@ -250,7 +250,8 @@ func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap,
 	}
 	for i := range f.equals {
 		e := &f.equals[i]
-		some, err := f.find(ctx, seg, r, e)
+		few := rows != nil && rows.GetCardinality() < uint64(seg.cat.Rows)/fewCandidates
+		some, err := f.find(ctx, seg, r, e, few)
 		if err != nil {
 			return nil, false, seg.fault(err)
 		}
@@ -480,9 +481,14 @@ func (e *equality) codes(ctx context.Context, r *segment.Reader) (place []string
 	return place, codes, true, nil
 }
 
+// fewCandidates: when less than this share of a segment's rows is left (one in n), their
+// values are read rather than the rows of a value found out.
+const fewCandidates = 16
+
 // find looks the values up in the column's dictionary, and their rows in its
-// postings; nil says that nothing can be told.
-func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *equality) (*roaring.Bitmap, error) {
+// postings, or among those that the reader keeps unless few rows are left already; nil
+// says that nothing can be told.
+func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *equality, few bool) (*roaring.Bitmap, error) {
 	place, codes, ok, err := e.codes(ctx, r)
 	if err != nil || !ok {
 		return nil, err
@@ -498,14 +504,18 @@ func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *eq
 		return nil, err
 	}
 	c := x.column(place)
-	if c == nil || !c.postings {
-		return nil, nil
+	if c != nil && c.postings {
+		if ok, err = onlyStrings(ctx, r, place); err != nil {
+			return nil, err
+		}
 	}
-	if ok, err := onlyStrings(ctx, r, place); err != nil || !ok {
-		return nil, err
+	if c == nil || !c.postings || !ok {
+		if few {
+			return nil, nil
+		}
+		return keptRows(ctx, r, place, codes)
 	}
-	list, release, err := x.list(c)
-	defer release()
+	list, err := x.list(c)
 	if err != nil {
 		return nil, err
 	}
@@ -516,6 +526,21 @@ func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *eq
 	if len(unkept) > 0 {
 		return nil, nil
 	}
+	return rows, nil
+}
+
+// keptRows returns the rows with some codes at a place if the reader keeps them, or nil.
+func keptRows(ctx context.Context, r *segment.Reader, place []string, codes []uint32) (*roaring.Bitmap, error) {
+	p, ok, err := r.Lookup(ctx, place)
+	if err != nil || !ok {
+		return nil, err
+	}
+	list, ok, err := r.RowsOf(ctx, p, codes, nil)
+	if err != nil || !ok {
+		return nil, err
+	}
+	rows := roaring.New()
+	rows.AddMany(list)
 	return rows, nil
 }
 

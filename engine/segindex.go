@@ -87,7 +87,7 @@ type columnIndex struct {
 type segmentIndex struct {
 	seg     *sealed
 	columns []columnIndex
-	filters *segment.Owner // opened pages, by the IDs of their blocks
+	filters *segment.Owner // opened pages of filters, by the IDs of their blocks, and postings
 }
 
 // identityHash is the hash of an identity in filters.
@@ -405,18 +405,39 @@ func (x *segmentIndex) pages(c *columnIndex) (pages []index.FilterPage, release 
 	return pages, release, nil
 }
 
-// list opens the postings of a column. They are valid until release is called.
-func (x *segmentIndex) list(c *columnIndex) (p *index.Postings, release func(), err error) {
-	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockPostings, c.place)
-	if err == nil {
-		if p, err = index.OpenPostings(data); err == nil {
-			return p, release, nil
-		}
-		err = fmt.Errorf("%w: postings block %d: %w", errDamagedIndex, c.place, err)
+// list opens the postings of a column and keeps a copy, for the same reason.
+func (x *segmentIndex) list(c *columnIndex) (*index.Postings, error) {
+	kept := keptPostings | c.place
+	if p, ok := x.filters.Get(kept).(*index.Postings); ok {
+		return p, nil
 	}
-	release()
-	return nil, func() {}, x.seg.fault(err)
+	p, size, err := x.readList(c)
+	if err != nil {
+		return nil, err
+	}
+	return x.filters.Put(kept, p, int64(size)+postingsTables).(*index.Postings), nil
 }
+
+// readList reads the postings of a column.
+func (x *segmentIndex) readList(c *columnIndex) (p *index.Postings, size int, err error) {
+	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockPostings, c.place)
+	defer release()
+	if err != nil {
+		return nil, 0, x.seg.fault(err)
+	}
+	if p, err = index.OpenPostings(bytes.Clone(data)); err != nil {
+		return nil, 0, x.seg.fault(fmt.Errorf("%w: postings block %d: %w", errDamagedIndex, c.place, err))
+	}
+	return p, len(data), nil
+}
+
+const (
+	// keptPostings is added to the place of a column to number its postings in the cache, beside pages
+	// of filters, of which all numbers are smaller.
+	keptPostings = 1 << 31
+	// postingsTables is about what opened postings need for decoding.
+	postingsTables = 8 << 10
+)
 
 // findIdentity looks for events with an identity in the segment. It calls fn with
 // the row of each until fn returns false.

@@ -329,7 +329,8 @@ type scan struct {
 	parts   []*unit
 	units   []plan.Unit
 	pruning plan.Pruning
-	quiet   bool // does not tell what was read
+	quiet   bool         // does not tell what was read
+	records atomic.Int64 // whole records read, see keeps
 }
 
 func (s *scan) add(u *unit) {
@@ -435,11 +436,29 @@ func (u *unit) Read(ctx context.Context, path int, rows []uint32, from, to int) 
 		sel = segment.List(rows)
 	}
 	src := u.scan.sources[path]
-	v, err := src.read(ctx, r, sel)
+	var v *column.Vector
+	if src.kind == recordSource && u.seg != nil {
+		v, err = r.KeptRecords(ctx, sel, u.scan.keeps(selected(sel)))
+	} else {
+		v, err = src.read(ctx, r, sel)
+	}
 	if err != nil {
 		return nil, u.fault(fmt.Errorf("reading column %s: %w", src.name(), err))
 	}
+	if src.kind == recordSource && v.Type != src.typ {
+		out := *v
+		out.Type, v = src.typ, &out
+	}
 	return u.sameDict(path, v), nil
+}
+
+// recordsKeptMax is how many records of one scan are kept in the cache. Pages of events are
+// asked for again, and what follows; whoever reads more reads on.
+const recordsKeptMax = 1024
+
+// keeps reports whether n more records that the scan reads are to be kept.
+func (s *scan) keeps(n int) bool {
+	return s.records.Load() < recordsKeptMax && s.records.Add(int64(n)) <= recordsKeptMax
 }
 
 // sameDict gives a vector the dictionary that the path's other vectors have.

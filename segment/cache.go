@@ -5,19 +5,24 @@ import (
 	"sync/atomic"
 )
 
-// Cache keeps decoded parts of segments (directories, shapes, dictionaries) for
-// any number of readers, up to a number of bytes. What was not used for the
-// longest time goes first. It is safe for concurrent use.
+// Cache keeps decoded parts of segments (directories, shapes, dictionaries) and records
+// for any number of readers, up to a number of bytes. What was not used for the
+// longest time goes first; of records before that, when they are more than their
+// share. It is safe for concurrent use.
 type Cache struct {
 	limit int64
 	mu    struct {
 		sync.Mutex
-		entries map[cacheKey]*cacheEntry
-		ring    cacheEntry // next is the most recently used
-		used    int64
-		scanned int64 // of used: what scans keep of their blocks
-		hits    int64
-		misses  int64
+		entries  map[cacheKey]*cacheEntry
+		readers  map[uint64]*cacheEntry // one of the entries of each reader, from which left and right lead to the others
+		ring     cacheEntry             // next is the most recently used
+		records  cacheEntry             // the same for records
+		clock    uint64                 // counts uses
+		used     int64
+		scanned  int64 // of used: what scans keep of their blocks
+		recorded int64 // of used: records
+		hits     int64
+		misses   int64
 	}
 }
 
@@ -42,6 +47,9 @@ const (
 	cachedBlockTimes // node number
 	cachedPathCodes  // node number, and number of the row block
 	cachedGrams      // page number
+	cachedSeconds    // node number, and number of the row block
+	cachedRowsOf     // node number
+	cachedRecord     // row
 	cachedOwned      // of an Owner
 )
 
@@ -53,10 +61,12 @@ type cacheKey struct {
 }
 
 type cacheEntry struct {
-	key        cacheKey
-	value      any
-	size       int64
-	prev, next *cacheEntry
+	key         cacheKey
+	value       any
+	size        int64
+	last        uint64 // use, by the cache's clock
+	prev, next  *cacheEntry
+	left, right *cacheEntry // entries of the same reader
 }
 
 // entryOverhead is what an entry costs besides its value.
@@ -68,8 +78,9 @@ const DefaultCacheBytes = 32 << 20
 // NewCache returns a cache for about limit bytes.
 func NewCache(limit int64) *Cache {
 	c := &Cache{limit: limit}
-	c.mu.entries = map[cacheKey]*cacheEntry{}
+	c.mu.entries, c.mu.readers = map[cacheKey]*cacheEntry{}, map[uint64]*cacheEntry{}
 	c.mu.ring.prev, c.mu.ring.next = &c.mu.ring, &c.mu.ring
+	c.mu.records.prev, c.mu.records.next = &c.mu.records, &c.mu.records
 	return c
 }
 
@@ -97,11 +108,14 @@ func (c *Cache) get(k cacheKey) any {
 		return nil
 	}
 	c.mu.hits++
-	if c.mu.ring.next != e {
-		e.unlink()
-		c.front(e)
-	}
+	c.touch(e)
 	return e.value
+}
+
+// touch notes a use.
+func (c *Cache) touch(e *cacheEntry) {
+	e.unlink()
+	c.front(e)
 }
 
 // asked stands for a value that was asked for once and not kept.
@@ -115,13 +129,7 @@ func (c *Cache) again(k cacheKey) bool {
 	defer c.mu.Unlock()
 	e := c.mu.entries[k]
 	if e == nil {
-		e = &cacheEntry{key: k, value: asked{}, size: entryOverhead}
-		c.mu.entries[k] = e
-		c.mu.used += e.size
-		c.front(e)
-		for c.mu.used > c.limit && c.mu.ring.prev != e {
-			c.remove(c.mu.ring.prev)
-		}
+		c.add(&cacheEntry{key: k, value: asked{}, size: entryOverhead})
 		return false
 	}
 	return true
@@ -138,21 +146,58 @@ func (c *Cache) put(k cacheKey, value any, size int64) any {
 		}
 		c.remove(e)
 	}
-	e := &cacheEntry{key: k, value: value, size: size + entryOverhead}
-	c.mu.entries[k] = e
-	c.mu.used += e.size
-	if k.ofScan() {
-		c.mu.scanned += e.size
-	}
-	c.front(e)
-	for c.mu.used > c.limit && c.mu.ring.prev != e {
-		c.remove(c.mu.ring.prev)
-	}
+	c.add(&cacheEntry{key: k, value: value, size: size + entryOverhead})
 	return value
 }
 
+// add puts an entry in and others out, until there is room for it.
+func (c *Cache) add(e *cacheEntry) {
+	c.mu.entries[e.key] = e
+	if first := c.mu.readers[e.key.reader]; first == nil {
+		e.left, e.right = e, e
+		c.mu.readers[e.key.reader] = e
+	} else {
+		e.left, e.right = first, first.right
+		e.left.right, e.right.left = e, e
+	}
+	c.count(e, e.size)
+	c.front(e)
+	for c.mu.recorded > c.limit/recordsShare && c.mu.records.prev != e {
+		c.remove(c.mu.records.prev)
+	}
+	for c.mu.used > c.limit {
+		old := c.mu.ring.prev
+		if r := c.mu.records.prev; r != &c.mu.records && r != e && (old == &c.mu.ring || old == e || r.last < old.last) {
+			old = r
+		}
+		if old == &c.mu.ring || old == e {
+			return
+		}
+		c.remove(old)
+	}
+}
+
+// count adds to the sums of sizes that an entry belongs to.
+func (c *Cache) count(e *cacheEntry, size int64) {
+	c.mu.used += size
+	_, not := e.value.(asked)
+	switch {
+	case not:
+	case e.key.ofScan():
+		c.mu.scanned += size
+	case e.key.what == cachedRecord:
+		c.mu.recorded += size
+	}
+}
+
 // ofScan tells what scans keep of every block that they read.
-func (k cacheKey) ofScan() bool { return k.what == cachedPathCodes || k.what == cachedGrams }
+func (k cacheKey) ofScan() bool {
+	switch k.what {
+	case cachedPathCodes, cachedGrams, cachedSeconds, cachedRowsOf:
+		return true
+	}
+	return false
+}
 
 // scansShare is the part of the cache that scans may fill with what they keep of blocks.
 // Of a lake in which that is more, some blocks stay and the others are read each time; or else
@@ -168,6 +213,11 @@ func (c *Cache) roomForScans() bool {
 
 func (c *Cache) front(e *cacheEntry) {
 	r := &c.mu.ring
+	if e.key.what == cachedRecord {
+		r = &c.mu.records
+	}
+	c.mu.clock++
+	e.last = c.mu.clock
 	e.prev, e.next = r, r.next
 	r.next.prev = e
 	r.next = e
@@ -178,20 +228,21 @@ func (e *cacheEntry) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
 func (c *Cache) remove(e *cacheEntry) {
 	e.unlink()
 	delete(c.mu.entries, e.key)
-	c.mu.used -= e.size
-	if _, not := e.value.(asked); !not && e.key.ofScan() {
-		c.mu.scanned -= e.size
+	if e.right == e {
+		delete(c.mu.readers, e.key.reader)
+	} else {
+		e.left.right, e.right.left = e.right, e.left
+		c.mu.readers[e.key.reader] = e.right
 	}
+	c.count(e, -e.size)
 }
 
 // drop removes everything of a reader.
 func (c *Cache) drop(reader uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for k, e := range c.mu.entries {
-		if k.reader == reader {
-			c.remove(e)
-		}
+	for e := c.mu.readers[reader]; e != nil; e = c.mu.readers[reader] {
+		c.remove(e)
 	}
 }
 

@@ -24,6 +24,13 @@ func (r *Reader) Timestamps(ctx context.Context, p PathID, sel Selection, parse 
 	if err := sel.check(r.rows); err != nil {
 		return nil, err
 	}
+	if d, c, err := r.timeColumn(ctx, p); err != nil {
+		return nil, err
+	} else if c != nil && c.encoding == encPlain {
+		if v, err := r.keptTimes(ctx, p, sel, d, c); v != nil || err != nil {
+			return v, err
+		}
+	}
 	if sel.Len() > fewRows { // to unpack a page for fewer costs more than to read their texts
 		if v, err := r.storedTimes(ctx, p, sel); v != nil || err != nil {
 			return v, err

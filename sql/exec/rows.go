@@ -63,7 +63,7 @@ func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 	if p.Explain {
 		return r.explain(p, root)
 	}
-	if r.brief(p.Root) {
+	if r.brief(p.Root) || fewRows(p.Root) {
 		r.here = root.op
 		return r, nil
 	}
@@ -95,6 +95,21 @@ func (r *Rows) brief(n plan.Node) bool {
 			return len(r.scans) == 1 && len(r.scans[0].lates) == 0 && !r.scans[0].late && !r.scans[0].outer &&
 				!slices.ContainsFunc(x.Terms, func(t plan.Term) bool { return t.Op == plan.Contains }) &&
 				r.scans[0].atMost(briefRows)
+		default:
+			return false
+		}
+	}
+}
+
+// fewRows reports whether a query gives all of its rows at its end, in one batch: the rows that it
+// reads may be many, and are read side by side, but nobody need hand the result over.
+func fewRows(n plan.Node) bool {
+	for {
+		switch x := n.(type) {
+		case *plan.Project:
+			n = x.Input
+		case *plan.Sort:
+			return x.Limit >= 0 && x.Limit <= batchRows && !x.Ties
 		default:
 			return false
 		}

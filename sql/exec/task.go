@@ -51,41 +51,43 @@ func runAll[S sink](q *query, tasks []task, make func() S) ([]S, error) {
 	var failed atomic.Bool
 	errs := newErrors()
 	var wg sync.WaitGroup
-	for i := range n {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			err := func() (err error) {
-				defer recovered(&err)
-				w := q.newWorker()
-				for !failed.Load() {
-					t := int(next.Add(1)) - 1
-					if t >= len(tasks) {
-						if s, ok := any(sinks[i]).(finisher); ok {
-							return s.finish(w)
-						}
-						return nil
+	work := func(i int) {
+		defer wg.Done()
+		err := func() (err error) {
+			defer recovered(&err)
+			w := q.newWorker()
+			for !failed.Load() {
+				t := int(next.Add(1)) - 1
+				if t >= len(tasks) {
+					if s, ok := any(sinks[i]).(finisher); ok {
+						return s.finish(w)
 					}
-					if err := q.live(); err != nil {
-						return err
-					}
-					if r, ok := any(sinks[i]).(taskRunner); ok {
-						err = r.runTask(w, t, tasks[t])
-					} else {
-						err = tasks[t].run(w, func(f *frame) error { return sinks[i].take(w, t, f) })
-					}
-					if err != nil && err != errEnough {
-						return err
-					}
+					return nil
 				}
-				return nil
-			}()
-			if err != nil {
-				failed.Store(true)
-				errs.add(err)
+				if err := q.live(); err != nil {
+					return err
+				}
+				if r, ok := any(sinks[i]).(taskRunner); ok {
+					err = r.runTask(w, t, tasks[t])
+				} else {
+					err = tasks[t].run(w, func(f *frame) error { return sinks[i].take(w, t, f) })
+				}
+				if err != nil && err != errEnough {
+					return err
+				}
 			}
+			return nil
 		}()
+		if err != nil {
+			failed.Store(true)
+			errs.add(err)
+		}
 	}
+	wg.Add(n)
+	for i := range n - 1 {
+		go work(i + 1)
+	}
+	work(0) // here: it would only wait, and waking another takes as long as a short task
 	wg.Wait()
 	return sinks, errs.first()
 }

@@ -1,0 +1,87 @@
+package segment
+
+import (
+	"context"
+	"math"
+
+	"github.com/cairndb/cairn/segment/column"
+)
+
+// keptSeconds are the times of all rows of a block, of which each has one: four bytes a row,
+// kept from the second time on that the block's times are read.
+type keptSeconds struct {
+	from  int64
+	after []uint32
+}
+
+// keptTimes answers Timestamps where the times of the blocks are kept, or are from now on; nil where
+// they are not. d and c are what timeColumn gave.
+func (r *Reader) keptTimes(ctx context.Context, p PathID, sel Selection, d *directory, c *dirColumn) (*column.Vector, error) {
+	n := sel.Len()
+	if n == 0 || int(c.n) != r.rows {
+		return nil, nil
+	}
+	var out *column.Vector
+	for at := 0; at < n; {
+		b := sel.row(at) / BlockRows
+		kept, err := r.keptBlockTimes(ctx, p, d, c, b)
+		if kept == nil || err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = column.New(column.TimestampType, n)
+		}
+		base, micros := b*BlockRows, kept.from*1e6
+		if sel.List == nil {
+			first := sel.row(at) - base
+			part := kept.after[first:min(len(kept.after), first+n-at)]
+			for i, s := range part {
+				out.I64[at+i] = micros + int64(s)*1e6
+			}
+			at += len(part)
+			continue
+		}
+		for ; at < n && int(sel.List[at])/BlockRows == b; at++ {
+			out.I64[at] = micros + int64(kept.after[int(sel.List[at])-base])*1e6
+		}
+	}
+	return out, nil
+}
+
+func (r *Reader) keptBlockTimes(ctx context.Context, p PathID, d *directory, c *dirColumn, b int) (*keptSeconds, error) {
+	k := r.key(cachedSeconds, uint32(p))
+	k.part = uint32(b)
+	if kept, ok := r.cache.get(k).(*keptSeconds); ok {
+		if kept.after == nil {
+			return nil, nil
+		}
+		return kept, nil
+	}
+	if !r.cache.roomForScans() || !r.cache.again(k) {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	t := blockTimesPool.Get().(*blockTimes)
+	defer t.done()
+	if err := t.read(ctx, r, d, c, b); err != nil {
+		return nil, err
+	}
+	kept := new(keptSeconds)
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, sec := range t.sec {
+		first, last = min(first, sec), max(last, sec)
+	}
+	if rows := min(r.rows-b*BlockRows, BlockRows); len(t.sec) == rows && last-first <= math.MaxUint32 {
+		kept.from, kept.after = first, make([]uint32, rows)
+		for i, sec := range t.sec {
+			kept.after[i] = uint32(sec - first)
+		}
+	}
+	kept = r.cache.put(k, kept, int64(4*len(kept.after))+32).(*keptSeconds)
+	if kept.after == nil {
+		return nil, nil
+	}
+	return kept, nil
+}
