@@ -194,6 +194,26 @@ func (f *filter) bound(term plan.Term) {
 // outsideTime reports whether no event between two times can meet the terms.
 func (f *filter) outsideTime(min, max int64) bool { return max < f.from || min > f.to }
 
+// cuts reports whether some of the events between two times cannot meet the terms.
+func (f *filter) cuts(min, max int64) bool { return min < f.from || max > f.to }
+
+// rowsBetween returns the rows of a segment whose event time may be in a range, nil when that is not known.
+func rowsBetween(ctx context.Context, r *segment.Reader, from, to int64) (*roaring.Bitmap, error) {
+	p, ok, err := r.Lookup(ctx, []string{"eventTime"})
+	if err != nil || !ok {
+		return nil, err
+	}
+	ranges, ok, err := r.TimeRows(ctx, p, from, to, nil)
+	if err != nil || !ok {
+		return nil, err
+	}
+	rows := roaring.New()
+	for _, a := range ranges {
+		rows.AddRange(uint64(a.From), uint64(a.To))
+	}
+	return rows, nil
+}
+
 // rowsOf returns the rows of a segment that can meet the terms, nil for all;
 // none says that there are no such rows.
 func (f *filter) rowsOf(ctx context.Context, seg *sealed) (rows *roaring.Bitmap, none bool, err error) {

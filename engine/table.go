@@ -259,6 +259,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 			u.partial, u.hides, u.candidates = true, true, intersect(rows, visible)
 			there = int64(visible.GetCardinality())
 		}
+		u.cut, u.from, u.to = f.cuts(seg.cat.MinTime, seg.cat.MaxTime), f.from, f.to
 		s.pruning.Rows += there
 		if u.candidates != nil {
 			s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
@@ -358,6 +359,10 @@ type unit struct {
 	// contains are texts that records must have. They are searched for when the
 	// candidates are asked for: units are read side by side, a scan is prepared by one.
 	contains []containment
+	// cut says that the terms want times between from and to, both inclusive, and that
+	// the segment has others.
+	cut      bool
+	from, to int64
 	search   sync.Once
 	// partial says that candidates leave out rows for another reason than the terms,
 	// so that what is known of the whole unit does not hold.
@@ -378,7 +383,7 @@ func (u *unit) Rows() int { return u.rows }
 // Candidates implements plan.Unit.
 func (u *unit) Candidates() *roaring.Bitmap {
 	u.search.Do(func() {
-		if len(u.contains) == 0 {
+		if len(u.contains) == 0 && !u.cut {
 			return
 		}
 		// When this fails all rows stay candidates, and reading them tells why.
@@ -386,6 +391,11 @@ func (u *unit) Candidates() *roaring.Bitmap {
 		r, err := u.open(ctx)
 		if err != nil {
 			return
+		}
+		if u.cut {
+			if rows, err := rowsBetween(ctx, r, u.from, u.to); err == nil && rows != nil {
+				u.candidates = intersect(u.candidates, rows)
+			}
 		}
 		if rows, err := rowsContaining(ctx, r, u.contains, u.candidates); err == nil {
 			u.candidates = rows

@@ -218,6 +218,15 @@ func TestKeptTimes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			const none = math.MinInt64
+			times := make([]int64, n)
+			for row, rec := range records {
+				times[row] = none
+				if text, some := modelText(modelGet(rec, []string{"at"})); some {
+					sec, _ := parseTime([]byte(text))
+					times[row] = sec * 1e6
+				}
+			}
 			rng := rand.New(rand.NewPCG(uint64(n), 3))
 			for round := range 40 {
 				from := rng.IntN(n)
@@ -234,11 +243,38 @@ func TestKeptTimes(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i := range v.Len {
-					text, some := modelText(modelGet(records[sel.row(i)], []string{"at"}))
-					sec, _ := parseTime([]byte(text))
-					if v.IsNull(i) == some || some && v.I64[i] != sec*1e6 {
-						t.Fatalf("row %d: %d, null %v; the record has %q", sel.row(i), v.I64[i], v.IsNull(i), text)
+					if want := times[sel.row(i)]; v.IsNull(i) != (want == none) || want != none && v.I64[i] != want {
+						t.Fatalf("row %d: %d, null %v; the record has %s", sel.row(i), v.I64[i], v.IsNull(i), records[sel.row(i)])
 					}
+				}
+			}
+			for range 40 {
+				low, high := times[rng.IntN(n-1)], times[rng.IntN(n-1)]
+				low, high = min(low, high), max(low, high)
+				ranges, ok, err := r.TimeRows(ctx, p, low, high, nil)
+				if err != nil || !ok {
+					t.Fatal(ok, err)
+				}
+				in, cut := map[int]bool{}, 0
+				for i, a := range ranges {
+					if a.From >= a.To || i > 0 && ranges[i-1].To >= a.From {
+						t.Fatalf("ranges %v", ranges)
+					}
+					for row := a.From; row < a.To; row++ {
+						in[row] = true
+					}
+				}
+				for row, at := range times {
+					wanted := at >= low && at <= high
+					if wanted && !in[row] {
+						t.Fatalf("row %d with %s is not in %v", row, records[row], ranges)
+					}
+					if in[row] && !wanted {
+						cut++
+					}
+				}
+				if cut > 0 && !broken {
+					t.Fatalf("%d rows too many between %d and %d: %v", cut, low, high, ranges)
 				}
 			}
 			k := r.key(cachedSeconds, uint32(p))

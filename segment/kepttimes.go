@@ -85,3 +85,62 @@ func (r *Reader) keptBlockTimes(ctx context.Context, p PathID, d *directory, c *
 	}
 	return kept, nil
 }
+
+// RowRange are the rows from From (inclusive) to To (exclusive).
+type RowRange struct{ From, To int }
+
+// cutBlocksMax is how many blocks that a range of times cuts are searched row by row. Where it cuts more, times
+// are all over the segment, and whoever reads the rows compares them just as well.
+const cutBlocksMax = 4
+
+// TimeRows appends to dst, ascending, the rows whose timestamp at p may lie between two, both inclusive, in
+// microseconds since 1970: blocks of rows that have such times, and of those that the bounds cut only the rows,
+// when their times are kept. ok is false when not all values are canonical times in pages of their own.
+func (r *Reader) TimeRows(ctx context.Context, p PathID, from, to int64, dst []RowRange) (_ []RowRange, ok bool, err error) {
+	times, ok, err := r.BlockTimes(ctx, p)
+	if err != nil || !ok {
+		return dst, false, err
+	}
+	d, c, err := r.timeColumn(ctx, p)
+	if err != nil || c == nil {
+		return dst, false, err
+	}
+	add := func(from, to int) {
+		if n := len(dst); n > 0 && dst[n-1].To == from {
+			dst[n-1].To = to
+			return
+		}
+		dst = append(dst, RowRange{from, to})
+	}
+	cut := 0
+	for _, t := range times {
+		if t.Max >= from && t.Min <= to && (t.Min < from || t.Max > to) {
+			cut++
+		}
+	}
+	for b, t := range times {
+		if t.Max < from || t.Min > to {
+			continue
+		}
+		base := b * BlockRows
+		end := min(base+BlockRows, r.rows)
+		if t.Min >= from && t.Max <= to || cut > cutBlocksMax || int(c.n) != r.rows {
+			add(base, end)
+			continue
+		}
+		kept, err := r.keptBlockTimes(ctx, p, d, c, b)
+		if err != nil {
+			return dst, false, err
+		}
+		if kept == nil {
+			add(base, end)
+			continue
+		}
+		for i, s := range kept.after {
+			if at := (kept.from + int64(s)) * 1e6; at >= from && at <= to {
+				add(base+i, base+i+1)
+			}
+		}
+	}
+	return dst, true, nil
+}
