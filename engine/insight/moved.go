@@ -47,26 +47,24 @@ func (d *Detector) moved(s *State, at int32) (old oldTime, ok bool) {
 	missed := 0
 	for end := at / 60 * 60; end > at-DayMinutes; end -= 60 {
 		o, isJob, isMissed := d.oldTime(s, end-120)
-		if !isJob {
+		switch {
+		case !isJob:
 			continue
-		}
-		if !isMissed {
-			break
-		}
-		if missed == 0 {
+		case !isMissed && missed == 0:
+			return old, false
+		case !isMissed: // there, or the new time is in the same two hours
+			continue
+		case missed == 0:
 			old = o
 		}
 		missed++
 		end -= 60 // the pair before has an hour of this one
 	}
-	if missed == 0 {
-		return old, false
-	}
 	from, since := s.next.Start()+Minute(at)-DayMinutes, 0
 	for i := len(s.past) - 1; i >= 0 && s.past[i].start >= from; i-- {
 		since++
 	}
-	return old, since <= missed
+	return old, missed > 0 && since <= missed
 }
 
 // oldTime looks at the two hours from a full hour, which may be of a day before: whether a job used to run in

@@ -44,6 +44,7 @@ func TestJobMoves(t *testing.T) {
 		reported int
 	}{
 		{"every three hours, moved by an hour and a half", every(30, 180), every(120, 180), 0},
+		{"every three hours, moved by nearly two", every(5, 180), every(105, 180), 0},
 		{"every four hours, moved by two", every(30, 240), every(150, 240), 0},
 		{"twice a day, later", every(120, 720), every(360, 720), 0},
 		{"nightly, later", []int{120}, []int{300}, 0},
