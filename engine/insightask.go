@@ -69,7 +69,7 @@ type InsightChart struct {
 	// Start is the beginning of the first step, StepMinutes its length.
 	Start       time.Time `json:"start"`
 	StepMinutes int       `json:"stepMinutes"`
-	// Calls are the calls of each step; Expected, Low and High the band that is normal.
+	// Calls are the calls of each step; Expected, Low and High the band that is normal, lifted where the hours before had more calls.
 	Calls    []uint64  `json:"calls"`
 	Expected []float64 `json:"expected"`
 	Low      []float64 `json:"low"`
@@ -200,22 +200,27 @@ func (ch *InsightChart) fill(s *Store, params insight.Params, c *counts, begin i
 	ch.Phase, ch.SpeaksFrom, ch.PerMinute, ch.Clumpy, ch.Threshold = st.Phase.String(), st.SpeaksFrom.Start().Time(), st.PerMinute, st.Clumpy, st.Threshold
 	ch.Expected, ch.Low, ch.High = make([]float64, n), make([]float64, n), make([]float64, n)
 	for d := first; d.Start() < end; d++ {
-		for i, b := range det.BandsOf(state, ch.StepMinutes) {
-			if k := int((d.Start()-begin)/step) + i; d.Start()+step*insight.Minute(i) >= begin && k < n {
-				ch.Expected[k], ch.Low[k], ch.High[k] = b.Expected, b.Low, b.High
-			}
-		}
 		calls := day(d)
 		for _, x := range calls {
 			if x.Minute >= begin && x.Minute < end {
 				ch.Calls[(x.Minute-begin)/step] += x.Calls
 			}
 		}
+		before := state.Clone()
 		incidents, err := det.Day(state, d, calls)
 		if err != nil {
 			return err
 		}
 		note(incidents)
+		bands, err := det.BandsOf(before, ch.StepMinutes, calls, incidents)
+		if err != nil {
+			return err
+		}
+		for i, b := range bands {
+			if k := int((d.Start()-begin)/step) + i; d.Start()+step*insight.Minute(i) >= begin && k < n {
+				ch.Expected[k], ch.Low[k], ch.High[k] = b.Expected, b.Low, b.High
+			}
+		}
 	}
 	for _, in := range found {
 		ch.Incidents = append(ch.Incidents, ChartIncident{ID: insight.SharedEventID(s.insightSource(), &ch.Series, in.Start), Start: in.Start.Time(), End: in.End.Time(),

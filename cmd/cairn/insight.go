@@ -53,8 +53,10 @@ target is missed.`,
 				sh = simulate.HarshShapes()
 			case "other":
 				sh = simulate.OtherShapes()
+			case "services":
+				sh = simulate.ServicesShapes()
 			default:
-				return usagef("--shapes is default, harsh or other, not %q", shapes)
+				return usagef("--shapes is default, harsh, other or services, not %q", shapes)
 			}
 			sh.CV = [3]float64{calm, moderate, noisy}
 			for _, cv := range sh.CV {
@@ -104,7 +106,7 @@ target is missed.`,
 	f.IntVar(&o.Weeks, "weeks", 4, "weeks that are judged, after four to learn")
 	f.Float64Var(&o.PerWeek, "anomalies-per-week", 2, "scored anomalies for each account and week")
 	f.IntVar(&o.Trials, "trials", 4, "single anomalies tried for each series, for recall and errors")
-	f.StringVar(&shapes, "shapes", "default", "what the traffic looks like: default, harsh, or other, which is drawn by other means")
+	f.StringVar(&shapes, "shapes", "default", "what the traffic looks like: default, harsh, other, which is drawn by other means, or services, of programs that scale and deploy")
 	f.Float64Var(&calm, "cv-calm", 0.05, "spread of 5-minute counts of calm series, beyond Poisson")
 	f.Float64Var(&moderate, "cv-moderate", 0.19, "the same of moderate series")
 	f.Float64Var(&noisy, "cv-noisy", 0.39, "the same of noisy series")

@@ -25,7 +25,8 @@ func (p *program) insightShowCommand() *cobra.Command {
 		Long: `Show draws the calls of a series over the band that is normal, and says why a period is unusual and who made it.
 It is named by its ID or the first characters of it (cairn insight list), or any series by its account, region, event source and
 event name, and error code for rates of errors. The line "calls" has the calls of each step, "normal to" the
-largest number that is not unusual, "expected" what is expected, all on the same scale; ^ marks unusual periods, ~ those that
+largest number that is not unusual, "expected" what is expected (more where the hours before had more than usual, as
+a level that creeps up is no burst), all on the same scale; ^ marks unusual periods, ~ those that
 were expected because they recur, . those in the first 14 days.`,
 		Example: `  cairn insight show 75ee193e
   cairn insight show 75ee193e --step 1 --start 2026-03-23T04:00:00Z --end 2026-03-23T06:00:00Z

@@ -221,7 +221,7 @@ func (d *Detector) run(s *State, until int32) {
 				continue
 			}
 			if lift == 0 {
-				lift = d.lately(s, i-1)
+				lift = d.lately(s, p.at, i-1)
 			}
 			want = float64(want * lift)
 			score := tail(n, want, m.dispersion(w, p.at))
@@ -258,15 +258,16 @@ func (d *Detector) run(s *State, until int32) {
 	s.slot(s.next).score = float32(best)
 }
 
-// lately is how many times more calls there were in the hour that ended an hour before a point than are expected and usual, from
-// 1 to latelyMost: what has crept up for so long is another level, and not a burst. Earlier incidents are left out.
-func (d *Detector) lately(s *State, end int) float64 {
+// lately is how many times more calls there were in the hour that ended an hour before a minute than are expected and usual, from
+// 1 to latelyMost: what has crept up for so long is another level, and not a burst. Earlier incidents are left out. end is the index of
+// the last point up to that minute.
+func (d *Detector) lately(s *State, at int32, end int) float64 {
 	m, pts := &d.model, d.pts
 	if m.sparse {
 		return 1
 	}
 	base := s.next.Start()
-	to := pts[end].at + 1 - reach/2
+	to := at + 1 - reach/2
 	from := to - reach/2
 	n, want := 0.0, m.expect(from, to)
 	last := len(s.past) // incidents from here on are left out
@@ -454,7 +455,7 @@ func (d *Detector) outgrown(s *State, at int32, end int) bool {
 			continue
 		}
 		if lift == 0 {
-			lift = d.lately(s, end-1)
+			lift = d.lately(s, at, end-1)
 		}
 		want = float64(want * lift)
 		if float64(n) < atLeastTimes*want {

@@ -334,3 +334,53 @@ func TestFewWhereNoneAreExpected(t *testing.T) {
 		}
 	}
 }
+
+// TestBandsAreLifted holds the band of a day to what detection expects on it: more where the hours before had more, but not for what was
+// unusual itself.
+func TestBandsAreLifted(t *testing.T) {
+	past := steady(30)
+	_, s := run(t, past, nil)
+	d := detector(t)
+	day := s.Next()
+	of := func(from, to int, calls uint64) (counts []insight.Count) {
+		for m := range insight.DayMinutes {
+			n := uint64(2)
+			if m >= from && m < to {
+				n = calls
+			}
+			counts = append(counts, insight.Count{Minute: day.Start() + insight.Minute(m), Calls: n})
+		}
+		return counts
+	}
+	bands := func(minutes int, counts []insight.Count) []insight.Band {
+		t.Helper()
+		found, err := d.Day(s.Clone(), day, counts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.BandsOf(s, minutes, counts, slices.Clone(found))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	before := d.Bands(s)
+	b := bands(60, of(600, 1440, 4)) // twice as many from 10:00 on
+	if b[9] != before[9] || b[13].Expected < 1.5*before[13].Expected || b[13].High < 1.3*before[13].High || b[13].Expected > 2*before[13].Expected {
+		t.Errorf("a level that crept up: %+v at 9, %+v at 13, before %+v", b[9], b[13], before[13])
+	}
+	long := bands(1440, of(600, 1440, 4))
+	sum := 0.0
+	for _, h := range b {
+		sum += h.Expected
+	}
+	if math.Abs(long[0].Expected-sum) > 1 {
+		t.Errorf("a day expects %g, its hours %g", long[0].Expected, sum)
+	}
+	if b := bands(60, of(600, 660, 40)); b[11] != before[11] || b[12] != before[12] {
+		t.Errorf("after a burst %+v and %+v, before it %+v", b[11], b[12], before[12])
+	}
+	if _, err := d.BandsOf(s, 60, []insight.Count{{Minute: day.Start() - 1, Calls: 1}}, nil); err == nil {
+		t.Error("counts of another day were taken")
+	}
+}

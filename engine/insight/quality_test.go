@@ -23,6 +23,7 @@ var (
 	qSimple   = flag.Bool("quality.simple", false, "measure the simple detectors, too")
 	qHarsh    = flag.Bool("quality.harsh", false, "harsh shapes")
 	qOther    = flag.Bool("quality.other", false, "other shapes")
+	qServices = flag.Bool("quality.services", false, "shapes of services")
 	qList     = flag.Int("quality.list", 0, "list so many false insights")
 )
 
@@ -63,6 +64,9 @@ func TestQuality(t *testing.T) {
 	}
 	if *qOther {
 		shapes = simulate.OtherShapes()
+	}
+	if *qServices {
+		shapes = simulate.ServicesShapes()
 	}
 	r, err := simulate.Measure(context.Background(), simulate.Options{Shapes: &shapes, Seed: *qSeed, Seeds: *qSeeds, Accounts: *qAccounts, Series: *qSeries, Weeks: *qWeeks,
 		PerWeek: *qPerWeek, Trials: *qTrials, Simple: *qSimple, Params: insight.Params{Sensitivity: *qSense}})

@@ -69,35 +69,61 @@ type Band struct {
 	Expected, Low, High float64
 }
 
-// Bands returns the expected calls of the 24 hours of day s.Next.
+// Bands returns the expected calls of the 24 hours of day s.Next, as they are before any call of that day.
 func (d *Detector) Bands(s *State) (bands [24]Band) {
-	copy(bands[:], d.BandsOf(s, 60))
+	list, _ := d.BandsOf(s, 60, nil, nil) // without counts there is nothing to refuse
+	copy(bands[:], list)
 	return bands
 }
 
-// BandsOf returns the expected calls of the steps of so many minutes, a divisor of a day's, of day s.Next. High is by the longest
-// of the windows that is no longer than a step, 5 minutes at least, and by longer ones.
-func (d *Detector) BandsOf(s *State, minutes int) []Band {
+// BandsOf returns the expected calls of the steps of so many minutes, a divisor of a day's, of day s.Next, with the counts of
+// that day as far as they are known and the incidents that Day or Peek has found in them: where a level has crept up, the band is
+// lifted as detection lifts it. High is by the longest of the windows that is no longer than a step, 5 minutes at least, and by
+// longer ones. Counts of other days are an error, as for Day.
+func (d *Detector) BandsOf(s *State, minutes int, counts []Count, found []Incident) ([]Band, error) {
+	if err := d.load(s, s.next, counts); err != nil {
+		return nil, err
+	}
+	d.begin(s, d.merged)
+	s.copyTo(&d.peeked)
+	for i := range found {
+		in := &found[i]
+		d.peeked.past = append(d.peeked.past, bygone{in.Start, uint32(in.Duration()), in.Calls})
+	}
 	s.freeze(&d.model, &d.params)
-	d.frozen = false
 	m := &d.model
 	w := 0
 	for w+1 < windowCount && int(windows[w+1]) <= minutes {
 		w++
 	}
 	bands := make([]Band, DayMinutes/minutes)
+	last := -1 // the last point up to the minute
 	for i := range bands {
 		from := int32(i * minutes)
 		to := from + int32(minutes)
-		want := m.expect(from, to)
+		plain, want := 0.0, 0.0
+		for at := from; at < to; { // in hours: what is lifted changes from one to the next
+			until := min(at+60, to)
+			for last+1 < len(d.pts) && d.pts[last+1].at < until {
+				last++
+			}
+			e := m.expect(at, until)
+			plain += e
+			want += float64(e * d.lately(&d.peeked, until-1, last))
+			at = until
+		}
+		lift := 1.0
+		if plain > 0 {
+			lift = want / plain
+		}
 		a := m.dispersion(w, to-1)
 		high := m.mostCalls(w, to-1, want, a, d.params.MinCalls)
 		for longer := w + 1; longer < windowCount; longer++ { // what is unusual in them is so in any part of them
-			high = min(high, m.mostCalls(longer, to-1, m.expect(to-windows[longer], to), m.dispersion(longer, to-1), d.params.MinCalls))
+			high = min(high, m.mostCalls(longer, to-1, float64(m.expect(to-windows[longer], to)*lift), m.dispersion(longer, to-1), d.params.MinCalls))
 		}
 		bands[i] = Band{Expected: round(want), Low: round(max(0, want-float64(2*deviation(want, a)))), High: round(max(high, want))}
 	}
-	return bands
+	return bands, nil
 }
 
 // deviation of a negative binomial number.

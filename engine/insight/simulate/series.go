@@ -90,6 +90,8 @@ type Shapes struct {
 	JobSpread, JobSkip, SessionSpread float64
 	// Other: drawn as other.go says, which of these values needs none.
 	Other bool
+	// Services: as services.go says.
+	Services bool
 }
 
 // DefaultShapes are those of the figures.
@@ -115,6 +117,9 @@ func HarshShapes() Shapes {
 func newSeries(seed, account uint64, days int, sh *Shapes, warm int) *Series {
 	if sh.Other {
 		return newOther(seed, account, days, sh, warm)
+	}
+	if sh.Services {
+		return newServices(seed, days, sh, warm)
 	}
 	weights := sh.Shares
 	r := rand.New(rand.NewPCG(seed, 0x73657269))
