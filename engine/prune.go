@@ -543,10 +543,18 @@ func (f *filter) find(ctx context.Context, seg *sealed, r *segment.Reader, e *eq
 	if err != nil {
 		return nil, fmt.Errorf("%w: postings of %s: %w", errDamagedIndex, e.src.name(), err)
 	}
-	if len(unkept) > 0 {
+	if len(unkept) == 0 {
+		return rows, nil
+	}
+	if few {
 		return nil, nil
 	}
-	return rows, nil
+	frequent, err := keptRows(ctx, r, place, unkept)
+	if frequent == nil || err != nil {
+		return nil, err
+	}
+	frequent.Or(rows)
+	return frequent, nil
 }
 
 // keptRows returns the rows with some codes at a place if the reader keeps them, or nil.

@@ -118,21 +118,29 @@ func (c *Cache) touch(e *cacheEntry) {
 	c.front(e)
 }
 
-// asked stands for a value that was asked for once and not kept.
-type asked struct{}
+// asked stands for a value that was asked for so often, and not kept.
+type asked struct{ times int }
 
 // again reports whether the value under a key, which is not in the cache, was asked
 // for before. Large parts that single records need are kept only then: or else records from
 // all over would drive out what every one of them needs.
-func (c *Cache) again(k cacheKey) bool {
+func (c *Cache) again(k cacheKey) bool { return c.asked(k) > 0 }
+
+// asked returns how often the value under a key, which is not in the cache, was asked for
+// before, as far as is known.
+func (c *Cache) asked(k cacheKey) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.mu.entries[k]
 	if e == nil {
-		c.add(&cacheEntry{key: k, value: asked{}, size: entryOverhead})
-		return false
+		c.add(&cacheEntry{key: k, value: &asked{1}, size: entryOverhead})
+		return 0
 	}
-	return true
+	if a, not := e.value.(*asked); not {
+		a.times++
+		return a.times - 1
+	}
+	return 1
 }
 
 // put keeps a value, unless another goroutine was faster: then its value is
@@ -141,7 +149,7 @@ func (c *Cache) put(k cacheKey, value any, size int64) any {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.mu.entries[k]; e != nil {
-		if _, not := e.value.(asked); !not {
+		if _, not := e.value.(*asked); !not {
 			return e.value
 		}
 		c.remove(e)
@@ -180,7 +188,7 @@ func (c *Cache) add(e *cacheEntry) {
 // count adds to the sums of sizes that an entry belongs to.
 func (c *Cache) count(e *cacheEntry, size int64) {
 	c.mu.used += size
-	_, not := e.value.(asked)
+	_, not := e.value.(*asked)
 	switch {
 	case not:
 	case e.key.ofScan():

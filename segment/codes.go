@@ -308,6 +308,23 @@ type columnCodes struct {
 // fewRows is how many rows of a block may be asked for to count as few.
 const fewRows = 8
 
+// blocks returns how many row blocks the selected rows are in.
+func (s Selection) blocks() int {
+	if s.Len() == 0 {
+		return 0
+	}
+	if s.List == nil {
+		return (s.To-1)/BlockRows - s.From/BlockRows + 1
+	}
+	n := 1
+	for i, row := range s.List[1:] {
+		if row/BlockRows != s.List[i]/BlockRows {
+			n++
+		}
+	}
+	return n
+}
+
 func (cc *columnCodes) open(ctx context.Context, r *Reader, d *directory, c *dirColumn, b int) error {
 	if c.encoding == encTiny {
 		cc.tiny = new(tinyColumn)

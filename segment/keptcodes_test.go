@@ -75,6 +75,34 @@ func TestKeptCodes(t *testing.T) {
 	}
 }
 
+// TestFewCodesKept: a few rows that are asked for again and again have their block's codes kept, but
+// not those that are asked for twice.
+func TestFewCodesKept(t *testing.T) {
+	ctx := context.Background()
+	var records [][]byte
+	for i := range BlockRows {
+		records = append(records, fmt.Appendf(nil, `{"v":"%d"}`, i*7919%90))
+	}
+	r := seal(t, Options{}, records)
+	p, _, err := r.Lookup(ctx, []string{"v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := r.key(cachedPathCodes, uint32(p))
+	for round := range 4 {
+		v, err := r.Text(ctx, p, List([]uint32{7, 4000}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Dict.Str[v.Codes[0]] != fmt.Sprint(7*7919%90) || v.Dict.Str[v.Codes[1]] != fmt.Sprint(4000*7919%90) {
+			t.Fatalf("codes %d", v.Codes)
+		}
+		if _, kept := r.cache.get(key).(*keptCodes); kept != (round >= keptAsked) {
+			t.Errorf("kept after %d times: %v", round+1, kept)
+		}
+	}
+}
+
 // TestScansShare fills a cache with what scans keep: they stop at their share, and what
 // else there is stays.
 func TestScansShare(t *testing.T) {

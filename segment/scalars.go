@@ -31,7 +31,8 @@ func (r *Reader) Timestamps(ctx context.Context, p PathID, sel Selection, parse 
 			return v, err
 		}
 	}
-	if sel.Len() > fewRows { // to unpack a page for fewer costs more than to read their texts
+	// To unpack the times of a block for fewer rows costs more than to read their texts.
+	if sel.Len() > fewRows*sel.blocks() {
 		if v, err := r.storedTimes(ctx, p, sel); v != nil || err != nil {
 			return v, err
 		}

@@ -154,12 +154,12 @@ type unitTask struct {
 func (t *unitTask) unit() plan.Unit { return t.op.units[t.index] }
 
 func (t *unitTask) run(w *worker, emit func(*frame) error) error {
-	return t.blocks(w, false, func(f *frame) (*frame, error) { return f, nil }, emit)
+	return t.blocks(w, false, nil, emit)
 }
 
 // blocks reads the unit block by block, from its end when backward is set. The
 // candidates of a block pass through before, which may hold some back, then
-// through the filter.
+// through the filter. Without before few candidates of several blocks come together.
 //
 // Frames have one column more than the scan: the row numbers.
 func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame, error), emit func(*frame) error) error {
@@ -168,6 +168,9 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 	u := t.unit()
 	rows := u.Rows()
 	candidates := u.Candidates()
+	if candidates != nil && before == nil {
+		return t.scattered(w, candidates, emit)
+	}
 	count := (rows + plan.BlockRows - 1) / plan.BlockRows
 	var blocks []int // those with candidates; nil for all
 	if candidates != nil {
@@ -189,38 +192,82 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 		}
 		src := &blockLoader{op: t.op, unit: u, from: b * plan.BlockRows}
 		src.to = min(rows, src.from+plan.BlockRows)
-		n := src.to - src.from
 		if candidates != nil {
-			src.rows = blockRows(candidates, src.from, src.to)
-			if len(src.rows) == 0 {
+			if src.rows = blockRows(candidates, src.from, src.to); len(src.rows) == 0 {
 				continue
 			}
-			if len(src.rows) == n {
-				src.rows = nil
-			} else {
-				n = len(src.rows)
-			}
 		}
-		f := &frame{n: n, cols: make([]*column.Vector, len(t.op.node.Columns)+1), src: src}
-		f, err := before(f)
-		if err != nil {
-			return err
-		}
-		if f == nil {
-			continue
-		}
-		if f, err = narrow(w, t.op.filter, f); err != nil {
-			return err
-		}
-		if f == nil {
-			continue
-		}
-		t.op.stats.emitted(f.n)
-		if err := emit(f); err != nil {
+		if err := t.give(w, src, before, emit); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Rows that are scattered over the blocks of a unit come together in frames, since a frame costs as much
+// as some hundred values: so many at first and twice as many each time, but no more than a block has.
+const (
+	scatteredFirst = 256
+	scatteredMost  = plan.BlockRows
+)
+
+// scattered reads candidates of the unit, block by block where each has many.
+func (t *unitTask) scattered(w *worker, candidates *roaring.Bitmap, emit func(*frame) error) error {
+	u := t.unit()
+	size := u.Rows()
+	most := scatteredFirst
+	it := candidates.Iterator()
+	for it.HasNext() {
+		if err := w.q.live(); err != nil {
+			return err
+		}
+		first := int(it.PeekNext()) / plan.BlockRows * plan.BlockRows
+		src := &blockLoader{op: t.op, unit: u, from: first, to: min(size, first+plan.BlockRows)}
+		for it.HasNext() {
+			row := int(it.PeekNext())
+			if row >= src.to {
+				if len(src.rows) >= most {
+					break
+				}
+				src.to = min(size, row/plan.BlockRows*plan.BlockRows+plan.BlockRows)
+			}
+			if src.rows == nil {
+				left := int(candidates.GetCardinality())
+				src.rows = make([]uint32, 0, min(left, 2*most, plan.BlockRows))
+			}
+			if len(src.rows) == plan.BlockRows {
+				break
+			}
+			src.rows = append(src.rows, it.Next())
+		}
+		most = min(2*most, scatteredMost)
+		if err := t.give(w, src, nil, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// give passes the rows of a loader on.
+func (t *unitTask) give(w *worker, src *blockLoader, before func(*frame) (*frame, error), emit func(*frame) error) (err error) {
+	n := src.to - src.from
+	if len(src.rows) == n {
+		src.rows = nil
+	}
+	if src.rows != nil {
+		n = len(src.rows)
+	}
+	f := &frame{n: n, cols: make([]*column.Vector, len(t.op.node.Columns)+1), src: src}
+	if before != nil {
+		if f, err = before(f); err != nil || f == nil {
+			return err
+		}
+	}
+	if f, err = narrow(w, t.op.filter, f); err != nil || f == nil {
+		return err
+	}
+	t.op.stats.emitted(f.n)
+	return emit(f)
 }
 
 // blocksOf lists the blocks in which a bitmap has rows.
@@ -245,7 +292,7 @@ func blockRows(b *roaring.Bitmap, from, to int) []uint32 {
 	return rows
 }
 
-// blockLoader reads the columns of rows of one block of a unit.
+// blockLoader reads the columns of rows of one block of a unit, or of some rows of several.
 type blockLoader struct {
 	op       *scanOp
 	unit     plan.Unit

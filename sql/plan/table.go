@@ -154,7 +154,7 @@ type Pruning struct {
 }
 
 // BlockRows is the number of rows that units are read by: reads of whole
-// aligned blocks are cheapest, and a batch never spans two blocks.
+// aligned blocks are cheapest, and a batch has no more rows.
 const BlockRows = 4096
 
 // Unit is an independent part of a table: a segment or a part of a memtable.
@@ -166,7 +166,7 @@ type Unit interface {
 	// has exactly the rows to be seen when there are no terms.
 	Candidates() *roaring.Bitmap
 	// Read returns the values of req.Paths[path] at the given rows: ascending
-	// row numbers within one block of BlockRows, or, when rows is nil, all the
+	// row numbers, at most BlockRows of them, or, when rows is nil, all the
 	// rows of the range [from, to) within one block. Vectors of one path of one
 	// unit share one Dict where they have one.
 	Read(ctx context.Context, path int, rows []uint32, from, to int) (*column.Vector, error)
