@@ -32,24 +32,26 @@ type equality struct {
 	values []string
 }
 
-// containment demands that a text is in a record, or with a source that is a map in
-// one of its keys and values or in the text that they make together.
+// containment demands that one of some texts is in a record, or with a source that is a map in
+// one of its keys and values or in the text that they make together. With fold, the texts are
+// in small letters, and so is what they are looked for in.
 type containment struct {
-	src  *source
-	text string
+	src   *source
+	texts []string
+	fold  bool
 }
 
 // fragments returns the pieces of a text that each lie within one token of a record
 // when they are in it, if the text is: for a map also when its keys and values are
 // written otherwise, as {k=v} and with escapes resolved. Pieces of one byte tell
 // little, and very many of them cost more than they save.
-func (c *containment) fragments() []string {
+func (c *containment) fragments(text string) []string {
 	seams := "\"{}[]:, \t\r\n"
 	if c.src.kind == mapSource {
 		seams += "=\\/\uFFFD"
 	}
 	var out []string
-	for _, s := range strings.FieldsFunc(c.text, func(r rune) bool { return strings.ContainsRune(seams, r) || r < ' ' || r == 0x7f }) {
+	for _, s := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(seams, r) || r < ' ' || r == 0x7f }) {
 		if len(s) > 1 {
 			out = append(out, s)
 		}
@@ -84,9 +86,13 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		switch {
 		case isEventTime(src):
 			f.bound(term)
-		case (src.kind == recordSource || src.kind == mapSource) && term.Op == plan.Contains && term.Values != nil && term.Values.Len == 1:
-			leaf, j := term.Values.Leaf(0)
-			f.contains = append(f.contains, containment{src, leaf.Str[j]})
+		case (src.kind == recordSource || src.kind == mapSource) && (term.Op == plan.Contains || term.Op == plan.ContainsFold) && term.Values != nil:
+			c := containment{src: src, fold: term.Op == plan.ContainsFold}
+			for i := range term.Values.Len {
+				leaf, j := term.Values.Leaf(i)
+				c.texts = append(c.texts, leaf.Str[j])
+			}
+			f.contains = append(f.contains, c)
 		case src.isText() && term.Op == plan.Eq && term.Values != nil && term.Values.Len <= equalityValuesMax:
 			e := equality{src: src}
 			for i := range term.Values.Len {
@@ -103,28 +109,53 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 // records may have all the texts that the terms want.
 func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment, rows *roaring.Bitmap) (*roaring.Bitmap, error) {
 	for i := range texts {
+		if rows != nil && rows.IsEmpty() {
+			return rows, nil
+		}
 		c := &texts[i]
-		for _, part := range c.fragments() {
-			if rows != nil && rows.IsEmpty() {
-				return rows, nil
-			}
-			var found *roaring.Bitmap
-			var err error
-			if c.src.kind == mapSource {
-				found, err = c.src.rowsWith(ctx, r, part)
-			} else {
-				var bits column.Bits
-				var ok bool
-				if bits, ok, err = r.Containing(ctx, part, false); ok {
-					found = roaring.FromDense(bits, false)
-				}
-			}
+		any := roaring.New()
+		for _, text := range c.texts {
+			found, err := c.rowsWith(ctx, r, text)
 			if err != nil {
 				return nil, err
 			}
-			if found != nil {
-				rows = intersect(rows, found)
+			if found == nil {
+				any = nil
+				break
 			}
+			any.Or(found)
+		}
+		if any != nil {
+			rows = intersect(rows, any)
+		}
+	}
+	return rows, nil
+}
+
+// fewRows is how many rows are read sooner than another part of a text is searched for.
+const fewRows = 64
+
+// rowsWith returns the rows that may have a text; nil when that cannot be told.
+func (c *containment) rowsWith(ctx context.Context, r *segment.Reader, text string) (rows *roaring.Bitmap, err error) {
+	for _, part := range c.fragments(text) {
+		if rows != nil && rows.GetCardinality() <= fewRows {
+			break
+		}
+		var found *roaring.Bitmap
+		if c.src.kind == mapSource {
+			found, err = c.src.rowsWith(ctx, r, part, c.fold)
+		} else {
+			var bits column.Bits
+			var ok bool
+			if bits, ok, err = r.Containing(ctx, part, c.fold); ok {
+				found = roaring.FromDense(bits, false)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			rows = intersect(rows, found)
 		}
 	}
 	return rows, nil
@@ -132,7 +163,7 @@ func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment,
 
 // rowsWith returns the rows that may have a part of a token at the places of a source;
 // nil when that cannot be told.
-func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string) (*roaring.Bitmap, error) {
+func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string, fold bool) (*roaring.Bitmap, error) {
 	all := roaring.New()
 	for _, place := range s.places {
 		p, there, err := r.Lookup(ctx, place)
@@ -142,7 +173,7 @@ func (s *source) rowsWith(ctx context.Context, r *segment.Reader, part string) (
 		if !there {
 			continue
 		}
-		bits, ok, err := r.ContainingBelow(ctx, p, part, false)
+		bits, ok, err := r.ContainingBelow(ctx, p, part, fold)
 		if err != nil || !ok {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -37,8 +38,10 @@ func TestTextSearch(t *testing.T) {
 		}
 		some := 0
 		for _, text := range []string{"token77", "v1", "v2", "1e5", `a":`, "x y", "to/ken77", "é", "null", "true", "u0061", "u0001t", "ntoken77", "12345", `\\`, "token77=", "name=token77", "a=1", `{"a":1}`, "AWS:x", "�x", "77", "[]"} {
+			pattern := strings.ReplaceAll(regexp.QuoteMeta(text), "%", "%%")
+			small := strings.ToLower(text)
 			text = strings.ReplaceAll(text, "'", "''")
-			for _, f := range []string{
+			forms := []string{
 				"json_format(CAST(%s AS json)) LIKE '%%" + text + "%%'",
 				"json_format(CAST(%s AS json)) LIKE '{%%" + text + "_%%'",
 				"any_match(map_values(%s), v -> v LIKE '%%" + text + "%%' AND length(v) < 90)",
@@ -47,7 +50,26 @@ func TestTextSearch(t *testing.T) {
 				"any_match(map_values(%s), v -> strpos(v, '" + text + "') > 0)",
 				"any_match(map_values(%s), v -> v = '" + text + "')",
 				"strpos(json_format(CAST(%s AS json)), '" + text + "') >= 1",
-			} {
+			}
+			if c.o.SegmentRows == 64 {
+				forms = append(forms,
+					"any_match(map_values(%s), v -> lower(v) LIKE '%%"+small+"%%')",
+					"any_match(map_values(%s), v -> v ILIKE '%%"+text+"%%' OR lower(v) = '"+small+"')",
+					"any_match(map_values(%s), v -> v IN ('"+text+"', 'v1'))",
+					"any_match(map_values(%s), v -> regexp_like(v, '("+pattern+"|v2)$'))",
+					"any_match(map_values(%s), v -> regexp_like(v, '(?i)"+pattern+"'))",
+					"any_match(map_values(%s), v -> starts_with(v, '"+text+"') OR v LIKE '%%_"+text+"')",
+					"NOT none_match(map_values(%s), v -> v LIKE '%%"+text+"%%')",
+					"none_match(map_values(%s), v -> v LIKE '%%"+text+"%%')",
+					"cardinality(filter(map_values(%s), v -> v LIKE '%%"+text+"%%')) > 0",
+					"0 <> cardinality(map_filter(%s, (k, v) -> k LIKE '%%"+text+"%%' OR v = '"+text+"'))",
+					"contains(map_values(%s), '"+text+"')",
+					"contains(map_keys(%s), '"+text+"')",
+					"regexp_like(json_format(CAST(%s AS json)), '"+pattern+"')",
+					"lower(json_format(CAST(%s AS json))) LIKE '%%"+small+"%%'",
+				)
+			}
+			for _, f := range forms {
 				const q = "SELECT eventID FROM events WHERE %s ORDER BY eventJson"
 				got := queryTest(t, l, fmt.Sprintf(q, fmt.Sprintf(f, "requestParameters")))
 				want := queryTest(t, l, fmt.Sprintf(q, fmt.Sprintf(f, "if(length(eventID) > 0, requestParameters)")))
@@ -56,7 +78,8 @@ func TestTextSearch(t *testing.T) {
 				}
 				some += len(want)
 			}
-			for _, f := range []string{"%s LIKE '%%" + text + "%%'", "strpos(%s, '" + text + "') > 0"} {
+			for _, f := range []string{"%s LIKE '%%" + text + "%%'", "strpos(%s, '" + text + "') > 0", "%s ILIKE '%%" + text + "%%'",
+				"regexp_like(%s, '" + pattern + "')", "lower(%s) LIKE '%%" + small + "%%' OR strpos(%[1]s, 'v1') > 0"} {
 				const q = "SELECT eventID FROM events WHERE %s ORDER BY eventJson"
 				got := queryTest(t, l, fmt.Sprintf(q, fmt.Sprintf(f, "eventJson")))
 				want := queryTest(t, l, fmt.Sprintf(q, fmt.Sprintf(f, "concat(eventJson, '')")))

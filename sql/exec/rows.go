@@ -93,7 +93,7 @@ func (r *Rows) brief(n plan.Node) bool {
 			// Whoever has sub-queries has their scans, too; and texts are searched for
 			// when the rows are counted.
 			return len(r.scans) == 1 && len(r.scans[0].lates) == 0 && !r.scans[0].late && !r.scans[0].outer &&
-				!slices.ContainsFunc(x.Terms, func(t plan.Term) bool { return t.Op == plan.Contains }) &&
+				!slices.ContainsFunc(x.Terms, func(t plan.Term) bool { return t.Op == plan.Contains || t.Op == plan.ContainsFold }) &&
 				r.scans[0].atMost(briefRows)
 		default:
 			return false

@@ -255,7 +255,7 @@ func Describe(n Node) []string {
 	return []string{fmt.Sprintf("%T", n)}
 }
 
-var termNames = [...]string{"=", "<>", "<", "<=", ">", ">=", "IS NULL", "IS NOT NULL", "begins with", "ends with", "contains"}
+var termNames = [...]string{"=", "<>", "<", "<=", ">", ">=", "IS NULL", "IS NOT NULL", "begins with", "ends with", "contains", "contains (any case)"}
 
 func (n *TableScan) describeTerm(t Term) string {
 	name := ""
@@ -269,9 +269,13 @@ func (n *TableScan) describeTerm(t Term) string {
 		return s
 	}
 	if t.Values.Len > 1 {
-		s = name + " in"
-		if t.Op == NotEq {
+		switch t.Op {
+		case Eq:
+			s = name + " in"
+		case NotEq:
 			s = name + " not in"
+		default:
+			s += " any of"
 		}
 	}
 	for i := range t.Values.Len {

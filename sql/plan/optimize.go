@@ -547,9 +547,15 @@ var termOps = map[CmpOp]Op{CmpEq: Eq, CmpNe: NotEq, CmpLt: Less, CmpLe: LessEq, 
 
 // term returns the terms that follow from one conjunct.
 func (n *TableScan) term(c Expr) []Term {
+	if t := n.columnTerms(c); t != nil {
+		return t
+	}
+	return n.searchTerms(c)
+}
+
+// columnTerms returns the terms of a conjunct that compares a column.
+func (n *TableScan) columnTerms(c Expr) []Term {
 	switch x := c.(type) {
-	case *Higher:
-		return n.matchTerms(x)
 	case *Compare:
 		if t := n.positionTerms(x); t != nil {
 			return t

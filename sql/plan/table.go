@@ -110,13 +110,15 @@ const (
 	Prefix
 	Suffix
 	Contains
+	ContainsFold // Values are in small letters, and what has one of them is turned into small letters first
 )
 
 // Term is a condition that a row must meet to matter: path op values. Terms
 // are hints: a scan may return rows that fail a term, never hold back one that
 // meets all of them. NULL meets only IsNull. Values are flat vectors of the
-// path's type without NULLs, but texts for Contains on a map, which asks for a
-// text in one of its keys or values, or in the map as text or JSON; several values only for Eq and NotEq (not in).
+// path's type without NULLs, but texts for Contains and ContainsFold on a map, which ask for a
+// text in one of its keys or values, or in the map as text or JSON; several values only for Eq and NotEq (not in),
+// and for Contains and ContainsFold (any of them).
 type Term struct {
 	Path   Path
 	Op     Op

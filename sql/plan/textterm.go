@@ -7,8 +7,7 @@ import (
 	"github.com/cairndb/cairn/sql/fn"
 )
 
-// Terms that follow from searching in texts: LIKE and strpos on a text, and on a map
-// by way of its text or of one of its keys or values.
+// Terms that follow from LIKE and strpos on a column of texts.
 
 // likeTerm returns what a LIKE asks of the text: how it begins, ends, or what it
 // contains.
@@ -19,9 +18,6 @@ func (n *TableScan) likeTerm(l *Like) []Term {
 	}
 	p, ok := n.path(l.X)
 	if !ok {
-		if p, ok = n.mapText(l.X); ok {
-			return contained(p, pieces)
-		}
 		return nil
 	}
 	term := func(op Op, s string) Term {
@@ -65,17 +61,6 @@ func piecesOf(l *Like) ([]string, bool) {
 	return likePieces(pattern.Value.Str[0], escape)
 }
 
-// contained asks a map for texts.
-func contained(p Path, pieces []string) []Term {
-	var out []Term
-	for _, s := range pieces {
-		if s != "" {
-			out = append(out, Term{p, Contains, &column.Vector{Type: column.VarcharType, Len: 1, Str: []string{s}}})
-		}
-	}
-	return out
-}
-
 // mapText returns the path of a map of texts that e is the text of.
 func (n *TableScan) mapText(e Expr) (Path, bool) {
 	if c, ok := e.(*Call); ok && c.Name == "json_format" && len(c.Args) == 1 {
@@ -98,45 +83,6 @@ func (n *TableScan) textMap(e Expr) (Path, bool) {
 	return p, ok && t.Kind == column.Map && t.Key.Kind == column.Varchar && t.Elem.Kind == column.Varchar
 }
 
-// matchTerms returns what any_match(map_values(m), v -> v LIKE …) asks of m.
-func (n *TableScan) matchTerms(h *Higher) []Term {
-	if h.Name != "any_match" || len(h.Args) != 2 {
-		return nil
-	}
-	list, ok := h.Args[0].(*Call)
-	if !ok || list.Name != "map_values" && list.Name != "map_keys" || len(list.Args) != 1 {
-		return nil
-	}
-	p, ok := n.textMap(list.Args[0])
-	lambda, is := h.Args[1].(*Lambda)
-	if !ok || !is || !harmless(lambda.Body) {
-		return nil // conditions with terms are asked before others
-	}
-	var out []Term
-	for _, c := range conjuncts(lambda.Body) {
-		switch x := c.(type) {
-		case *Like:
-			if _, ok := x.X.(*LambdaParam); !ok {
-				continue
-			}
-			if pieces, ok := piecesOf(x); ok {
-				out = append(out, contained(p, pieces)...)
-			}
-		case *Compare:
-			if in, s, ok := position(x); ok {
-				if _, ok := in.(*LambdaParam); ok {
-					out = append(out, contained(p, []string{s})...)
-				}
-			} else if k, ok := x.R.(*Const); ok && x.Op == CmpEq && !k.null() && k.T.Kind == column.Varchar {
-				if _, ok := x.L.(*LambdaParam); ok {
-					out = append(out, contained(p, k.Value.Str[:1])...)
-				}
-			}
-		}
-	}
-	return out
-}
-
 // positionTerms returns what strpos(x, 'text') > 0 asks of x.
 func (n *TableScan) positionTerms(c *Compare) []Term {
 	in, s, ok := position(c)
@@ -145,9 +91,6 @@ func (n *TableScan) positionTerms(c *Compare) []Term {
 	}
 	if p, ok := n.path(in); ok && p.Type.Kind == column.Varchar {
 		return []Term{{p, Contains, &column.Vector{Type: p.Type, Len: 1, Str: []string{s}}}}
-	}
-	if p, ok := n.mapText(in); ok {
-		return contained(p, []string{s})
 	}
 	return nil
 }

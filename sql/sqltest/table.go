@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,11 +117,12 @@ func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error)
 	for i, term := range req.Terms {
 		if term.Op != plan.IsNull && term.Op != plan.NotNull {
 			v, t := term.Values, term.Path.Type
-			if term.Op == plan.Contains && t.Kind == column.Map {
+			search := term.Op == plan.Contains || term.Op == plan.ContainsFold
+			if search && t.Kind == column.Map {
 				t = column.VarcharType
 			}
 			if v.Len == 0 || v.Const || v.Dict != nil || v.Nulls.Any() || !v.Type.Equal(t) ||
-				v.Len > 1 && term.Op != plan.Eq && term.Op != plan.NotEq {
+				v.Len > 1 && term.Op != plan.Eq && term.Op != plan.NotEq && !search {
 				return nil, fmt.Errorf("sqltest: term %d has values that a term must not have", i)
 			}
 		}
@@ -277,11 +279,15 @@ func meets(v *column.Vector, i int, t plan.Term) bool {
 		return strings.HasPrefix(v.Str[i], t.Values.Str[0])
 	case plan.Suffix:
 		return strings.HasSuffix(v.Str[i], t.Values.Str[0])
-	case plan.Contains:
+	case plan.Contains, plan.ContainsFold:
 		if v.Str == nil {
 			return true // of a map
 		}
-		return strings.Contains(v.Str[i], t.Values.Str[0])
+		s := v.Str[i]
+		if t.Op == plan.ContainsFold {
+			s = strings.ToLower(s)
+		}
+		return slices.ContainsFunc(t.Values.Str, func(part string) bool { return strings.Contains(s, part) })
 	}
 	return false
 }
