@@ -93,6 +93,7 @@ type Lake struct {
 	calls struct {
 		sync.Mutex
 		running int
+		begun   uint64 // all that ever were
 		closed  bool
 		idle    *sync.Cond // running has become 0
 	}
@@ -240,6 +241,7 @@ func (l *Lake) begin() (done func(), err error) {
 		return nil, failf(ErrUnavailable, "the lake is closed")
 	}
 	l.calls.running++
+	l.calls.begun++
 	return l.end, nil
 }
 

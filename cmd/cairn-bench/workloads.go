@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -38,6 +39,7 @@ var workloads = []workload{
 	{"open", "opening, and memory at rest", measureOpen},
 	{"cold", "the first answer of a process with nothing in the page cache", measureCold},
 	{"clients", "eight clients that mix needles and scans while 20,000 events a second arrive", measureClients},
+	{"background", "two clients that mix needles and scans, with nothing else, while segments are merged, and while events expire", measureBackground},
 	{"append", "durable appends: one by one from 64 goroutines, then batches of 1,000", measureAppend},
 }
 
@@ -442,8 +444,11 @@ func measureClients(ctx context.Context, lakeDir string, seed uint64, length tim
 	return append(out, figure{"questions of the client that got the fewest, of the mean", float64(fewest) * clients / float64(len(needleTimes)+len(scanTimes)), ""}), nil
 }
 
-// measureAppend appends durably, and says how that compares with what the disk does: each of 64 callers waits for its own event,
-// all that wait while the log is synced go with the next sync, so a sync carries a group, and a second as many groups as syncs.
+// measureAppend appends durably, and says beside it what a model of the queue predicts: N callers, each of which waits for its own
+// event before it has the next, and one log that is synced for all that wait, over and over. Who is released at the end of a sync
+// comes too late for the next one, which begins then with those that came while it ran, and goes with the one after: a turn of a caller
+// takes two syncs of S seconds, a group is N/2 callers, and N/(2S) events come a second, unless the processors cannot: they make
+// as many as their number by the processor time of one event.
 func measureAppend(ctx context.Context, lakeDir string, seed uint64, length time.Duration) ([]figure, error) {
 	const callers, batch = 64, 1_000
 	syncs, err := syncRate(lakeDir)
@@ -464,11 +469,11 @@ func measureAppend(ctx context.Context, lakeDir string, seed uint64, length time
 	if err != nil {
 		return nil, err
 	}
-	run := func(callers, batch int, length time.Duration) (perSecond, syncsPerSecond float64, err error) {
+	run := func(callers, batch int, length time.Duration) (perSecond, syncsPerSecond, cpu float64, err error) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		var n atomic.Int64
-		before := counted.logSyncs.Load()
+		before, used := counted.logSyncs.Load(), processCPU()
 		start := time.Now()
 		for c := range callers {
 			wg.Go(func() {
@@ -488,26 +493,33 @@ func measureAppend(ctx context.Context, lakeDir string, seed uint64, length time
 		}
 		wg.Wait()
 		secs := time.Since(start).Seconds()
-		return float64(n.Load()) / secs, float64(counted.logSyncs.Load()-before) / secs, err
+		return float64(n.Load()) / secs, float64(counted.logSyncs.Load()-before) / secs, (processCPU() - used) / float64(max(n.Load(), 1)), err
 	}
 	short := min(length, 20*time.Second)
-	single, singleSyncs, err := run(callers, 1, short)
+	single, singleSyncs, cpu, err := run(callers, 1, short)
 	if err != nil {
 		return nil, err
 	}
-	many, manySyncs, err := run(4, batch, length)
+	many, manySyncs, manyCPU, err := run(4, batch, length)
 	if err != nil {
 		return nil, err
 	}
-	group := single / max(singleSyncs, 1)
+	const group = callers / 2.0
+	processors := float64(runtime.NumCPU()) / cpu
+	predicted := min(syncs*group, processors)
 	return []figure{
 		{"syncs of 64 kB by themselves", syncs, "a second"},
 		{"one by one from 64 goroutines", single, "events/s"},
+		{"  the model's prediction", predicted, "events/s"},
+		{"    of syncs, in groups of half the callers", syncs * group, "events/s"},
+		{"    of the processors, at what an event took of them", processors, "events/s"},
+		{"  measured, by the prediction", single / predicted, "×"},
 		{"  syncs of the log", singleSyncs, "a second"},
-		{"  mean group", group, "events"},
-		{"  of what syncs by themselves would carry in such groups", single / (syncs * group), ""},
+		{"  mean group", single / max(singleSyncs, 1), "events"},
+		{"  processor time", cpu * 1e6, "µs an event, its making included"},
 		{fmt.Sprintf("batches of 1,000 from 4 goroutines for %s, sealing included", length), many, "events/s"},
 		{"  syncs of the log", manySyncs, "a second"},
+		{"  processor time", manyCPU * 1e6, "µs an event, its making included"},
 	}, nil
 }
 
