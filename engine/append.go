@@ -73,6 +73,7 @@ func (s *Store) Append(ctx context.Context, records [][]byte) ([]Verdict, error)
 		return nil, err
 	}
 	defer done()
+	s.lake.uses.Add(1)
 	if p, _ := s.policy(); p.Kind != retention.Ordinary {
 		return nil, failf(ErrRefused, "store %s is built in: what it holds comes from the lake itself, nothing was kept", s.Name())
 	}

@@ -93,10 +93,12 @@ type Lake struct {
 	calls struct {
 		sync.Mutex
 		running int
-		begun   uint64 // all that ever were
 		closed  bool
 		idle    *sync.Cond // running has become 0
 	}
+
+	// uses counts what people wait for: queries, lookups and appends that have begun.
+	uses atomic.Uint64
 
 	rows struct {
 		sync.Mutex
@@ -241,7 +243,6 @@ func (l *Lake) begin() (done func(), err error) {
 		return nil, failf(ErrUnavailable, "the lake is closed")
 	}
 	l.calls.running++
-	l.calls.begun++
 	return l.end, nil
 }
 

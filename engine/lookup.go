@@ -157,6 +157,7 @@ func (l *Lake) lookUp(ctx context.Context, v *View, req LookupRequest, stores []
 		return nil, err
 	}
 	defer done()
+	l.uses.Add(1)
 	k, err := newLookup(req)
 	if err != nil {
 		return nil, fmt.Errorf("looking up events: %w", err)

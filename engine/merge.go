@@ -82,7 +82,7 @@ func (l *Lake) mergePace(s *Store) *mergePace {
 	if s.crumbs() >= mergeHaste {
 		rests = 1
 	}
-	p := &mergePace{rests: rests, used: l.uses, now: time.Now, wait: func(d time.Duration) bool {
+	p := &mergePace{rests: rests, used: l.used, now: time.Now, wait: func(d time.Duration) bool {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
@@ -115,17 +115,11 @@ func (p *mergePace) rest() bool {
 	return true
 }
 
-// uses counts the calls that have begun, and says whether one is running or a query's result is being read.
-func (l *Lake) uses() (begun uint64, now bool) {
-	l.calls.Lock()
-	begun, now = l.calls.begun, l.calls.running > 0
-	l.calls.Unlock()
-	if !now {
-		l.rows.Lock()
-		now = len(l.rows.open) > 0
-		l.rows.Unlock()
-	}
-	return begun, now
+// used counts the queries, lookups and appends that have begun, and says whether a query's result is being read.
+func (l *Lake) used() (begun uint64, now bool) {
+	l.rows.Lock()
+	defer l.rows.Unlock()
+	return l.uses.Load(), len(l.rows.open) > 0
 }
 
 // crumbs counts the segments of a store that are much smaller than full ones.

@@ -66,18 +66,18 @@ func TestMergeSeesUses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, _ := l.uses()
+	before, _ := l.used()
 	rows, err := l.Query(ctx, "SELECT eventID FROM s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if begun, now := l.uses(); begun == before || !now {
+	if begun, now := l.used(); begun == before || !now {
 		t.Errorf("a query that is being read is not seen: %d calls before, %d after, going on: %t", before, begun, now)
 	}
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, now := l.uses(); now {
+	if _, now := l.used(); now {
 		t.Error("a query is seen after its end")
 	}
 	if p := l.mergePace(s); p.rests != mergeRests {

@@ -30,6 +30,7 @@ func (l *Lake) query(ctx context.Context, view *View, text string, args []any) (
 		return nil, err
 	}
 	defer done()
+	l.uses.Add(1)
 	if err := l.recordQuery(ctx, text); err != nil {
 		return nil, err
 	}
