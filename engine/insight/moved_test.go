@@ -1,6 +1,7 @@
 package insight_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -112,5 +113,44 @@ func TestNoJobMoves(t *testing.T) {
 	found, _ := run(t, counts, nil)
 	if n := fates(found, 35); n[insight.Recurring] > 2 || n[insight.Reported] < 6 {
 		t.Errorf("eight times a day after a job has ended: %d expected, %d reported", n[insight.Recurring], n[insight.Reported])
+	}
+}
+
+// TestMovedJobIsKept has moved jobs found in one go and day by day with the bytes written and read between, open over midnight, too; and
+// their reason listed after reading them back.
+func TestMovedJobIsKept(t *testing.T) {
+	all := make(map[insight.Series][]insight.Count)
+	for i, to := range []int{500, 1435} {
+		counts := clockwork(40, 30, func(day int) []int {
+			from := 200
+			if day >= 36 {
+				from = to
+			}
+			return every(from, 1)[:min(5, insight.DayMinutes-from)]
+		})
+		if to == 1435 { // goes on after midnight
+			for day := 37; day < 40; day++ {
+				counts = burst(counts, day*insight.DayMinutes, 5, 30)
+			}
+		}
+		all[insight.Series{Account: "a", EventName: string(rune('a' + i)), Type: insight.CallRate, Category: insight.Management}] = counts
+	}
+	want, _ := watchAll(t, all, 40, 1000, 1)
+	got, w := watchAll(t, all, 40, 1, 2)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("day by day %+v, at once %+v", got, want)
+	}
+	w, err := insight.DecodeWatch(w.Append(nil), insight.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := map[string]int{}
+	for _, f := range w.Expected() {
+		if f.Recurs.Moved && strings.Contains(f.Explain(), "ran at 03:00 was missed there") {
+			moved[f.Series.EventName]++
+		}
+	}
+	if moved["a"] == 0 || moved["b"] == 0 {
+		t.Errorf("moved jobs that are listed with their reason: %v of %+v", moved, w.Expected())
 	}
 }
