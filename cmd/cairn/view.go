@@ -150,6 +150,9 @@ func keptText(v *engine.ViewStatus) string {
 	case v.NotKept > 0:
 		return fmt.Sprintf("%s segments, %s are read", count(int64(v.Filled)), count(int64(v.NotKept)))
 	}
+	if v.Filled == 1 {
+		return "1 segment"
+	}
 	return count(int64(v.Filled)) + " segments"
 }
 
