@@ -89,10 +89,6 @@ func (r *Reader) keptBlockTimes(ctx context.Context, p PathID, d *directory, c *
 // RowRange are the rows from From (inclusive) to To (exclusive).
 type RowRange struct{ From, To int }
 
-// cutBlocksMax is how many blocks that a range of times cuts are searched row by row. Where it cuts more, times
-// are all over the segment, and whoever reads the rows compares them just as well.
-const cutBlocksMax = 4
-
 // TimeRows appends to dst, ascending, the rows whose timestamp at p may lie between two, both inclusive, in
 // microseconds since 1970: blocks of rows that have such times, and of those that the bounds cut only the rows,
 // when their times are kept. ok is false when not all values are canonical times in pages of their own.
@@ -112,19 +108,13 @@ func (r *Reader) TimeRows(ctx context.Context, p PathID, from, to int64, dst []R
 		}
 		dst = append(dst, RowRange{from, to})
 	}
-	cut := 0
-	for _, t := range times {
-		if t.Max >= from && t.Min <= to && (t.Min < from || t.Max > to) {
-			cut++
-		}
-	}
 	for b, t := range times {
 		if t.Max < from || t.Min > to {
 			continue
 		}
 		base := b * BlockRows
 		end := min(base+BlockRows, r.rows)
-		if t.Min >= from && t.Max <= to || cut > cutBlocksMax || int(c.n) != r.rows {
+		if t.Min >= from && t.Max <= to || int(c.n) != r.rows {
 			add(base, end)
 			continue
 		}
@@ -136,11 +126,27 @@ func (r *Reader) TimeRows(ctx context.Context, p PathID, from, to int64, dst []R
 			add(base, end)
 			continue
 		}
+		first, last := ceilSeconds(from)-kept.from, floorSeconds(to)-kept.from
 		for i, s := range kept.after {
-			if at := (kept.from + int64(s)) * 1e6; at >= from && at <= to {
+			if at := int64(s); at >= first && at <= last {
 				add(base+i, base+i+1)
 			}
 		}
 	}
 	return dst, true, nil
+}
+
+// floorSeconds and ceilSeconds are the last second up to a time, and the first from it on.
+func floorSeconds(micros int64) int64 {
+	if rest := micros % 1e6; rest < 0 {
+		return micros/1e6 - 1
+	}
+	return micros / 1e6
+}
+
+func ceilSeconds(micros int64) int64 {
+	if rest := micros % 1e6; rest > 0 {
+		return micros/1e6 + 1
+	}
+	return micros / 1e6
 }

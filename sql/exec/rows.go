@@ -63,7 +63,12 @@ func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 	if p.Explain {
 		return r.explain(p, root)
 	}
-	if r.brief(p.Root) || fewRows(p.Root) {
+	if r.brief(p.Root) {
+		r.q.workers = 1
+		r.here = root.op
+		return r, nil
+	}
+	if fewRows(p.Root) {
 		r.here = root.op
 		return r, nil
 	}
@@ -77,7 +82,7 @@ func Start(ctx context.Context, p *plan.Plan, opt Options) (*Rows, error) {
 const briefRows = 16
 
 // brief reports whether all that a query does is to read a few rows that are known, of
-// one table or none, and to compute with them.
+// one table or none, to compute with them and to sort them.
 func (r *Rows) brief(n plan.Node) bool {
 	for {
 		switch x := n.(type) {
@@ -86,6 +91,8 @@ func (r *Rows) brief(n plan.Node) bool {
 		case *plan.Filter:
 			n = x.Input
 		case *plan.Limit:
+			n = x.Input
+		case *plan.Sort:
 			n = x.Input
 		case *plan.Values:
 			return len(r.scans) == 0 && len(x.Rows) <= briefRows
@@ -312,6 +319,15 @@ func (r *Rows) drive(root operator, width int, out func(*column.Batch) error) (e
 	}
 	if len(tasks) == 1 {
 		return runInto(r.q.ctx, r.q.newWorker(), tasks[0], width, -1, out)
+	}
+	if r.here != nil && r.q.workers == 1 {
+		w := r.q.newWorker()
+		for _, t := range tasks {
+			if err := runInto(r.q.ctx, w, t, width, -1, out); err != nil && err != errEnough {
+				return err
+			}
+		}
+		return nil
 	}
 	s := newStream(r.q, tasks, width, -1)
 	defer s.stop()
