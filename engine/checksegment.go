@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/cairndb/cairn/engine/event"
@@ -73,7 +74,7 @@ func (k *segmentCheck) blocks() {
 	cat := &k.s.cat
 	var blocks uint32
 	var bytes, index uint64
-	err := k.lake.db.Blocks(cat.Number, blockPage, func(kind byte, _ uint32, data []byte) error {
+	err := k.lake.db.Blocks(cat.Number, blockPage, math.MaxUint8, func(kind byte, _ uint32, data []byte) error {
 		if kind >= blockViewHead {
 			return k.ctx.Err() // came later, and is looked at for itself
 		}

@@ -233,11 +233,7 @@ func (g *segmentGroups) load(seg *sealed) error {
 		return nil
 	}
 	heads := make(map[uint32]partialHead)
-	errEnd := errors.New("no more heads")
-	err := seg.lake.db.Blocks(seg.cat.Number, blockViewHead, func(kind byte, id uint32, data []byte) error {
-		if kind != blockViewHead {
-			return errEnd
-		}
+	err := seg.lake.db.Blocks(seg.cat.Number, blockViewHead, blockViewHead, func(_ byte, id uint32, data []byte) error {
 		h, err := decodeHead(seg.cat.Number, id, data)
 		if errors.Is(err, errOldPartial) {
 			return nil // and made again
@@ -250,7 +246,7 @@ func (g *segmentGroups) load(seg *sealed) error {
 		heads[id] = h
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnd) {
+	if err != nil {
 		return seg.fault(err)
 	}
 	g.heads, g.loaded = heads, true

@@ -411,27 +411,27 @@ func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.
 		return nil, nil
 	}
 	place := e.src.places[0]
-	x, err := seg.index()
-	if err != nil {
-		return nil, err
-	}
-	hash := index.HashString
-	var c *columnIndex
-	if isIdentity(place) && e.src.kind == textSource {
-		c = &x.columns[0]
-		hash = func(s string) uint64 { return identityHash(event.IdentityOf([]byte(s))) }
-	} else if len(e.src.places) == 1 {
-		c = x.column(place)
-	}
-	if c == nil || c.pages == 0 {
-		return nil, nil
-	}
 	for _, v := range e.values {
 		if !plainText(v) {
 			return nil, nil
 		}
 	}
-	if c.place > 0 {
+	ask := func(v string) (block int, maybe bool, err error) {
+		return seg.probeIdentity(identityHash(event.IdentityOf([]byte(v))))
+	}
+	if !isIdentity(place) || e.src.kind != textSource {
+		if len(e.src.places) > 1 {
+			return nil, nil
+		}
+		x, err := seg.index()
+		if err != nil {
+			return nil, err
+		}
+		c := x.column(place)
+		if c == nil || c.pages == 0 {
+			return nil, nil
+		}
+		ask = func(v string) (block int, maybe bool, err error) { return x.probe(c, index.HashString(v)) }
 		r, err := seg.reader(ctx)
 		if err != nil {
 			return nil, err
@@ -442,7 +442,7 @@ func (f *filter) probe(ctx context.Context, seg *sealed, e *equality) (*roaring.
 	}
 	rows := roaring.New()
 	for _, v := range e.values {
-		block, maybe, err := x.probe(c, hash(v))
+		block, maybe, err := ask(v)
 		if err != nil {
 			return nil, err
 		}

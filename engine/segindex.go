@@ -322,8 +322,42 @@ func (s *sealed) index() (*segmentIndex, error) {
 	if err != nil {
 		return nil, s.fault(err)
 	}
-	s.open.index = &segmentIndex{seg: s, columns: columns, filters: s.lake.cache.NewOwner()}
+	s.open.index = &segmentIndex{seg: s, columns: columns, filters: s.filterPages()}
 	return s.open.index, nil
+}
+
+// filterPages returns the owner of opened pages of filters. The caller holds open.
+func (s *sealed) filterPages() *segment.Owner {
+	if s.open.filters == nil {
+		s.open.filters = s.lake.cache.NewOwner()
+	}
+	return s.open.filters
+}
+
+// probeIdentity asks the filter of identities, which every segment has and of which the
+// number of pages follows from that of its rows: a needle asks it of every segment, and should not
+// have to read the directory of each for it.
+func (s *sealed) probeIdentity(hash uint64) (block int, maybe bool, err error) {
+	s.open.Lock()
+	x := s.open.index
+	if x == nil {
+		x = &segmentIndex{seg: s, filters: s.filterPages()}
+	}
+	s.open.Unlock()
+	if x.columns == nil {
+		pages := (int(s.cat.Rows) + index.KeysPerPage - 1) / index.KeysPerPage
+		page, err := x.page(uint32(index.PageOf(hash, pages)))
+		if err == nil {
+			// A page of a filter that is divided otherwise knows that it is not meant.
+			if block, maybe, err = page.Probe(hash); err == nil {
+				return block, maybe, nil
+			}
+		}
+		if x, err = s.index(); err != nil { // which tells what is wrong
+			return 0, false, err
+		}
+	}
+	return x.probe(&x.columns[0], hash)
 }
 
 // column returns the entry for a path, or nil.
@@ -351,11 +385,9 @@ func (x *segmentIndex) probe(c *columnIndex, hash uint64) (block int, maybe bool
 		return 0, false, nil
 	}
 	id := c.place*filterPagesMax + uint32(index.PageOf(hash, c.pages))
-	page, ok := x.filters.Get(id).(*index.FilterPage)
-	if !ok {
-		if page, err = x.openFilter(id); err != nil {
-			return 0, false, err
-		}
+	page, err := x.page(id)
+	if err != nil {
+		return 0, false, x.seg.fault(err)
 	}
 	if block, maybe, err = page.Probe(hash); err != nil {
 		return 0, false, x.seg.fault(fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err))
@@ -363,17 +395,20 @@ func (x *segmentIndex) probe(c *columnIndex, hash uint64) (block int, maybe bool
 	return block, maybe, nil
 }
 
-// openFilter opens a page of a filter and keeps a copy: a question for one value asks
+// page returns a page of a filter, of which a copy is kept: a question for one value asks
 // a page of every segment, and should find it in memory and verified.
-func (x *segmentIndex) openFilter(id uint32) (*index.FilterPage, error) {
+func (x *segmentIndex) page(id uint32) (*index.FilterPage, error) {
+	if page, ok := x.filters.Get(id).(*index.FilterPage); ok {
+		return page, nil
+	}
 	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockFilter, id)
 	defer release()
 	if err != nil {
-		return nil, x.seg.fault(err)
+		return nil, err
 	}
 	page, err := index.OpenFilterPage(bytes.Clone(data))
 	if err != nil {
-		return nil, x.seg.fault(fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err))
+		return nil, fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err)
 	}
 	return x.filters.Put(id, &page, int64(len(data))+100).(*index.FilterPage), nil
 }
@@ -442,11 +477,7 @@ const (
 // findIdentity looks for events with an identity in the segment. It calls fn with
 // the row of each until fn returns false.
 func (s *sealed) findIdentity(ctx context.Context, id event.Identity, fn func(row int) (more bool, err error)) error {
-	x, err := s.index()
-	if err != nil {
-		return err
-	}
-	block, maybe, err := x.probe(&x.columns[0], identityHash(id))
+	block, maybe, err := s.probeIdentity(identityHash(id))
 	if err != nil || !maybe {
 		return err
 	}

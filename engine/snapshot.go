@@ -45,8 +45,9 @@ type sealed struct {
 
 	open struct {
 		sync.Mutex
-		reader *segment.Reader
-		index  *segmentIndex
+		reader  *segment.Reader
+		index   *segmentIndex
+		filters *segment.Owner // of opened pages of filters, by the IDs of their blocks
 	}
 }
 
@@ -116,11 +117,11 @@ func (s *sealed) release() {
 	if s.open.reader != nil {
 		s.open.reader.Close()
 	}
-	if s.open.index != nil {
-		s.open.index.filters.Drop()
+	if s.open.filters != nil {
+		s.open.filters.Drop()
 	}
 	s.derived.Drop()
-	s.open.reader, s.open.index = nil, nil
+	s.open.reader, s.open.index, s.open.filters = nil, nil, nil
 	s.open.Unlock()
 	s.groups.drop()
 	if s.replaced.Load() {

@@ -219,7 +219,7 @@ func (s *sealed) sizes(ctx context.Context, columns, structures map[string]int64
 	if err != nil {
 		return s.fault(err)
 	}
-	return s.lake.db.Blocks(s.cat.Number, blockIndexDir, func(kind byte, _ uint32, data []byte) error {
+	return s.lake.db.Blocks(s.cat.Number, blockIndexDir, math.MaxUint8, func(kind byte, _ uint32, data []byte) error {
 		switch kind {
 		case blockIndexDir, blockFilter:
 			structures["filters"] += int64(len(data))

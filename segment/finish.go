@@ -20,8 +20,9 @@ const (
 	// dictionaryPage is the number of entries of a dictionary page: a record
 	// needs one entry, a query all of them.
 	dictionaryPage = 256
-	// pageBytes closes a page of a dictionary or plain column early when its values are long.
-	pageBytes = 512 << 10
+	// pageBytes closes a page of a dictionary or plain column early when its values are long:
+	// a record needs one of them, and reads the page.
+	pageBytes = 128 << 10
 	// blockBytes closes a block: smaller pages share one with their
 	// neighbours, because every block costs its store a key.
 	blockBytes = 4 << 10

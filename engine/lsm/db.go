@@ -1,11 +1,13 @@
 package lsm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -25,9 +27,14 @@ const (
 	// memTableBytes bounds the catalogue records between two flushes.
 	memTableBytes = 4 << 20
 
-	// blockBytes is the target size of a table's blocks: about one page of a
-	// segment each, so that reading a page reads little else.
-	blockBytes = 16 << 10
+	// blockBytes is the target size of a table's blocks, and of the parts of its index: what
+	// a disk reads anyway. Most pages of a segment are larger and have a block each, so
+	// that reading one reads nothing else.
+	blockBytes = 4 << 10
+
+	// blockShare is the percentage of blockBytes from which on a block is closed before a
+	// value that does not fit: small values that are read alone do not share one with a large one.
+	blockShare = 5
 
 	// targetFileBytes is far above a segment's size, so that compactions, which
 	// only happen after deletions, do not cut segments to pieces.
@@ -267,6 +274,7 @@ func (d *DB) pebbleOptions(o Options) *pebble.Options {
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
 	for i := range opts.Levels {
 		opts.Levels[i].BlockSize = blockBytes
+		opts.Levels[i].BlockSizeThreshold = blockShare
 		opts.Levels[i].IndexBlockSize = blockBytes
 		opts.TargetFileSizes[i] = targetFileBytes
 	}
@@ -454,11 +462,14 @@ func (d *DB) Block(segment uint64, kind byte, id uint32) (data []byte, release f
 	return v, func() { c.Close() }, nil
 }
 
-// Blocks calls fn with every block of a segment of a kind not below from, in order
-// of kind and id. data is valid during the call.
-func (d *DB) Blocks(segment uint64, from byte, fn func(kind byte, id uint32, data []byte) error) error {
+// Blocks calls fn with every block of a segment of a kind from first to last, in order
+// of kind and id. data is valid during the call. Blocks of other kinds are not read.
+func (d *DB) Blocks(segment uint64, first, last byte, fn func(kind byte, id uint32, data []byte) error) error {
 	lower, upper := segmentRange(segment)
-	lower = append(lower, from)
+	if last < math.MaxUint8 {
+		upper = append(bytes.Clone(lower), last+1)
+	}
+	lower = append(lower, first)
 	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return fmt.Errorf("reading segment %d: %w", segment, err)

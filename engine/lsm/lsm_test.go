@@ -169,7 +169,7 @@ func TestSegmentsAndCatalogue(t *testing.T) {
 			t.Errorf("get of nothing: %v", err)
 		}
 		n := 0
-		err = d.Blocks(300, 1, func(kind byte, id uint32, data []byte) error {
+		err = d.Blocks(300, 1, 255, func(kind byte, id uint32, data []byte) error {
 			if want := fmt.Sprintf("block %d of kind %d", id, kind); kind < 1 || string(data) != want {
 				t.Errorf("block %q, want %q", data, want)
 			}
