@@ -446,7 +446,38 @@ func TestForgery(t *testing.T) {
 	oldTiles := func(fs vfs.FS) { f.replace(fs, lsm.Trees, tiles) }
 	root := plainRoot(honest[:signed]).String()
 	refused("an event under the digest, tiles made anew", forge(edited(10)), "events 0 to 899", "digest 0", root, plainRoot(edited(10)[:signed]).String())
-	refused("an event in the last tile under the digest, old tiles", forge(edited(898), oldTiles), "events 0 to 899", root)
+	// Without the leaves behind the last tile, or with others than were signed, they are read from the events.
+	tail := func(change func([]byte) []byte) func(vfs.FS) {
+		return func(fs vfs.FS) {
+			changed := map[string][]byte{}
+			for k, v := range digests {
+				if k[0] != keyTail {
+					changed[k] = v
+				} else if v = change(bytes.Clone(v)); v != nil {
+					changed[k] = v
+				}
+			}
+			if len(changed) != len(digests) && change(nil) != nil {
+				t.Fatal("the digest has no tail")
+			}
+			f.replace(fs, lsm.Digests, changed)
+		}
+	}
+	noTail := tail(func([]byte) []byte { return nil })
+	otherTail := tail(func(v []byte) []byte {
+		if len(v) > 20 {
+			v[20] ^= 1
+		}
+		return append(v, 0)[:len(v)]
+	})
+	refused("an event in the last tile under the digest, old tiles", forge(edited(898), oldTiles, noTail), "events 0 to 899", root)
+	refused("an event in the last tile under the digest, old tiles, another tail", forge(edited(898), oldTiles, otherTail), "events 0 to 899", root)
+	if l, err := open(forge(honest, otherTail), false); err != nil {
+		t.Errorf("events are honest, a tail is not: %v", err)
+	} else {
+		verified(t, l, VerifyOptions{Full: true})
+		l.Close()
+	}
 	refused("events cut off behind the digest's", forge(honest[:850], func(fs vfs.FS) {}), "events 850 to 899 are missing")
 	refused("a digest edited", forge(honest, func(fs vfs.FS) {
 		forged := map[string][]byte{}
@@ -469,25 +500,33 @@ func TestForgery(t *testing.T) {
 		}
 		f.replace(fs, lsm.Digests, mixed)
 	}), "digest")
-	// An old event with the old tiles: no opening reads it, a full verification does,
+	// An old event with the old tiles, or the old leaves behind the last: no opening reads it, a full verification does,
 	// and no proof is made of it.
-	l, err := open(forge(edited(10), oldTiles), false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	s := storeTest(t, l)
-	if _, err := s.Prove(ctx, 10); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("an edited event is proved: %v", err)
-	}
-	if r, err := s.Prove(ctx, 600); err != nil {
-		t.Errorf("an honest neighbour: %v", err)
-	} else if _, err := r.Check(honest[600], s.Verifiers()); err != nil {
-		t.Error(err)
-	}
-	r, err := l.Verify(ctx, VerifyOptions{Full: true})
-	if err != nil || r.ProblemCount == 0 || !strings.Contains(fmt.Sprint(r.Problems), "events 0 to 255") {
-		t.Errorf("a full verification finds %v, %v", r.Problems, err)
+	for _, c := range []struct {
+		at    int
+		apart bool // no proof of event 600 needs the events of this one's tile
+		say   string
+	}{{10, true, "events 0 to 255"}, {898, false, "the first 900 events"}} {
+		l, err := open(forge(edited(c.at), oldTiles), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := storeTest(t, l)
+		if _, err := s.Prove(ctx, uint64(c.at)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("event %d is edited and proved: %v", c.at, err)
+		}
+		if r, err := s.Prove(ctx, 600); err != nil && (c.apart || !errors.Is(err, ErrCorrupt)) {
+			t.Errorf("an honest neighbour of event %d: %v", c.at, err)
+		} else if err == nil {
+			if _, err := r.Check(honest[600], s.Verifiers()); err != nil {
+				t.Error(err)
+			}
+		}
+		r, err := l.Verify(ctx, VerifyOptions{Full: true})
+		if err != nil || r.ProblemCount == 0 || !strings.Contains(fmt.Sprint(r.Problems), c.say) {
+			t.Errorf("a full verification of event %d finds %v, %v", c.at, r.Problems, err)
+		}
+		l.Close()
 	}
 }
 
