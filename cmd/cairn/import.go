@@ -163,8 +163,8 @@ const (
 	// importCache is what an import keeps of what it has read of the lake.
 	importCache = 64 << 20
 	// importMemory is the size of the heap from which on garbage is collected more often than is fastest. What is
-	// needed at a time is half of it, whatever the size of the lake, on a machine with two processors.
-	importMemory = 400 << 20
+	// needed at a time is below it on a machine with two processors; a lake of 100 million events adds some 100 MB.
+	importMemory = 300 << 20
 )
 
 func (p *program) importFiles(ctx context.Context, opts engine.ImportOptions, rejects string) (err error) {
