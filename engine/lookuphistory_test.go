@@ -310,7 +310,7 @@ func TestLookupIndexesStay(t *testing.T) {
 	}
 	ask := func() (misses int64) {
 		before := l.cache.Stats().Misses
-		if _, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"ResourceName": "none-has-this"}}); err != nil {
+		if _, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"ResourceType": "none-has-this"}}); err != nil {
 			t.Fatal(err)
 		}
 		return l.cache.Stats().Misses - before

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
@@ -285,6 +287,69 @@ func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute) (*attri
 	}
 	x := newAttributeIndex(b.pairs)
 	return s.keep.Put(uint32(a), x, x.bytes()).(*attributeIndex), nil
+}
+
+// has reports whether the index of an attribute is there.
+func (s *lookupSource) has(a lookupAttribute) bool {
+	_, ok := s.keep.Get(uint32(a)).(*attributeIndex)
+	return ok
+}
+
+// resourceSearches is how many lookups by the name of a resource search a segment for the name before an index is made:
+// to find all resources of all rows takes as long as some hundred searches, and as much of the cache as few lakes
+// have for all of their segments.
+const resourceSearches = 32
+
+// resourceTops are the members below which resources are named.
+var resourceTops = func() []string {
+	tops := []string{"resources"}
+	for _, p := range event.ResourcePlaces() {
+		if !slices.Contains(tops, p.Path[0]) {
+			tops = append(tops, p.Path[0])
+		}
+	}
+	return tops
+}()
+
+// named returns the ranks of the rows that may name a resource, with no index: those that have its name where
+// resources are named. As with hashes, records decide.
+func (s *lookupSource) named(ctx context.Context, name string) ([]uint16, error) {
+	order, err := s.order(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places := &source{kind: mapSource, places: make([][]string, 1)}
+	search := containment{src: places}
+	all := roaring.New()
+	for _, top := range resourceTops {
+		places.places[0] = []string{top}
+		rows, err := search.rowsWith(ctx, s.reader, name)
+		if err != nil {
+			return nil, err
+		}
+		if rows == nil { // nothing of it can be searched for
+			x, err := s.attribute(ctx, byResourceName)
+			if err != nil {
+				return nil, err
+			}
+			return x.of(attributeHash(name)), nil
+		}
+		all.Or(rows)
+	}
+	if all.IsEmpty() {
+		return nil, nil
+	}
+	is := column.NewBits(len(order.rows))
+	for it := all.Iterator(); it.HasNext(); {
+		is.Set(int(it.Next()))
+	}
+	ranks := make([]uint16, 0, all.GetCardinality())
+	for rank, row := range order.rows {
+		if is.Get(int(row)) {
+			ranks = append(ranks, uint16(rank))
+		}
+	}
+	return ranks, nil
 }
 
 // attributeBuilder gathers the pairs of an attribute's index.

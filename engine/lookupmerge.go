@@ -200,6 +200,10 @@ func (k *lookup) open(ctx context.Context, u *lookupUnit) (ok bool, err error) {
 			if ranks, err = u.identified(ctx, &src, t.value); err != nil {
 				return false, err
 			}
+		} else if t.attribute == byResourceName && u.seg != nil && !src.has(byResourceName) && u.seg.searches.Add(1) <= resourceSearches {
+			if ranks, err = src.named(ctx, t.value); err != nil {
+				return false, err
+			}
 		} else {
 			x, err := src.attribute(ctx, t.attribute)
 			if err != nil {

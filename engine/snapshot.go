@@ -40,6 +40,8 @@ type sealed struct {
 
 	mines   minesOf        // rows by whose they are
 	derived *segment.Owner // what lookups have made of the columns
+	// searches are the lookups by the name of a resource that were answered without an index.
+	searches atomic.Int32
 
 	groups segmentGroups // of views
 

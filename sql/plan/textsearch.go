@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -139,7 +140,7 @@ func harmlessSearch(c Expr) bool {
 			if pattern, is := constantText(x, 1); is && x.Name == "regexp_like" && len(x.Args) == 2 {
 				_, valid := fn.RequiredTexts(pattern)
 				ok = ok && valid
-			} else if x.Name != "json_format" && !harmless(x) {
+			} else if !(slices.Contains(harmlessCalls, x.Name) && len(x.Args) <= 2) && !harmless(x) {
 				ok = false
 			}
 		default:
@@ -150,6 +151,10 @@ func harmlessSearch(c Expr) bool {
 	})
 	return ok
 }
+
+// harmlessCalls are the functions of searches of up to two arguments which raise no error whatever these are; what their arguments are is
+// looked at by itself.
+var harmlessCalls = []string{"json_format", "lower", "strpos", "starts_with"}
 
 // constantText returns an argument that is a text.
 func constantText(c *Call, arg int) (string, bool) {
