@@ -510,6 +510,12 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	if src.kind != timeSource || u.partial {
 		return nil, false
 	}
+	v := column.New(src.typ, 2)
+	if u.seg != nil && isEventTime(src) {
+		// The catalogue knows, and which of very many segments are the newest is told without opening any.
+		v.I64[0], v.I64[1] = u.seg.cat.MinTime, u.seg.cat.MaxTime
+		return v, true
+	}
 	ctx := context.Background()
 	r, err := u.open(ctx)
 	if err != nil {
@@ -523,7 +529,6 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	if err != nil || !ok {
 		return nil, false
 	}
-	v := column.New(src.typ, 2)
 	v.I64[0], v.I64[1] = min, max
 	return v, true
 }

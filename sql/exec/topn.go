@@ -167,8 +167,8 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 	backward := false
 	if slot >= 0 {
 		k := &s.spec.keys[0]
-		if b := s.spec.bound.Load(); b != nil && (!k.nullsFirst || complete(w, u.unit(), slot)) {
-			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(best, b, k) > 0 {
+		if b := s.spec.bound.Load(); b != nil {
+			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(best, b, k) > 0 && (!k.nullsFirst || complete(w, u.unit(), slot)) {
 				return nil
 			}
 		}

@@ -172,9 +172,8 @@ type Unit interface {
 	// rows of the range [from, to) within one block. Vectors of one path of one
 	// unit share one Dict where they have one.
 	Read(ctx context.Context, path int, rows []uint32, from, to int) (*column.Vector, error)
-	// Bounds returns the smallest and largest value of a path as two flat
-	// values, when known without reading; NULLs do not count. ok is false when
-	// unknown or when there are only NULLs.
+	// Bounds returns two flat values, when known without reading, between which all
+	// of a path lie, both inclusive; NULLs do not count. ok is false when unknown.
 	Bounds(path int) (v *column.Vector, ok bool)
 	// Counts returns the distinct values of a path, NULL included when it
 	// occurs, and how many rows of the whole unit have each; ok is false when
