@@ -154,3 +154,34 @@ func TestResourceSearch(t *testing.T) {
 		}
 	}
 }
+
+// TestResourceSearchOfFrequentText looks for a name that is a part of very many others: their records are not read one by one.
+func TestResourceSearchOfFrequentText(t *testing.T) {
+	ctx := context.Background()
+	l := openTest(t, vfs.NewMem(), Options{})
+	s := storeTest(t, l)
+	var records [][]byte
+	for i := range 2 * namedMost {
+		records = append(records, fmt.Appendf(nil, `{"eventVersion":"1.08","eventID":"00000000-0000-4000-8000-%012[1]d","eventTime":"2026-01-02T00:00:00Z","eventSource":"s3.amazonaws.com","eventName":"N",`+
+			`"requestParameters":{"bucketName":"prod-%[1]d"}}`, i))
+	}
+	appendTest(t, s, records)
+	if err := l.freezeStores(ctx, []*Store{s}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		events  int
+		indexed bool
+	}{{"prod-7", 1, false}, {"prod", 0, true}, {"prod-8", 1, true}} {
+		r, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"ResourceName": c.name}})
+		if err != nil || len(r.Events) != c.events {
+			t.Errorf("%s: %v, %v", c.name, r, err)
+		}
+		for _, seg := range s.snapshotSegments(t) {
+			if has := (&lookupSource{keep: seg.derived}).has(byResourceName); has != c.indexed {
+				t.Errorf("after %s the segment has an index: %v", c.name, has)
+			}
+		}
+	}
+}

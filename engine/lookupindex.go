@@ -296,9 +296,13 @@ func (s *lookupSource) has(a lookupAttribute) bool {
 }
 
 // resourceSearches is how many lookups by the name of a resource search a segment for the name before an index is made:
-// to find all resources of all rows takes as long as some hundred searches, and as much of the cache as few lakes
+// to find all resources of all rows takes many times as long as a search, and as much of the cache as few lakes
 // have for all of their segments.
 const resourceSearches = 32
+
+// namedMost is how many rows of a segment a search may leave as candidates. A text that very many records have
+// somewhere ("prod") may be the name of nothing, and to read them all takes longer than to make the index.
+const namedMost = 256
 
 // resourceTops are the members below which resources are named.
 var resourceTops = func() []string {
@@ -327,14 +331,16 @@ func (s *lookupSource) named(ctx context.Context, name string) ([]uint16, error)
 		if err != nil {
 			return nil, err
 		}
-		if rows == nil { // nothing of it can be searched for
+		if rows != nil {
+			all.Or(rows)
+		}
+		if rows == nil || all.GetCardinality() > namedMost { // nothing of it can be searched for, or it is no help
 			x, err := s.attribute(ctx, byResourceName)
 			if err != nil {
 				return nil, err
 			}
 			return x.of(attributeHash(name)), nil
 		}
-		all.Or(rows)
 	}
 	if all.IsEmpty() {
 		return nil, nil
