@@ -132,7 +132,7 @@ func rowsContaining(ctx context.Context, r *segment.Reader, texts []containment,
 	return rows, nil
 }
 
-// fewRows is how many rows are read sooner than another part of a text is searched for.
+// fewRows is how many rows are read sooner than another part of a text, or the rows of a range of times, is searched for.
 const fewRows = 64
 
 // rowsWith returns the rows that may have a text; nil when that cannot be told.

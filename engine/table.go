@@ -392,7 +392,7 @@ func (u *unit) Candidates() *roaring.Bitmap {
 		if err != nil {
 			return
 		}
-		if u.cut {
+		if u.cut && (u.candidates == nil || u.candidates.GetCardinality() > fewRows) {
 			if rows, err := rowsBetween(ctx, r, u.from, u.to); err == nil && rows != nil {
 				u.candidates = intersect(u.candidates, rows)
 			}
