@@ -47,7 +47,7 @@ func (b *benchmark) ask(ctx context.Context, lakeDir, dir string, r *results) er
 	defer lake.Close()
 	step("looking for what to ask for")
 	var texts strings.Builder
-	for _, q := range questions {
+	for _, q := range slices.Concat(questions, variants) {
 		if b.asks(q.Name) {
 			texts.WriteString(q.Cairn)
 		}
@@ -68,7 +68,7 @@ func (b *benchmark) ask(ctx context.Context, lakeDir, dir string, r *results) er
 		}
 		engines = append(engines, asked{p.name, s.inside, p.words, func(text string) ([][]string, error) { return s.query(ctx, text) }})
 	}
-	for _, q := range questions {
+	for _, q := range slices.Concat(questions, variants) {
 		if !b.asks(q.Name) {
 			continue
 		}
@@ -77,7 +77,8 @@ func (b *benchmark) ask(ctx context.Context, lakeDir, dir string, r *results) er
 			continue
 		}
 		step("%s %s", q.Name, q.What)
-		a, err := measureAnswer(q.Name, q.What, b.runs, engines, func(e asked) ([][]string, error) {
+		with := slices.DeleteFunc(slices.Clone(engines), func(e asked) bool { return e.words(q) == "" })
+		a, err := measureAnswer(q.Name, q.What, b.runs, with, func(e asked) ([][]string, error) {
 			text := words.Replace(e.words(q))
 			rows, err := e.ask(text)
 			if err != nil {
@@ -97,7 +98,9 @@ func (b *benchmark) ask(ctx context.Context, lakeDir, dir string, r *results) er
 }
 
 // asks reports whether a question is to be asked.
-func (b *benchmark) asks(name string) bool { return b.wanted == nil || b.wanted[name] }
+func (b *benchmark) asks(name string) bool {
+	return b.wanted[name] || b.wanted == nil && !slices.ContainsFunc(variants, func(q question) bool { return q.Name == name })
+}
 
 // measureAnswer has all engines answer runs times in turn, after once to warm caches, and compares what they answer first.
 func measureAnswer(name, what string, runs int, engines []asked, answerOf func(asked) ([][]string, error)) (answer, error) {
@@ -226,6 +229,8 @@ func placeholders(ctx context.Context, lake *engine.Lake, wanted func(name strin
 		{[]string{"{arn}"}, []string{
 			"SELECT userIdentity.arn FROM events WHERE userIdentity.arn <> '' GROUP BY 1 HAVING count(*) BETWEEN 200 AND 3000 ORDER BY 1 LIMIT 1",
 			"SELECT userIdentity.arn FROM events WHERE userIdentity.arn <> '' GROUP BY 1 ORDER BY abs(count(*) - 1000), 1 LIMIT 1"}},
+		{[]string{"{account}"}, []string{
+			"SELECT recipientAccountId FROM events WHERE recipientAccountId <> '' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"}},
 		{[]string{"{token}"}, []string{
 			"SELECT v FROM events CROSS JOIN UNNEST(map_values(requestParameters)) AS u(v) WHERE" + day + "AND regexp_like(v, '^[A-Za-z]*-?[0-9a-f-]{10,40}$') GROUP BY v HAVING count(*) <= 5 ORDER BY v LIMIT 1"}},
 		{[]string{"{name}", "{address}", "{from}", "{to}"}, []string{

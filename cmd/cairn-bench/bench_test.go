@@ -60,8 +60,8 @@ func TestSmallRun(t *testing.T) {
 	if len(r.Workloads["open"]) == 0 {
 		t.Error("opening has no figures")
 	}
-	// The lake is there now: it is asked again, and not loaded.
-	args = []string{"-lake", filepath.Join(dir, "run", "lake"), "-only", "needles", "-runs", "1", "-floor=false", "-dir", filepath.Join(dir, "run"), "-json", file}
+	// The lake and the peers are there now: they are asked again, and not loaded.
+	args = []string{"-lake", filepath.Join(dir, "run", "lake"), "-loaded", "-peers", "duckdb,sqlite", "-only", "needles,variants", "-runs", "1", "-floor=false", "-dir", filepath.Join(dir, "run"), "-json", file}
 	if code := run(args); code != 0 {
 		t.Fatalf("cairn-bench %s ends with %d", strings.Join(args, " "), code)
 	}
@@ -69,8 +69,16 @@ func TestSmallRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := again[0]; len(a.Loads) != 1 || a.Loads[0].Seconds != 0 || a.Loads[0].Bytes == 0 || len(a.Answers)+len(a.LeftOut) != 6+len(lookupPages) {
+	if a := again[0]; len(a.Loads) != 1 || a.Loads[0].Seconds != 0 || a.Loads[0].Bytes == 0 || len(a.Answers)+len(a.LeftOut) != 6+len(variants)+len(lookupPages) {
 		t.Errorf("asked again: loads %+v, %d answers", a.Loads, len(a.Answers))
+	}
+	if len(again[0].LeftOut) > 1 {
+		t.Errorf("left out: %v", again[0].LeftOut)
+	}
+	for _, a := range again[0].Answers {
+		if !a.Equal || a.Rows == 0 && a.Question != "L13" {
+			t.Errorf("%s: %d rows, equal %v", a.Question, a.Rows, a.Equal)
+		}
 	}
 	checkDrawing(t, chart, "Q1 count of all events")
 }

@@ -193,7 +193,11 @@ func questionsNamed(list string) (map[string]bool, error) {
 		lookups = append(lookups, p.name)
 	}
 	needles := []string{"Q1", "Q4", "Q5", "Q6", "Q13", "Q15"}
-	groups := map[string][]string{"lookups": lookups, "needles": append(slices.Clone(needles), lookups...), "scans": nil}
+	var others []string
+	for _, q := range variants {
+		others = append(others, q.Name)
+	}
+	groups := map[string][]string{"variants": others, "lookups": lookups, "needles": append(slices.Clone(needles), lookups...), "scans": nil}
 	for _, name := range all {
 		if !slices.Contains(needles, name) {
 			groups["scans"] = append(groups["scans"], name)
@@ -202,11 +206,11 @@ func questionsNamed(list string) (map[string]bool, error) {
 	wanted := map[string]bool{}
 	for _, name := range strings.Split(list, ",") {
 		names := groups[name]
-		if slices.Contains(all, name) || slices.Contains(lookups, name) {
+		if slices.Contains(all, name) || slices.Contains(lookups, name) || slices.Contains(others, name) {
 			names = []string{name}
 		}
 		if names == nil {
-			return nil, fmt.Errorf("-only: there is no %q; there are needles, scans, lookups, Q1 to %s, L1 to %s", name, all[len(all)-1], lookups[len(lookups)-1])
+			return nil, fmt.Errorf("-only: there is no %q; there are needles, scans, lookups, variants, Q1 to %s, L1 to %s, V1 to %s", name, all[len(all)-1], lookups[len(lookups)-1], others[len(others)-1])
 		}
 		for _, n := range names {
 			wanted[n] = true

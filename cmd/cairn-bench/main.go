@@ -7,6 +7,8 @@
 //	go run . -n 1000000,10000000         the same at several sizes, and a table of times by size
 //	go run . -data ./AWSLogs             log files from elsewhere
 //	go run . -lake ./lake                a lake that is there already: it is read only, and not loaded
+//	go run . -lake DIR/lake -dir DIR -loaded -only variants
+//	                                     other questions of the same shapes; what an earlier run loaded into DIR is asked
 //	go run . -n 100000000 -only needles -peers none -floor=false -dir DIR
 //	                                     load, size, needles and pages: what is practical at that size
 //	go run . -n 1000000 -json out.json   the figures for programs
@@ -108,7 +110,8 @@ func run(args []string) int {
 	flag.IntVar(&b.runs, "runs", 7, "how often each question is asked of each engine")
 	list := flag.String("peers", "all", "with whom to compare: "+strings.Join(peerNames(), ", ")+"; several with commas")
 	flag.BoolVar(&b.questions, "questions", true, "ask the questions; false compares load and size only")
-	only := flag.String("only", "", "questions to ask: Q1 to Q15, L1 to L13 (lookups), lookups, needles (with lookups), scans; several with commas; default all")
+	flag.BoolVar(&b.loaded, "loaded", false, "ask what an earlier run has loaded into -dir of the peers, and load nothing into them; with -lake")
+	only := flag.String("only", "", "questions to ask: Q1 to Q15, L1 to L13 (lookups), V1 to V44 (variants), lookups, needles (with lookups), scans, variants; several with commas; default all but variants")
 	flag.BoolVar(&b.floor, "floor", true, "read the whole lake to tell how much of it is random")
 	flag.StringVar(&b.also, "also", "", "what to measure of Cairn besides: "+workloadNames()+"; several with commas")
 	flag.DurationVar(&b.length, "for", time.Minute, "how long each of the workloads clients, background and append runs")
@@ -125,6 +128,8 @@ func run(args []string) int {
 			return fmt.Errorf("%q is no flag; lists have commas and no spaces", flag.Arg(0))
 		case b.runs < 1:
 			return errors.New("-runs: at least one")
+		case b.loaded && b.lake == "":
+			return errors.New("-loaded: with -lake, which has the same events")
 		case *question != "":
 			return askCold(ctx, b.dir, *question)
 		case *rest:
@@ -149,7 +154,7 @@ func run(args []string) int {
 		if b.wanted, err = questionsNamed(*only); err != nil {
 			return err
 		}
-		if b.lake != "" && b.data == "" {
+		if b.lake != "" && b.data == "" && !b.loaded {
 			b.peers = nil
 		}
 		return b.sizes(*n, *jsonFile, *chart)
@@ -172,6 +177,7 @@ type benchmark struct {
 	data, dir string
 	runs      int
 	lake      string
+	loaded    bool
 	peers     []*peer
 	questions bool
 	wanted    map[string]bool // nil for all
@@ -318,6 +324,10 @@ func (b *benchmark) run(n int) (*results, error) {
 	}
 	var loaded []*peer
 	for _, p := range b.peers {
+		if b.loaded {
+			loaded = append(loaded, p)
+			continue
+		}
 		step("loading into %s", p.title)
 		l, err := loadPeer(p, dir, data)
 		var exit *exec.ExitError
