@@ -239,7 +239,7 @@ func (l *Lake) logGroup(g *commitGroup) error {
 	defer l.logged.Unlock()
 	// If the process ends before the sync has, the events are there or not, and
 	// nobody was told either. After it, recovery finds them in the log.
-	pos, err := l.log.AppendSync(parts...)
+	pos, err := l.log.AppendSync(l.squeezer.squeeze(parts)...)
 	if err != nil {
 		return l.appendErr(err)
 	}

@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/s2"
 
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/segment"
+	"github.com/cairndb/cairn/wal"
 )
 
 func encodeAppend(groups []group) []byte {
@@ -53,12 +56,81 @@ func TestLogRecords(t *testing.T) {
 	}
 }
 
+// TestSqueezedRecords checks that records are written in the shorter form, and read back from it.
+func TestSqueezedRecords(t *testing.T) {
+	var s squeezer
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		name     string
+		records  int
+		size     int
+		noise    bool
+		squeezed bool
+	}{
+		{"one small event", 1, 500, false, false},
+		{"many alike", 1000, 500, false, true},
+		{"many again, in the same buffers", 900, 400, false, true},
+		{"very many", 20_000, 500, false, true},
+		{"noise", 1000, 500, true, false},
+		{"one large event", 1, 200_000, false, true},
+	} {
+		want := []group{{store: 3, first: 70000}}
+		for i := range c.records {
+			b := bytes.Repeat(fmt.Appendf(nil, "%d,", i), c.size)[:c.size]
+			for k := range b {
+				if c.noise {
+					b[k] = byte(r.Uint32())
+				}
+			}
+			want[0].records = append(want[0].records, b)
+		}
+		plain := encodeAppend(want)
+		out := s.squeeze([][]byte{plain[:1], plain[1:7], plain[7:]})
+		b := bytes.Join(out, nil)
+		if !c.squeezed {
+			if !bytes.Equal(b, plain) {
+				t.Errorf("%s: %d bytes of %d are not the record as it is", c.name, len(b), len(plain))
+			}
+			continue
+		}
+		if len(b) > len(plain)/2 || b[0] != recordSqueezed {
+			t.Errorf("%s: %d bytes of %d, type %q", c.name, len(b), len(plain), b[0])
+		}
+		back, err := loosen(bytes.Clone(b))
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if got, err := parseAppend(back); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: read back otherwise, %v", c.name, err)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"nothing":             {recordSqueezed},
+		"an empty block":      {recordSqueezed, 0},
+		"too large a block":   binary.AppendUvarint([]byte{recordSqueezed}, wal.MaxRecord+1),
+		"a position":          append([]byte{recordSqueezed}, s2.Encode(nil, (&position{}).encode())...),
+		"a block that is cut": append([]byte{recordSqueezed}, s2.Encode(nil, bytes.Repeat([]byte("A"), 5000))[:7]...),
+	} {
+		if _, err := loosen(b); err == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}
+
 func FuzzLogRecord(f *testing.F) {
+	f.Add(append([]byte{recordSqueezed}, s2.Encode(nil, encodeAppend([]group{{store: 1, first: 2, records: [][]byte{bytes.Repeat([]byte("{}"), 50)}}}))...))
 	f.Add(encodeAppend([]group{{store: 1, first: 2, records: [][]byte{[]byte("{}")}}}))
 	f.Add((&position{generation: 1, next: map[uint32]uint64{1: 2}}).encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) == 0 {
 			return
+		}
+		if b[0] == recordSqueezed {
+			plain, err := loosen(b)
+			if err != nil {
+				return
+			}
+			b = plain
 		}
 		if groups, err := parseAppend(b); err == nil {
 			again, err := parseAppend(encodeAppend(groups))

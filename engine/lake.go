@@ -70,7 +70,8 @@ type Lake struct {
 	// logged is held from before events go into the log until they are in a
 	// memtable, so that whoever holds it sees every logged event in a memtable.
 	// Locked before cat.
-	logged sync.Mutex
+	logged   sync.Mutex
+	squeezer squeezer // under logged
 
 	principalChanges atomic.Uint64
 

@@ -347,8 +347,18 @@ func (r *recovery) replay(pos wal.Position, payload []byte) error {
 		}
 		r.ahead.generation = max(r.ahead.generation, p.generation)
 		return nil
-	case recordAppend:
-		groups, err := parseAppend(bytes.Clone(payload))
+	case recordAppend, recordSqueezed:
+		var plain []byte
+		var err error
+		if payload[0] == recordSqueezed {
+			plain, err = loosen(payload)
+		} else {
+			plain = bytes.Clone(payload)
+		}
+		var groups []group
+		if err == nil {
+			groups, err = parseAppend(plain)
+		}
 		if err != nil {
 			return &CorruptionError{Place: "log record " + pos.String(), Err: err}
 		}
