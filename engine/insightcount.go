@@ -209,7 +209,11 @@ func (c *callReader) block(ctx context.Context, u *unit, from, to int) (n int, e
 		return 0, err
 	}
 	c.rows, n = nil, to-from
-	if b := u.Candidates(); b != nil {
+	b, err := u.Candidates(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if b != nil {
 		if c.rows = index.RowsIn(c.rows, b, uint32(from), uint32(to)); len(c.rows) == 0 {
 			return 0, nil
 		}

@@ -23,6 +23,7 @@ type filter struct {
 	equals   []equality
 	needed   []*source // must not be NULL
 	contains []containment
+	timed    bool // the event time must not be NULL
 	bitmaps  bool
 }
 
@@ -85,6 +86,7 @@ func (f *filter) init(t *event.Table, terms []plan.Term) error {
 		f.needed = append(f.needed, src)
 		switch {
 		case isEventTime(src):
+			f.timed = true
 			f.bound(term)
 		case (src.kind == recordSource || src.kind == mapSource) && (term.Op == plan.Contains || term.Op == plan.ContainsFold) && term.Values != nil:
 			c := containment{src: src, fold: term.Op == plan.ContainsFold}

@@ -209,7 +209,7 @@ func fieldAliases(c *event.Column, to map[string]string) map[string]string {
 
 // Scan implements plan.Table.
 func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, error) {
-	s := &scan{store: t.snap.store}
+	s := &scan{store: t.snap.store, some: req.Some}
 	for _, p := range req.Paths {
 		src, err := sourceOf(t.schema, p)
 		if err != nil {
@@ -218,7 +218,7 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		s.sources = append(s.sources, src)
 		s.pruning.Columns = append(s.pruning.Columns, src.name())
 	}
-	f := filter{bitmaps: !t.snap.store.lake.opts.NoBitmaps}
+	f := &filter{bitmaps: !t.snap.store.lake.opts.NoBitmaps}
 	if err := f.init(t.schema, req.Terms); err != nil {
 		return nil, err
 	}
@@ -245,30 +245,20 @@ func (t *table) Scan(ctx context.Context, req plan.ScanRequest) (plan.Scan, erro
 		if mine.n == 0 {
 			continue
 		}
-		rows, none, err := f.rowsOf(ctx, seg)
-		if err != nil {
-			return nil, err
-		}
-		if none {
-			s.pruning.SegmentsByFilter++
-			continue
-		}
-		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), candidates: rows, contains: f.contains, base: seg.bytesRead.Load()}
-		there := int64(u.rows)
-		if visible != nil {
-			u.partial, u.hides, u.candidates = true, true, intersect(rows, visible)
-			there = int64(visible.GetCardinality())
-		}
-		u.cut, u.from, u.to = f.cuts(seg.cat.MinTime, seg.cat.MaxTime), f.from, f.to
-		s.pruning.Rows += there
-		if u.candidates != nil {
-			s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
-		}
+		u := &unit{scan: s, seg: seg, first: seg.cat.First, rows: int(seg.cat.Rows), filter: f, candidates: visible, base: seg.bytesRead.Load()}
+		u.partial, u.hides = visible != nil, visible != nil
 		u.limit(mine)
 		if mine.rows != nil {
 			u.mine = t.accounts
 		}
 		u.leaveOut(t.from)
+		if req.Some {
+			s.pruning.SegmentsUnasked++
+		} else if none, err := u.find(ctx); err != nil {
+			return nil, err
+		} else if none {
+			continue
+		}
 		s.add(u)
 	}
 	for _, v := range t.snap.views {
@@ -329,8 +319,10 @@ type scan struct {
 	sources []*source
 	parts   []*unit
 	units   []plan.Unit
+	mu      sync.Mutex // guards pruning once there are units
 	pruning plan.Pruning
 	quiet   bool         // does not tell what was read
+	some    bool         // units find their candidates when they are asked
 	records atomic.Int64 // whole records read, see keeps
 }
 
@@ -343,27 +335,28 @@ func (s *scan) add(u *unit) {
 func (s *scan) Units() []plan.Unit { return s.units }
 
 // Pruning implements plan.Scan.
-func (s *scan) Pruning() plan.Pruning { return s.pruning }
+func (s *scan) Pruning() plan.Pruning {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pruning
+}
 
 // Close implements plan.Scan. The query's catalogue has the snapshot.
 func (s *scan) Close() error { return nil }
 
 // unit is a segment, or a chunk of a memtable. It implements plan.Unit.
 type unit struct {
-	scan       *scan
-	seg        *sealed // nil for a chunk
-	reader     *segment.Reader
-	first      uint64
-	rows       int
+	scan   *scan
+	seg    *sealed // nil for a chunk
+	reader *segment.Reader
+	first  uint64
+	rows   int
+	// candidates are the rows that are to be seen, once found those of them that can meet the terms.
 	candidates *roaring.Bitmap
-	// contains are texts that records must have. They are searched for when the
-	// candidates are asked for: units are read side by side, a scan is prepared by one.
-	contains []containment
-	// cut says that the terms want times between from and to, both inclusive, and that
-	// the segment has others.
-	cut      bool
-	from, to int64
-	search   sync.Once
+	filter     *filter // what the terms ask of a segment; nil for a chunk
+	found      bool    // by find
+	search     sync.Once
+	failed     error // of search
 	// partial says that candidates leave out rows for another reason than the terms,
 	// so that what is known of the whole unit does not hold.
 	partial bool
@@ -381,27 +374,82 @@ type unit struct {
 func (u *unit) Rows() int { return u.rows }
 
 // Candidates implements plan.Unit.
-func (u *unit) Candidates() *roaring.Bitmap {
-	u.search.Do(func() {
-		if len(u.contains) == 0 && !u.cut {
-			return
-		}
-		// When this fails all rows stay candidates, and reading them tells why.
-		ctx := context.Background()
-		r, err := u.open(ctx)
+func (u *unit) Candidates(ctx context.Context) (*roaring.Bitmap, error) {
+	if u.filter != nil {
+		u.search.Do(func() { u.failed = u.narrow(ctx) })
+	}
+	return u.candidates, u.failed
+}
+
+// narrow finds the candidates as far as that was not done when the scan was prepared. Texts
+// and times are looked for only here: units are read side by side, a scan is prepared by one.
+func (u *unit) narrow(ctx context.Context) error {
+	if !u.found {
+		none, err := u.find(ctx)
 		if err != nil {
-			return
+			return err
 		}
-		if u.cut && (u.candidates == nil || u.candidates.GetCardinality() > fewRows) {
-			if rows, err := rowsBetween(ctx, r, u.from, u.to); err == nil && rows != nil {
-				u.candidates = intersect(u.candidates, rows)
-			}
+		if none {
+			u.candidates = roaring.New()
+			return nil
 		}
-		if rows, err := rowsContaining(ctx, r, u.contains, u.candidates); err == nil {
-			u.candidates = rows
+	}
+	f := u.filter
+	cut := f.cuts(u.seg.cat.MinTime, u.seg.cat.MaxTime) && (u.candidates == nil || u.candidates.GetCardinality() > fewRows)
+	if len(f.contains) == 0 && !cut {
+		return nil
+	}
+	r, err := u.open(ctx)
+	if err != nil {
+		return err
+	}
+	if cut {
+		rows, err := rowsBetween(ctx, r, f.from, f.to)
+		if err != nil {
+			return u.fault(fmt.Errorf("searching times: %w", err))
 		}
-	})
-	return u.candidates
+		if rows != nil {
+			u.candidates = intersect(u.candidates, rows)
+		}
+	}
+	if u.candidates, err = rowsContaining(ctx, r, f.contains, u.candidates); err != nil {
+		return u.fault(fmt.Errorf("searching for texts: %w", err))
+	}
+	return nil
+}
+
+// find finds the rows of a segment that can meet the terms by filters, dictionaries and postings, and counts
+// what they leave out; none says that there are no such rows.
+func (u *unit) find(ctx context.Context) (none bool, err error) {
+	rows, none, err := u.filter.rowsOf(ctx, u.seg)
+	if err != nil {
+		return false, err
+	}
+	there := int64(u.rows)
+	if u.candidates != nil {
+		there = int64(u.candidates.GetCardinality())
+	}
+	if u.found = true; rows != nil && !none {
+		u.candidates = intersect(u.candidates, rows)
+	}
+	s := u.scan
+	if s.quiet {
+		return none, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.some {
+		s.pruning.SegmentsUnasked--
+	}
+	if none {
+		s.pruning.SegmentsByFilter++
+		return true, nil
+	}
+	s.pruning.Rows += there
+	if u.candidates != nil {
+		s.pruning.RowsByBitmap += there - int64(u.candidates.GetCardinality())
+	}
+	return false, nil
 }
 
 // leaveOut removes the rows with sequence numbers below from.
@@ -506,31 +554,36 @@ func (u *unit) place(ctx context.Context, r *segment.Reader, src *source) (p seg
 
 // Bounds implements plan.Unit.
 func (u *unit) Bounds(path int) (*column.Vector, bool) {
-	src := u.scan.sources[path]
-	if src.kind != timeSource || u.partial {
+	min, max, ok := u.Times(path)
+	if !ok {
 		return nil, false
 	}
-	v := column.New(src.typ, 2)
+	v := column.New(u.scan.sources[path].typ, 2)
+	v.I64[0], v.I64[1] = min, max
+	return v, true
+}
+
+// Times implements plan.TimedUnit.
+func (u *unit) Times(path int) (min, max int64, ok bool) {
+	src := u.scan.sources[path]
+	if src.kind != timeSource || u.partial {
+		return 0, 0, false
+	}
 	if u.seg != nil && isEventTime(src) {
 		// The catalogue knows, and which of very many segments are the newest is told without opening any.
-		v.I64[0], v.I64[1] = u.seg.cat.MinTime, u.seg.cat.MaxTime
-		return v, true
+		return u.seg.cat.MinTime, u.seg.cat.MaxTime, true
 	}
 	ctx := context.Background()
 	r, err := u.open(ctx)
 	if err != nil {
-		return nil, false // reading will tell
+		return 0, 0, false // reading will tell
 	}
 	p, ok, _ := u.place(ctx, r, src)
 	if !ok {
-		return nil, false
+		return 0, 0, false
 	}
-	min, max, ok, err := r.TimeBounds(ctx, p)
-	if err != nil || !ok {
-		return nil, false
-	}
-	v.I64[0], v.I64[1] = min, max
-	return v, true
+	min, max, ok, err = r.TimeBounds(ctx, p)
+	return min, max, ok && err == nil
 }
 
 // timePath returns the one place of a path of times in the unit's records.
@@ -549,13 +602,39 @@ func (u *unit) timePath(ctx context.Context, path int) (r *segment.Reader, p seg
 
 // Complete implements plan.TimedUnit.
 func (u *unit) Complete(ctx context.Context, path int) bool {
-	r, p, ok := u.timePath(ctx, path)
-	if !ok {
-		return false
+	ofEvent := u.seg != nil && isEventTime(u.scan.sources[path])
+	if ofEvent {
+		if u.filter.timed {
+			return true // rows without a time do not meet the terms
+		}
+		switch u.seg.timed.Load() {
+		case allTimed:
+			return true
+		case notAllTimed:
+			return false
+		}
 	}
-	complete, err := r.AllTimes(ctx, p)
+	r, p, ok := u.timePath(ctx, path)
+	complete, err := false, error(nil)
+	if ok {
+		complete, err = r.AllTimes(ctx, p)
+	}
+	if ofEvent && err == nil && ctx.Err() == nil && r != nil {
+		known := int32(notAllTimed)
+		if complete {
+			known = allTimed
+		}
+		u.seg.timed.Store(known)
+	}
 	return err == nil && complete
 }
+
+// What is remembered of a segment, so that it need not be opened to know it: whether all of its
+// rows have an event time. A few have that of a window instead.
+const (
+	allTimed = iota + 1
+	notAllTimed
+)
 
 // BlockTimes implements plan.TimedUnit. They are those of all rows of a block, of which not all may be seen.
 func (u *unit) BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool) {

@@ -399,7 +399,11 @@ func (g *groups) takeCounts(w *worker, u *unitTask) (done bool, err error) {
 	// No column is read, so there is no term either: the candidates are the rows that
 	// the table shows.
 	if op.counted < 0 {
-		if c := unit.Candidates(); c != nil {
+		c, err := unit.Candidates(w.q.ctx)
+		if err != nil {
+			return false, err
+		}
+		if c != nil {
 			rows = int(c.GetCardinality())
 		}
 	}

@@ -149,8 +149,12 @@ func scanned(op *scanOp, ran bool) []string {
 	p := op.pruned()
 	out := slices.Clone(op.told)
 	if p.Segments > 0 {
-		out = append(out, fmt.Sprintf("segments: %d of %d (left out: %d by time, %d by filter)",
-			p.Segments-p.SegmentsByTime-p.SegmentsByFilter, p.Segments, p.SegmentsByTime, p.SegmentsByFilter))
+		line := fmt.Sprintf("segments: %d of %d (left out: %d by time, %d by filter",
+			p.Segments-p.SegmentsByTime-p.SegmentsByFilter-p.SegmentsUnasked, p.Segments, p.SegmentsByTime, p.SegmentsByFilter)
+		if p.SegmentsUnasked > 0 {
+			line += fmt.Sprintf(", %d since others have better rows", p.SegmentsUnasked)
+		}
+		out = append(out, line+")")
 	}
 	out = append(out, fmt.Sprintf("rows: %d of %d (left out by bitmap: %d), not yet in a segment: %d",
 		p.Rows-p.RowsByBitmap, p.Rows, p.RowsByBitmap, p.MemtableRows))

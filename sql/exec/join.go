@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -128,7 +129,7 @@ func (h *heldRows) note(rows []uint32) {
 // open reads the side to be held, then yields the tasks of the other.
 func (op *joinOp) open(q *query) ([]task, error) {
 	sh := op.shape
-	sh.heldLeft = op.holdLeft()
+	sh.heldLeft = op.holdLeft(q.ctx)
 	held, probe, side := op.right, op.left, 0
 	if sh.heldLeft {
 		held, probe, side = op.left, op.right, 1
@@ -203,15 +204,15 @@ func (op *joinOp) open(q *query) ([]task, error) {
 }
 
 // holdLeft decides which side is held: the smaller one, if the kind allows.
-func (op *joinOp) holdLeft() bool {
+func (op *joinOp) holdLeft(ctx context.Context) bool {
 	switch op.shape.kind {
 	case plan.MarkJoin, plan.SingleJoin:
 		return false
 	case plan.SemiJoin, plan.AntiJoin:
 		// Holding the left side means to wait for all of the right one.
-		return op.aware == 0 && 4*rowsOf(op.left) < rowsOf(op.right)
+		return op.aware == 0 && 4*rowsOf(ctx, op.left) < rowsOf(ctx, op.right)
 	}
-	l, r := rowsOf(op.left), rowsOf(op.right)
+	l, r := rowsOf(ctx, op.left), rowsOf(ctx, op.right)
 	if op.shape.kind == plan.LeftJoin {
 		return 4*l < r
 	}
@@ -621,45 +622,45 @@ func (l *heldLoader) loadAt(w *worker, slot int, at []int32) (*column.Vector, er
 
 // rowsOf estimates how many rows an operator gives. Scans have been prepared by
 // then, so what storage has left out does not count.
-func rowsOf(op operator) int64 {
+func rowsOf(ctx context.Context, op operator) int64 {
 	switch op := op.(type) {
 	case *scanOp:
-		return op.rows()
+		return op.rows(ctx)
 	case *valuesOp:
 		return int64(len(op.rows))
 	case *filterOp:
-		return rowsOf(op.input)/2 + 1
+		return rowsOf(ctx, op.input)/2 + 1
 	case *seekOp:
-		return rowsOf(op.all)
+		return rowsOf(ctx, op.all)
 	case *projectOp:
-		return rowsOf(op.input)
+		return rowsOf(ctx, op.input)
 	case *aggregateOp:
 		if len(op.keys) == 0 {
 			return 1
 		}
-		return rowsOf(op.input)/4 + 1
+		return rowsOf(ctx, op.input)/4 + 1
 	case *sortOp:
-		return atMost(rowsOf(op.input), op.spec.wanted)
+		return atMost(rowsOf(ctx, op.input), op.spec.wanted)
 	case *topScanOp:
-		return atMost(rowsOf(op.scan), op.spec.wanted)
+		return atMost(rowsOf(ctx, op.scan), op.spec.wanted)
 	case *limitOp:
-		return atMost(rowsOf(op.input), op.n)
+		return atMost(rowsOf(ctx, op.input), op.n)
 	case *unionOp:
 		var n int64
 		for _, in := range op.inputs {
-			n += rowsOf(in)
+			n += rowsOf(ctx, in)
 		}
 		return n
 	case *setOp:
-		return rowsOf(op.counts)
+		return rowsOf(ctx, op.counts)
 	case *windowOp:
-		return rowsOf(op.input)
+		return rowsOf(ctx, op.input)
 	case *unnestOp:
-		return 4 * rowsOf(op.input)
+		return 4 * rowsOf(ctx, op.input)
 	case *lateralOp:
-		return rowsOf(op.left)
+		return rowsOf(ctx, op.left)
 	case *joinOp:
-		l, r := rowsOf(op.left), rowsOf(op.right)
+		l, r := rowsOf(ctx, op.left), rowsOf(ctx, op.right)
 		switch {
 		case !op.shape.pairs():
 			return l

@@ -85,7 +85,7 @@ type bounds struct {
 func (op *joinOp) restrict(q *query, rows *heldRows, side int) error {
 	for k, key := range op.keys {
 		src := op.sources[side][k]
-		if src == nil || key.nulls || src.scan.rows() < restrictRowsMin || src.scan.outer {
+		if src == nil || key.nulls || src.scan.rows(q.ctx) < restrictRowsMin || src.scan.outer {
 			continue
 		}
 		path := src.scan.node.Paths[src.slot]
@@ -186,7 +186,7 @@ func (op *joinOp) bound(q *query, rows *heldRows, b bounds, side int) error {
 	if side == 1 {
 		x = b.left
 	}
-	if src == nil || src.scan.rows() < restrictRowsMin || src.scan.outer || rows.n == 0 {
+	if src == nil || src.scan.rows(q.ctx) < restrictRowsMin || src.scan.outer || rows.n == 0 {
 		return nil
 	}
 	v, err := x.eval(q.newWorker(), loaded(rows.n, slices.Clone(rows.cols)))

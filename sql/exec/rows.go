@@ -101,7 +101,7 @@ func (r *Rows) brief(n plan.Node) bool {
 			// when the rows are counted.
 			return len(r.scans) == 1 && len(r.scans[0].lates) == 0 && !r.scans[0].late && !r.scans[0].outer &&
 				!slices.ContainsFunc(x.Terms, func(t plan.Term) bool { return t.Op == plan.Contains || t.Op == plan.ContainsFold }) &&
-				r.scans[0].atMost(briefRows)
+				!r.scans[0].some && r.scans[0].atMost(r.q.ctx, briefRows)
 		default:
 			return false
 		}
@@ -157,6 +157,9 @@ func compile(ctx context.Context, p *plan.Plan, opt Options) (r *Rows, c compile
 	k := &compiler{q: r.q, made: map[plan.Node]operator{}}
 	root := k.node(p.Root)
 	for i, s := range k.scans {
+		if p.Explain && !p.Analyze {
+			s.some = false // it tells what all units leave out
+		}
 		if s.late {
 			continue
 		}
@@ -401,6 +404,7 @@ func (r *Rows) Stats() Stats {
 		s.Pruning.Segments += p.Segments
 		s.Pruning.SegmentsByTime += p.SegmentsByTime
 		s.Pruning.SegmentsByFilter += p.SegmentsByFilter
+		s.Pruning.SegmentsUnasked += p.SegmentsUnasked
 		s.Pruning.Rows += p.Rows
 		s.Pruning.RowsByBitmap += p.RowsByBitmap
 		s.Pruning.MemtableRows += p.MemtableRows

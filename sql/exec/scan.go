@@ -20,6 +20,8 @@ type scanOp struct {
 	// it is opened. outer is set when the filter depends on the row that a
 	// sub-query or lateral relation is run for: then it is prepared for each run.
 	late, outer bool
+	// some says that not all units may be read: see [plan.ScanRequest].
+	some bool
 	// more are terms that other rows of the query have made known: see restrict.
 	more []plan.Term
 	// lates are conjuncts that wait for sub-queries, and learnt is what came of
@@ -29,11 +31,10 @@ type scanOp struct {
 	learnt  []plan.Term
 	told    []string
 	// mu guards what Stats may ask for while a scan is prepared anew.
-	mu      sync.Mutex
-	scan    plan.Scan
-	units   []plan.Unit
-	pruning plan.Pruning
-	before  int64 // bytes read by the scans that were here before
+	mu     sync.Mutex
+	scan   plan.Scan
+	units  []plan.Unit
+	before int64 // bytes read by the scans that were here before
 }
 
 // prepare asks the table for its units. All scans of a query are prepared
@@ -43,7 +44,7 @@ type scanOp struct {
 func (op *scanOp) prepare(ctx context.Context, more []plan.Term) error {
 	terms := append(op.node.Terms[:len(op.node.Terms):len(op.node.Terms)], more...)
 	terms = append(terms, op.learnt...)
-	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: terms})
+	scan, err := op.node.Table.Scan(ctx, plan.ScanRequest{Paths: op.node.Paths, Terms: terms, Some: op.some})
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (op *scanOp) prepare(ctx context.Context, more []plan.Term) error {
 			return err
 		}
 	}
-	op.scan, op.units, op.pruning = scan, scan.Units(), scan.Pruning()
+	op.scan, op.units = scan, scan.Units()
 	return nil
 }
 
@@ -68,34 +69,39 @@ func (op *scanOp) close() error {
 }
 
 // rows is how many rows there are to read at most.
-func (op *scanOp) rows() int64 {
+func (op *scanOp) rows(ctx context.Context) int64 {
 	if op.scan == nil {
 		return 0
 	}
 	var n int64
 	for _, u := range op.units {
-		if c := u.Candidates(); c != nil {
-			n += int64(c.GetCardinality())
+		if op.some {
+			n += int64(u.Rows()) // not asked: it need not be read
 		} else {
-			n += int64(u.Rows())
+			n += rowsLeft(ctx, u)
 		}
 	}
 	return n
 }
 
 // atMost reports whether there are at most n rows to read.
-func (op *scanOp) atMost(n int64) bool {
+func (op *scanOp) atMost(ctx context.Context, n int64) bool {
 	for _, u := range op.units {
-		if c := u.Candidates(); c != nil {
-			n -= int64(c.GetCardinality())
-		} else {
-			n -= int64(u.Rows())
-		}
-		if n < 0 {
+		if n -= rowsLeft(ctx, u); n < 0 {
 			return false
 		}
 	}
 	return true
+}
+
+// rowsLeft is how many rows of a unit there are to read at most. Where they cannot be
+// found out it is all of them, and reading tells why.
+func rowsLeft(ctx context.Context, u plan.Unit) int64 {
+	c, err := u.Candidates(ctx)
+	if c == nil || err != nil {
+		return int64(u.Rows())
+	}
+	return int64(c.GetCardinality())
 }
 
 // stored returns how many bytes of stored pages the scan has read.
@@ -113,11 +119,14 @@ func (op *scanOp) readBytes() int64 {
 	return n
 }
 
-// pruned returns what the scan has left out.
+// pruned returns what the scan has left out so far.
 func (op *scanOp) pruned() plan.Pruning {
 	op.mu.Lock()
 	defer op.mu.Unlock()
-	return op.pruning
+	if op.scan == nil {
+		return plan.Pruning{}
+	}
+	return op.scan.Pruning()
 }
 
 func (op *scanOp) open(q *query) ([]task, error) {
@@ -167,7 +176,10 @@ func (t *unitTask) blocks(w *worker, backward bool, before func(*frame) (*frame,
 	defer w.enter(was)
 	u := t.unit()
 	rows := u.Rows()
-	candidates := u.Candidates()
+	candidates, err := u.Candidates(w.q.ctx)
+	if err != nil {
+		return err
+	}
 	if candidates != nil && before == nil {
 		return t.scattered(w, candidates, emit)
 	}

@@ -59,6 +59,7 @@ func (c *compiler) sort(n *plan.Sort) operator {
 		spec.keys = append(spec.keys, sortKey{c.expr(k.Expr, in), k.Expr.Type(), k.Desc, k.NullsFirst})
 	}
 	if scan, ok := input.(*scanOp); ok && spec.wanted >= 0 && spec.wanted <= topRowsMax && !spec.ties {
+		scan.some = true
 		return &topScanOp{spec: spec, scan: scan}
 	}
 	op := &sortOp{spec: spec, input: input, width: len(n.Input.Cols())}
@@ -267,7 +268,7 @@ const slackRows = 1024
 func (s *sorter) trim(now bool) error {
 	want := s.spec.wanted
 	most := max(want, int64(s.kept)) // with ties it may be more than is wanted
-	if want >= 0 && (int64(len(s.ord))-slackRows > most && int64(len(s.ord))-slackRows-most > most || now && int64(len(s.ord)) > want) {
+	if want >= 0 && (int64(len(s.ord))-slackRows > most && int64(len(s.ord))-slackRows-most > most || now && int64(len(s.ord)) >= want) {
 		n, ordered := int(want), int(want)
 		if s.spec.ties {
 			ordered = len(s.ord)
@@ -289,6 +290,15 @@ func (s *sorter) trim(now bool) error {
 		n = 0
 	}
 	return s.mem.hold(n)
+}
+
+// tighten is trim for a top-N over a scan, which sooner tells the worst of the wanted rows, however
+// few there are: as soon as that many are known, and whenever a quarter of them may be better ones. By it
+// blocks and units that come later are not read.
+func (s *sorter) tighten() error {
+	n := int64(len(s.ord))
+	more := n - int64(s.kept)
+	return s.trim(n >= s.spec.wanted && more > 0 && (int64(s.kept) < s.spec.wanted || more >= s.spec.wanted/4))
 }
 
 // keepFirst reduces the rows to the first n of the order.
@@ -369,7 +379,7 @@ func compareBounds(a, b *bound, k *sortKey) int {
 
 // finish sorts what was collected. It implements finisher.
 func (s *sorter) finish(*worker) error {
-	if err := s.trim(true); err != nil {
+	if err := s.trim(int64(len(s.ord)) > s.spec.wanted); err != nil {
 		return err
 	}
 	s.sort(len(s.ord))

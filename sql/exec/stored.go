@@ -117,7 +117,11 @@ func (s *storedGroups) has(q *query, unit plan.Unit) (plan.ViewedUnit, bool) {
 	if n <= rows/8 {
 		return u, true
 	}
-	if c := unit.Candidates(); c != nil {
+	c, err := unit.Candidates(q.ctx)
+	if err != nil {
+		return nil, false // reading the rows will tell
+	}
+	if c != nil {
 		rows = int64(c.GetCardinality())
 		if n > rows {
 			return nil, false

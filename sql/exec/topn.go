@@ -105,17 +105,25 @@ func (op *topScanOp) keySlot() int {
 }
 
 // best returns the first key that no row of a unit is better than.
-func (op *topScanOp) best(u plan.Unit, slot int) (*bound, bool) {
+func (op *topScanOp) best(u plan.Unit, slot int) (b bound, ok bool) {
+	desc := op.spec.keys[0].desc
+	if timed, ok := u.(plan.TimedUnit); ok {
+		if earliest, latest, ok := timed.Times(slot); ok {
+			if b.i64 = earliest; desc {
+				b.i64 = latest
+			}
+			return b, true
+		}
+	}
 	v, ok := u.Bounds(slot)
 	if !ok {
-		return nil, false
+		return b, false
 	}
 	i := 0
-	if op.spec.keys[0].desc {
+	if desc {
 		i = 1
 	}
 	leaf, j := v.Leaf(i)
-	b := &bound{}
 	switch {
 	case leaf.I64 != nil:
 		b.i64 = leaf.I64[j]
@@ -134,24 +142,31 @@ func (op *topScanOp) bestFirst(tasks []task) {
 	if slot < 0 {
 		return
 	}
-	best := map[task]*bound{}
-	for _, t := range tasks {
-		if b, ok := op.best(t.(*unitTask).unit(), slot); ok {
-			best[t] = b
-		}
+	type entry struct {
+		best  bound
+		known bool
+		task  task
 	}
-	slices.SortStableFunc(tasks, func(x, y task) int {
-		a, b := best[x], best[y]
+	list := make([]entry, len(tasks))
+	for i, t := range tasks {
+		list[i].best, list[i].known = op.best(t.(*unitTask).unit(), slot)
+		list[i].task = t
+	}
+	key := &op.spec.keys[0]
+	slices.SortStableFunc(list, func(x, y entry) int {
 		switch {
-		case a == nil && b == nil:
+		case !x.known && !y.known:
 			return 0
-		case a == nil:
+		case !x.known:
 			return 1
-		case b == nil:
+		case !y.known:
 			return -1
 		}
-		return compareBounds(a, b, &op.spec.keys[0])
+		return compareBounds(&x.best, &y.best, key)
 	})
+	for i := range list {
+		tasks[i] = list[i].task
+	}
 }
 
 // topUnits is the sink of one worker.
@@ -168,7 +183,7 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 	if slot >= 0 {
 		k := &s.spec.keys[0]
 		if b := s.spec.bound.Load(); b != nil {
-			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(best, b, k) > 0 && (!k.nullsFirst || complete(w, u.unit(), slot)) {
+			if best, ok := s.op.best(u.unit(), slot); ok && compareBounds(&best, b, k) > 0 && (!k.nullsFirst || complete(w, u.unit(), slot)) {
 				return nil
 			}
 		}
@@ -202,7 +217,7 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 		if err := s.add(w, f, func(i int) uint64 { return unit | uint64(rows.I64[i]) }); err != nil {
 			return err
 		}
-		return s.trim(false)
+		return s.tighten()
 	})
 }
 

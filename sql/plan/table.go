@@ -129,13 +129,17 @@ type Term struct {
 type ScanRequest struct {
 	Paths []Path
 	Terms []Term
+	// Some says that the reader may stop before it has come to all units, and chooses by their bounds
+	// which to look at first: the scan finds the candidates of a unit when they are
+	// asked for, and leaves no unit out for having none.
+	Some bool
 }
 
 // Scan is a prepared read of one table. Units may be read concurrently, each
 // by one goroutine at a time.
 type Scan interface {
 	Units() []Unit
-	// Pruning tells what the terms left out, for EXPLAIN.
+	// Pruning tells what the terms have left out so far, for EXPLAIN.
 	Pruning() Pruning
 	// Close releases the snapshot. No unit may be used after it.
 	Close() error
@@ -149,6 +153,7 @@ type Pruning struct {
 	Segments         int // all that there are
 	SegmentsByTime   int // left out by time range
 	SegmentsByFilter int // left out by membership filters and dictionaries
+	SegmentsUnasked  int // that might have candidates, and nobody has asked for them
 	Rows             int64
 	RowsByBitmap     int64 // rows of the remaining segments left out by bitmaps
 	MemtableRows     int64 // rows not yet in a segment
@@ -165,8 +170,8 @@ type Unit interface {
 	Rows() int
 	// Candidates are the rows that the terms leave; nil stands for all. A unit with
 	// rows that nobody may see leaves them out here, knows no counts of values, and
-	// has exactly the rows to be seen when there are no terms.
-	Candidates() *roaring.Bitmap
+	// has exactly the rows to be seen when there are no terms. Nobody may change them.
+	Candidates(ctx context.Context) (*roaring.Bitmap, error)
 	// Read returns the values of req.Paths[path] at the given rows: ascending
 	// row numbers, at most BlockRows of them, or, when rows is nil, all the
 	// rows of the range [from, to) within one block. Vectors of one path of one
@@ -186,11 +191,14 @@ type Unit interface {
 // TimedUnit is a Unit that may know the times of its blocks without reading them.
 type TimedUnit interface {
 	Unit
+	// Times returns times, in microseconds, that none of a path of timestamps in the unit lies outside
+	// of; ok is false when they are not known.
+	Times(path int) (min, max int64, ok bool)
 	// BlockTimes returns times, in microseconds, that none of a path of timestamps in the
 	// given block of BlockRows rows lies outside of; min is above max where there are only
 	// NULLs. ok is false when they are not known.
 	BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool)
-	// Complete reports whether it is known that no row of the unit has NULL at a path of
-	// timestamps.
+	// Complete reports whether it is known that no row of the unit that can meet the terms has NULL at
+	// a path of timestamps.
 	Complete(ctx context.Context, path int) bool
 }

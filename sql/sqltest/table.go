@@ -153,6 +153,9 @@ func (t *Table) Scan(_ context.Context, req plan.ScanRequest) (plan.Scan, error)
 			if u.candidates.IsEmpty() {
 				s.pruning.SegmentsByFilter++
 				s.pruning.Rows -= int64(u.Rows())
+				if req.Some {
+					s.units = append(s.units, u)
+				}
 				continue
 			}
 			s.pruning.RowsByBitmap += int64(u.Rows()) - int64(u.candidates.GetCardinality())
@@ -329,7 +332,7 @@ type unit struct {
 
 func (u *unit) Rows() int { return u.to - u.from }
 
-func (u *unit) Candidates() *roaring.Bitmap { return u.candidates }
+func (u *unit) Candidates(context.Context) (*roaring.Bitmap, error) { return u.candidates, nil }
 
 func (u *unit) Stored() int64 { return u.stored.Load() }
 
@@ -465,6 +468,16 @@ func (u *unit) Bounds(path int) (*column.Vector, bool) {
 	v = column.Gather(v, []int32{int32(low), int32(high)})
 	u.s.t.made.Store(key, v)
 	return v, true
+}
+
+// Times implements plan.TimedUnit.
+func (u *unit) Times(path int) (earliest, latest int64, ok bool) {
+	v, ok := u.Bounds(path)
+	if !ok || v.Type.Kind != column.Timestamp {
+		return 0, 0, false
+	}
+	v = column.Flatten(v)
+	return v.I64[0], v.I64[1], true
 }
 
 // Complete implements plan.TimedUnit.

@@ -199,7 +199,7 @@ func (s *scan) Close() error { return nil }
 func (s *scan) Rows() int { return len(s.t.rows) }
 
 // Candidates implements plan.Unit.
-func (s *scan) Candidates() *roaring.Bitmap { return nil }
+func (s *scan) Candidates(context.Context) (*roaring.Bitmap, error) { return nil, nil }
 
 // Read implements plan.Unit.
 func (s *scan) Read(_ context.Context, path int, rows []uint32, from, to int) (*column.Vector, error) {
