@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -91,13 +92,19 @@ func TestColdReads(t *testing.T) {
 	ids := coldLake(t, mem, 12_000, o)
 	fs := &coldFS{FS: mem, pages: map[coldPage]bool{}}
 	o.ReadOnly = true
+	l := openTest(t, mem, o)
+	rare := strings.Split(queryTest(t, l, "SELECT eventName, sourceIPAddress, date_format(min(eventTime), '%Y-%m-%d %H:%i:%s') FROM events GROUP BY 1, 2 HAVING count(*) = 2 ORDER BY 1, 2 LIMIT 1")[0], "|")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		what, query string
 		rows, most  int
 	}{
-		{"one event by its ID", fmt.Sprintf("SELECT eventID, eventJson FROM events WHERE eventID = '%s'", ids[7_000]), 1, 480 << 10},
-		{"the newest events", "SELECT eventTime, eventJson FROM events ORDER BY eventTime DESC LIMIT 50", 50, 1200 << 10},
-		{"how many there are", "SELECT count(*) FROM events", 1, 140 << 10},
+		{"one event by its ID", fmt.Sprintf("SELECT eventID, eventJson FROM events WHERE eventID = '%s'", ids[7_000]), 1, 400 << 10},
+		{"a rare event of a week", fmt.Sprintf("SELECT eventID FROM events WHERE eventName = '%s' AND sourceIPAddress = '%s' AND eventTime <= timestamp '%s'", rare[0], rare[1], rare[2]), 1, 112 << 10},
+		{"the newest events", "SELECT eventTime, eventJson FROM events ORDER BY eventTime DESC LIMIT 50", 50, 640 << 10},
+		{"how many there are", "SELECT count(*) FROM events", 1, 88 << 10},
 	} {
 		fs.drop()
 		l := openTest(t, fs, o)

@@ -43,7 +43,7 @@ func (r *Reader) pathDict(ctx context.Context, p PathID) (*pathDict, error) {
 			return nil, nil
 		}
 	}
-	pl, err := r.plan(ctx, p, false)
+	pl, err := r.simplePlan(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -185,9 +185,12 @@ func (r *Reader) blockCodes(ctx context.Context, pd *pathDict, b int, sel Select
 // readBlockCodes is blockCodes from the pages.
 func (r *Reader) readBlockCodes(ctx context.Context, pd *pathDict, b int, sel Selection, dst []uint32) error {
 	d, p := pd.plan.d, pd.plan
-	shapes, err := r.rowShapes(ctx, d, b)
-	if err != nil {
-		return err
+	var shapes []uint16
+	if !p.full {
+		var err error
+		if shapes, err = r.rowShapes(ctx, d, b); err != nil {
+			return err
+		}
 	}
 	if len(p.columns) == 1 && sel.List == nil {
 		return r.rangeCodes(ctx, pd, b, sel.From-b*BlockRows, sel.To-b*BlockRows, shapes, dst)
@@ -205,14 +208,18 @@ func (r *Reader) readBlockCodes(ctx context.Context, pd *pathDict, b int, sel Se
 			want, passed, row := uint32(k)+1, 0, b*BlockRows
 			for i := range dst {
 				to := sel.row(i)
-				for _, s := range shapes[row-b*BlockRows : to-b*BlockRows] {
-					if p.variant[s] == want {
-						passed++
+				if p.full {
+					passed = to - b*BlockRows
+				} else {
+					for _, s := range shapes[row-b*BlockRows : to-b*BlockRows] {
+						if p.variant[s] == want {
+							passed++
+						}
 					}
-				}
-				row = to
-				if p.variant[shapes[row-b*BlockRows]] != want {
-					continue
+					row = to
+					if p.variant[shapes[row-b*BlockRows]] != want {
+						continue
+					}
 				}
 				if passed >= codes.n {
 					return r.damaged(d.block(d.columns[c].page), errShape)
@@ -244,12 +251,15 @@ func (pd *pathDict) code(k int, entry uint32) uint32 {
 func (r *Reader) rangeCodes(ctx context.Context, pd *pathDict, b, from, to int, shapes []uint16, dst []uint32) error {
 	d, p := pd.plan.d, pd.plan
 	variant := p.variant
-	before, n := 0, 0
-	for _, s := range shapes[:from] {
-		before += int(variant[s]) // 0 or 1
-	}
-	for _, s := range shapes[from:to] {
-		n += int(variant[s])
+	before, n := from, to-from
+	if !p.full {
+		before, n = 0, 0
+		for _, s := range shapes[:from] {
+			before += int(variant[s]) // 0 or 1
+		}
+		for _, s := range shapes[from:to] {
+			n += int(variant[s])
+		}
 	}
 	if n == 0 {
 		for i := range dst {

@@ -20,7 +20,7 @@ func (r *Reader) Equal(ctx context.Context, p PathID, values []string, b int, ds
 	if p&invented != 0 {
 		return dst, false, nil
 	}
-	pl, err := r.plan(ctx, p, false)
+	pl, err := r.simplePlan(ctx, p)
 	if err != nil || !pl.simple {
 		return dst, false, err
 	}
@@ -30,9 +30,11 @@ func (r *Reader) Equal(ctx context.Context, p PathID, values []string, b int, ds
 			return dst, false, nil
 		}
 	}
-	shapes, err := r.rowShapes(ctx, d, b)
-	if err != nil {
-		return dst, false, err
+	var shapes []uint16
+	if !pl.full {
+		if shapes, err = r.rowShapes(ctx, d, b); err != nil {
+			return dst, false, err
+		}
 	}
 	var found []uint32
 	at := len(dst)
@@ -50,6 +52,10 @@ func (r *Reader) Equal(ctx context.Context, p PathID, values []string, b int, ds
 			}
 		}
 		if len(found) == 0 {
+			continue
+		}
+		if pl.full {
+			dst = append(dst, found...)
 			continue
 		}
 		slices.Sort(found)

@@ -637,8 +637,10 @@ func (f *finisher) writePlain(c *finalColumn) {
 	cut := func(to uint32) {
 		for from < to {
 			end := to
-			if t.size(from, to) > pageBytes {
-				for end = from + 1; end < to && t.size(from, end+1) <= pageBytes; {
+			if size := t.size(from, to); size > pageBytes {
+				// Pages of equal size: a value out of two halves is read at less than one out of a full page and a rest.
+				even := size / ((size + pageBytes - 1) / pageBytes)
+				for end = from + 1; end < to && t.size(from, end) < even && t.size(from, end+1) <= pageBytes; {
 					end++
 				}
 			}

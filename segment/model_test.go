@@ -284,6 +284,19 @@ func modelRecords(seed uint64, n int) [][]byte {
 	return out
 }
 
+// alikeRecords have some members in every one of them.
+func alikeRecords(seed uint64, n int) (out [][]byte) {
+	g := nasty{rand.New(rand.NewPCG(seed, 7))}
+	for i := range n {
+		note := fmt.Sprintf("%x", g.r.Uint64())
+		if i%5 == 0 {
+			note += `\u00e9\n`
+		}
+		out = append(out, []byte(fmt.Sprintf(`{"note":"%s","fraction":%d.5,%s`, note, g.r.Uint64(), g.regular(i)[1:])))
+	}
+	return out
+}
+
 func TestAgainstModel(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -296,10 +309,14 @@ func TestAgainstModel(t *testing.T) {
 		{"few shapes", Options{MaxShapes: 20}, 400},
 		{"few elements", Options{MaxElements: 2}, 400},
 		{"one record", Options{}, 1},
+		{"alike", Options{}, BlockRows + 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			records := modelRecords(uint64(c.n), c.n)
+			if c.name == "alike" {
+				records = alikeRecords(uint64(c.n), c.n)
+			}
 			r := seal(t, c.o, records)
 			checkModel(t, r, records)
 			if err := r.Verify(context.Background()); err != nil {

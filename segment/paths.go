@@ -225,6 +225,16 @@ func (r *Reader) Kinds(ctx context.Context, p PathID, sel Selection, dst []Kind)
 	if err := sel.check(r.rows); err != nil {
 		return dst, err
 	}
+	d, err := r.directory(ctx)
+	if err != nil {
+		return dst, err
+	}
+	if n, ok := d.everywhere(p); ok {
+		for range sel.Len() {
+			dst = append(dst, leafKinds[d.columns[n].kind])
+		}
+		return dst, nil
+	}
 	pl, err := r.kindPlan(ctx, p)
 	if err != nil {
 		return dst, err
@@ -513,11 +523,13 @@ func (r *Reader) Text(ctx context.Context, p PathID, sel Selection) (*column.Vec
 		}
 		return t.vector(column.VarcharType), nil
 	}
-	if done, err := r.plainTexts(ctx, p, sel, t); done || err != nil {
-		if err != nil {
-			return nil, err
+	for _, read := range [...]func(context.Context, PathID, Selection, *textBuilder) (bool, error){r.plainTexts, r.fullTexts} {
+		if done, err := read(ctx, p, sel, t); done || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			return t.vector(column.VarcharType), nil
 		}
-		return t.vector(column.VarcharType), nil
 	}
 	err = r.eachValue(ctx, p, false, sel, func(_ int, v *variant, sc *scanner) error {
 		var ok bool
@@ -538,13 +550,50 @@ func (r *Reader) Text(ctx context.Context, p PathID, sel Selection) (*column.Vec
 	return t.vector(column.VarcharType), nil
 }
 
+// fullTexts is Text for some rows of a plain column that every row has a value of.
+func (r *Reader) fullTexts(ctx context.Context, p PathID, sel Selection, t *textBuilder) (done bool, err error) {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return false, err
+	}
+	n, ok := d.everywhere(p)
+	if !ok || d.columns[n].encoding != encPlain || sel.dense() {
+		return false, nil
+	}
+	sc := r.bareScanner(ctx, d)
+	defer sc.close()
+	cu, err := sc.cursor(int(n))
+	if err != nil {
+		return false, err
+	}
+	escapes := d.columns[n].kind == leafString && sc.escapes(int(n))
+	for i := range sel.Len() {
+		if i%BlockRows == 0 {
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+		}
+		v, err := sc.valueAt(cu, uint32(sel.row(i)))
+		if err != nil {
+			return false, err
+		}
+		if escapes {
+			t.data = Unescape(t.data, v)
+		} else {
+			t.data = append(t.data, v...)
+		}
+		t.end()
+	}
+	return true, nil
+}
+
 // plainTexts is Text for ranges of a path that is a single plain column
 // without escapes: its pages are unpacked straight into the result.
 func (r *Reader) plainTexts(ctx context.Context, p PathID, sel Selection, t *textBuilder) (done bool, err error) {
 	if p&invented != 0 || sel.List != nil || !sel.dense() {
 		return false, nil
 	}
-	pl, err := r.plan(ctx, p, false)
+	pl, err := r.simplePlan(ctx, p)
 	if err != nil || !pl.simple || len(pl.columns) != 1 {
 		return false, err
 	}
@@ -560,6 +609,15 @@ func (r *Reader) plainTexts(ctx context.Context, p PathID, sel Selection, t *tex
 			return false, err
 		}
 		b := row / BlockRows
+		if pl.full {
+			to := min((b+1)*BlockRows, sel.To)
+			all := texts{t.data, t.ends}
+			if err := r.plainRun(ctx, d, c, uint32(row), uint32(to-row), &all); err != nil {
+				return false, err
+			}
+			t.data, t.ends, row = all.data, all.ends, to
+			continue
+		}
 		shapes, err := r.rowShapes(ctx, d, b)
 		if err != nil {
 			return false, err

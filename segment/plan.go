@@ -22,6 +22,9 @@ type plan struct {
 	// columns in this order, and no record has two values.
 	simple  bool
 	columns []uint32
+	// full is set when every row has a value of the only column: row i has value i. Such a
+	// plan (see simplePlan) knows nothing of shapes.
+	full bool
 
 	variant  []uint32 // by shape: index into variants
 	variants []variant
@@ -91,6 +94,37 @@ func (r *Reader) plan(ctx context.Context, p PathID, members bool) (*plan, error
 	}
 	pl.listAdvances()
 	return r.cache.put(k, pl, pl.bytes()).(*plan), nil
+}
+
+// simplePlan is plan for those who can do without shapes where every row has a value: reading them, and
+// which of them each row has, is much of what a first answer reads.
+func (r *Reader) simplePlan(ctx context.Context, p PathID) (*plan, error) {
+	d, err := r.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if n, ok := d.everywhere(p); ok {
+		return &plan{d: d, node: uint32(p), simple: true, columns: []uint32{n}, full: true}, nil
+	}
+	return r.plan(ctx, p, false)
+}
+
+// everywhere returns the one column at a path if each row has exactly one value of it. There is at most one value
+// at a simple path, so a row block with as many values as rows has one in each.
+func (d *directory) everywhere(p PathID) (column uint32, ok bool) {
+	if p&invented != 0 || int(p) >= len(d.parent) || !d.simple(uint32(p)) {
+		return 0, false
+	}
+	from, to := d.columnsAt(uint32(p))
+	if to-from != 1 || d.columns[from].encoding == encTiny || int(d.columns[from].n) != d.rows {
+		return 0, false
+	}
+	for b, start := range d.groups[d.detail(&d.columns[from]).group] {
+		if int(start) != min(b*BlockRows, d.rows) {
+			return 0, false
+		}
+	}
+	return uint32(from), true
 }
 
 // simple reports whether the path only ever holds scalars and nulls, at most

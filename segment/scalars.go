@@ -86,7 +86,7 @@ func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*col
 	if err != nil || c == nil || c.encoding != encPlain {
 		return nil, err
 	}
-	pl, err := r.plan(ctx, p, false)
+	pl, err := r.simplePlan(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,10 @@ func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*col
 				return nil, err
 			}
 			block = at / BlockRows
-			if shapes, err = r.rowShapes(ctx, d, block); err != nil {
-				return nil, err
+			if !pl.full {
+				if shapes, err = r.rowShapes(ctx, d, block); err != nil {
+					return nil, err
+				}
 			}
 			if err := t.read(ctx, r, d, c, block); err != nil {
 				return nil, err
@@ -113,6 +115,17 @@ func (r *Reader) storedTimes(ctx context.Context, p PathID, sel Selection) (*col
 			row, next = 0, 0
 		}
 		at -= block * BlockRows
+		if pl.full {
+			n := 1
+			if sel.List == nil {
+				n = min(len(t.sec)-at, sel.Len()-i)
+			}
+			for k, sec := range t.sec[at : at+n] {
+				out.I64[i+k] = sec * 1e6
+			}
+			i += n - 1
+			continue
+		}
 		for _, s := range shapes[row:at] {
 			next += pl.variant[s]
 		}

@@ -72,16 +72,23 @@ func (r *Reader) scanner(ctx context.Context, dense bool) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
+	sc := r.bareScanner(ctx, d)
+	sc.s, sc.dense = s, dense
+	sc.hist = sized(sc.hist, d.shapes)
+	clear(sc.hist)
+	return sc, nil
+}
+
+// bareScanner is a scanner without shapes, which reads values by their numbers (valueAt) one by one.
+func (r *Reader) bareScanner(ctx context.Context, d *directory) *scanner {
 	sc := scanners.Get().(*scanner)
-	sc.r, sc.ctx, sc.d, sc.s, sc.dense, sc.block = r, ctx, d, s, dense, -1
+	sc.r, sc.ctx, sc.d, sc.dense, sc.block = r, ctx, d, false, -1
 	if cap(sc.cursors) < len(d.columns) {
 		sc.cursors = make([]*cursor, len(d.columns))
 		sc.passed, sc.taken = make([]uint32, len(d.columns)), make([]uint32, len(d.columns))
 	}
 	sc.cursors, sc.passed, sc.taken = sc.cursors[:len(d.columns)], sc.passed[:len(d.columns)], sc.taken[:len(d.columns)]
-	sc.hist = sized(sc.hist, d.shapes)
-	clear(sc.hist)
-	return sc, nil
+	return sc
 }
 
 // close gives everything back.
