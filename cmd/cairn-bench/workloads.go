@@ -167,7 +167,7 @@ func resident() float64 {
 // coldResult is what a process that asks one question prints.
 type coldResult struct{ OpenMillis, AskMillis, OpenBytes, AskBytes float64 }
 
-// measureCold asks Q4, Q7 and Q13 in a process each, after the lake's files have left the page cache.
+// measureCold asks Q4, Q7, Q13 and Q15 in a process each, after the lake's files have left the page cache.
 func measureCold(ctx context.Context, lakeDir string, _ uint64, _ time.Duration) ([]figure, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -177,13 +177,13 @@ func measureCold(ctx context.Context, lakeDir string, _ uint64, _ time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	words, err := placeholders(ctx, lake, func(name string) bool { return name == "{id}" || name == "{arn}" })
+	words, err := placeholders(ctx, lake, func(name string) bool { return name == "{id}" || name == "{arn}" || name == "{name}" })
 	if err := errors.Join(err, lake.Close()); err != nil {
 		return nil, err
 	}
 	var out []figure
 	for _, q := range questions {
-		if q.Name != "Q4" && q.Name != "Q7" && q.Name != "Q13" {
+		if q.Name != "Q4" && q.Name != "Q7" && q.Name != "Q13" && q.Name != "Q15" {
 			continue
 		}
 		text := words.Replace(q.Cairn)
