@@ -127,6 +127,11 @@ func (k *lookup) gather(ctx context.Context, sn *snapshot, h *lookupHeap) error 
 		if outside(seg.cat.MinTime, seg.cat.MaxTime) {
 			continue
 		}
+		if maybe, err := k.mayHave(seg); err != nil {
+			return err
+		} else if !maybe {
+			continue
+		}
 		m, err := k.accounts.mine(ctx, seg)
 		if err != nil {
 			return err
@@ -157,6 +162,17 @@ func (k *lookup) gather(ctx context.Context, sn *snapshot, h *lookupHeap) error 
 		}
 	}
 	return nil
+}
+
+// mayHave reports whether a segment may have the event that is looked for by its ID, without opening it.
+func (k *lookup) mayHave(seg *sealed) (bool, error) {
+	for _, t := range k.terms {
+		if t.attribute == byEventID {
+			_, maybe, err := seg.probeIdentity(identityHash(event.IdentityOf([]byte(t.value))))
+			return maybe, err
+		}
+	}
+	return true, nil
 }
 
 // candidates takes up to n candidates from the units, in the order of results.

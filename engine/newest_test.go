@@ -178,3 +178,25 @@ func TestDamageWhileAsking(t *testing.T) {
 		}
 	}
 }
+
+// TestLookupsOfIDs looks for events by their IDs: only segments that may have them are opened.
+func TestLookupsOfIDs(t *testing.T) {
+	ctx := context.Background()
+	l, s := newestLake(t, 12, true)
+	look := func(id string) int {
+		t.Helper()
+		page, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"EventId": id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Events)
+	}
+	if n := look("ffff00000000-none"); n != 0 || opened(s) != 0 {
+		t.Errorf("an ID that no event has: %d events, %d segments opened", n, opened(s))
+	}
+	id := queryTest(t, l, "SELECT eventID FROM events ORDER BY eventTime DESC, eventID LIMIT 1")[0]
+	before := opened(s)
+	if n := look(id); n != 1 || opened(s) > before+1 {
+		t.Errorf("one ID: %d events, %d segments opened, %d before", n, opened(s), before)
+	}
+}

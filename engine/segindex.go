@@ -339,23 +339,19 @@ func (s *sealed) filterPages() *segment.Owner {
 // have to read the directory of each for it.
 func (s *sealed) probeIdentity(hash uint64) (block int, maybe bool, err error) {
 	s.open.Lock()
-	x := s.open.index
-	if x == nil {
-		x = &segmentIndex{seg: s, filters: s.filterPages()}
-	}
+	filters := s.filterPages()
 	s.open.Unlock()
-	if x.columns == nil {
-		pages := (int(s.cat.Rows) + index.KeysPerPage - 1) / index.KeysPerPage
-		page, err := x.page(uint32(index.PageOf(hash, pages)))
-		if err == nil {
-			// A page of a filter that is divided otherwise knows that it is not meant.
-			if block, maybe, err = page.Probe(hash); err == nil {
-				return block, maybe, nil
-			}
+	pages := (int(s.cat.Rows) + index.KeysPerPage - 1) / index.KeysPerPage
+	page, err := s.filterPage(filters, uint32(index.PageOf(hash, pages)))
+	if err == nil {
+		// A page of a filter that is divided otherwise knows that it is not meant.
+		if block, maybe, err = page.Probe(hash); err == nil {
+			return block, maybe, nil
 		}
-		if x, err = s.index(); err != nil { // which tells what is wrong
-			return 0, false, err
-		}
+	}
+	x, err := s.index() // which tells what is wrong
+	if err != nil {
+		return 0, false, err
 	}
 	return x.probe(&x.columns[0], hash)
 }
@@ -385,7 +381,7 @@ func (x *segmentIndex) probe(c *columnIndex, hash uint64) (block int, maybe bool
 		return 0, false, nil
 	}
 	id := c.place*filterPagesMax + uint32(index.PageOf(hash, c.pages))
-	page, err := x.page(id)
+	page, err := x.seg.filterPage(x.filters, id)
 	if err != nil {
 		return 0, false, x.seg.fault(err)
 	}
@@ -395,13 +391,13 @@ func (x *segmentIndex) probe(c *columnIndex, hash uint64) (block int, maybe bool
 	return block, maybe, nil
 }
 
-// page returns a page of a filter, of which a copy is kept: a question for one value asks
+// filterPage returns a page of a filter, of which a copy is kept: a question for one value asks
 // a page of every segment, and should find it in memory and verified.
-func (x *segmentIndex) page(id uint32) (*index.FilterPage, error) {
-	if page, ok := x.filters.Get(id).(*index.FilterPage); ok {
+func (s *sealed) filterPage(filters *segment.Owner, id uint32) (*index.FilterPage, error) {
+	if page, ok := filters.Get(id).(*index.FilterPage); ok {
 		return page, nil
 	}
-	data, release, err := x.seg.lake.db.Block(x.seg.cat.Number, blockFilter, id)
+	data, release, err := s.lake.db.Block(s.cat.Number, blockFilter, id)
 	defer release()
 	if err != nil {
 		return nil, err
@@ -410,7 +406,7 @@ func (x *segmentIndex) page(id uint32) (*index.FilterPage, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: filter block %d: %w", errDamagedIndex, id, err)
 	}
-	return x.filters.Put(id, &page, int64(len(data))+100).(*index.FilterPage), nil
+	return filters.Put(id, &page, int64(len(data))+100).(*index.FilterPage), nil
 }
 
 // pages opens all pages of a filter at once, for many probes. They are valid
