@@ -175,7 +175,7 @@ func BenchmarkResourceIndex(b *testing.B) {
 			b.Fatal(err)
 		}
 		n++
-		build := attributeBuilder{ctx: ctx, reader: r, rankOf: make([]uint16, r.Rows())}
+		build := attributeBuilder{ctx: ctx, reader: r}
 		if err := build.resources(); err != nil {
 			b.Fatal(err)
 		}

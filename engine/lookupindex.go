@@ -43,8 +43,15 @@ const (
 	byAccount
 )
 
-// timeOrderEntry is the number of the order of time in the cache.
-const timeOrderEntry = 0
+// timeOrderEntry is the number of the order of time in the cache; valuesEntry is added to that of an
+// attribute for the hashes of its values alone.
+const (
+	timeOrderEntry = 0
+	valuesEntry    = 1 << 8
+)
+
+// valuesMost is how many different values an attribute may have in a unit for their hashes to be kept alone.
+const valuesMost = 1 << 15
 
 // attributeNames are what requests call them.
 var attributeNames = map[string]lookupAttribute{
@@ -246,19 +253,30 @@ func (s *lookupSource) times(ctx context.Context) ([]int64, error) {
 	return out, nil
 }
 
-// attribute returns the index of an attribute.
-func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute) (*attributeIndex, error) {
+// ranks returns the ranks of the rows that may have a value of an attribute. Of a unit that has none, only the
+// hashes of the values that it has are kept: a value that few events have is asked of very many
+// units, whose indexes together are larger than the cache.
+func (s *lookupSource) ranks(ctx context.Context, a lookupAttribute, hash uint32) ([]uint16, error) {
 	if x, ok := s.keep.Get(uint32(a)).(*attributeIndex); ok {
-		return x, nil
+		return x.of(hash), nil
 	}
-	order, err := s.order(ctx)
-	if err != nil {
+	if values, ok := s.keep.Get(valuesEntry + uint32(a)).([]uint32); ok {
+		if _, there := slices.BinarySearch(values, hash); !there {
+			return nil, nil
+		}
+	}
+	x, err := s.attribute(ctx, a, hash)
+	if x == nil || err != nil {
 		return nil, err
 	}
-	b := attributeBuilder{ctx: ctx, reader: s.reader, rankOf: make([]uint16, len(order.rows))}
-	for rank, row := range order.rows {
-		b.rankOf[row] = uint16(rank)
-	}
+	return x.of(hash), nil
+}
+
+// attribute makes the index of an attribute; nil when no row has the value with a hash, and the
+// hashes of those that rows have are kept instead.
+func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute, hash uint32) (_ *attributeIndex, err error) {
+	// What is read of very many units would drive out what is kept of them.
+	b := attributeBuilder{ctx: ctx, reader: s.reader.Aside()}
 	other := lookupAttribute(0)
 	switch a {
 	case byUsername:
@@ -276,6 +294,25 @@ func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute) (*attri
 	}
 	if err != nil {
 		return nil, err
+	}
+	if other == 0 && !slices.ContainsFunc(b.pairs, func(p uint64) bool { return uint32(p>>16) == hash }) {
+		if values := b.values(); len(values) <= valuesMost {
+			s.keep.Put(valuesEntry+uint32(a), values, int64(4*len(values)))
+			return nil, nil
+		}
+	}
+	order, err := s.order(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rankOf := make([]uint16, len(order.rows))
+	for rank, row := range order.rows {
+		rankOf[row] = uint16(rank)
+	}
+	for _, pairs := range [][]uint64{b.pairs, b.names} {
+		for i, p := range pairs {
+			pairs[i] = p&^0xffff | uint64(rankOf[uint16(p)])
+		}
 	}
 	if other != 0 {
 		types, names := newAttributeIndex(b.pairs), newAttributeIndex(b.names)
@@ -335,11 +372,7 @@ func (s *lookupSource) named(ctx context.Context, name string) ([]uint16, error)
 			all.Or(rows)
 		}
 		if rows == nil || all.GetCardinality() > namedMost { // nothing of it can be searched for, or it is no help
-			x, err := s.attribute(ctx, byResourceName)
-			if err != nil {
-				return nil, err
-			}
-			return x.of(attributeHash(name)), nil
+			return s.ranks(ctx, byResourceName, attributeHash(name))
 		}
 	}
 	if all.IsEmpty() {
@@ -358,13 +391,24 @@ func (s *lookupSource) named(ctx context.Context, name string) ([]uint16, error)
 	return ranks, nil
 }
 
-// attributeBuilder gathers the pairs of an attribute's index.
+// attributeBuilder gathers the pairs of an attribute's index, hash<<16 | row.
 type attributeBuilder struct {
 	ctx    context.Context
 	reader *segment.Reader
-	rankOf []uint16
 	pairs  []uint64
 	names  []uint64 // of resources, whose types are in pairs
+}
+
+// values returns the hashes of the pairs, ascending, each once.
+func (b *attributeBuilder) values() []uint32 {
+	var values []uint32
+	for _, p := range b.pairs {
+		if h := uint32(p >> 16); len(values) == 0 || h != values[len(values)-1] {
+			values = append(values, h)
+		}
+	}
+	slices.Sort(values)
+	return slices.Clone(slices.Compact(values))
 }
 
 // derived gathers the values that fn makes of the texts at some places. Rows with the same
@@ -415,7 +459,7 @@ func (b *attributeBuilder) derived(places [][][]string, fn func(texts []string) 
 				hash, any = h, h != 0
 			}
 			if any {
-				b.pairs = append(b.pairs, uint64(hash)<<16|uint64(b.rankOf[from+i]))
+				b.pairs = append(b.pairs, uint64(hash)<<16|uint64(from+i))
 			}
 		}
 	}
@@ -489,17 +533,16 @@ func (b *attributeBuilder) resources() error {
 		}
 	}
 	for row := range found {
-		rank := uint64(b.rankOf[row])
 		for _, r := range found[row] {
 			if r.Type != "" {
-				b.pairs = append(b.pairs, uint64(attributeHash(r.Type))<<16|rank)
+				b.pairs = append(b.pairs, uint64(attributeHash(r.Type))<<16|uint64(row))
 			}
 			if r.Name == "" {
 				continue
 			}
-			b.names = append(b.names, uint64(attributeHash(r.Name))<<16|rank)
+			b.names = append(b.names, uint64(attributeHash(r.Name))<<16|uint64(row))
 			for _, short := range event.ShortNames(r.Name) {
-				b.names = append(b.names, uint64(attributeHash(short))<<16|rank)
+				b.names = append(b.names, uint64(attributeHash(short))<<16|uint64(row))
 			}
 		}
 	}

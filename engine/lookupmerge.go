@@ -221,11 +221,9 @@ func (k *lookup) open(ctx context.Context, u *lookupUnit) (ok bool, err error) {
 				return false, err
 			}
 		} else {
-			x, err := src.attribute(ctx, t.attribute)
-			if err != nil {
+			if ranks, err = src.ranks(ctx, t.attribute, t.hash); err != nil {
 				return false, err
 			}
-			ranks = x.of(t.hash)
 		}
 		if len(ranks) == 0 {
 			return false, nil

@@ -200,3 +200,36 @@ func TestLookupsOfIDs(t *testing.T) {
 		t.Errorf("one ID: %d events, %d segments opened, %d before", n, opened(s), before)
 	}
 }
+
+// TestLookupsKeepValues looks for a value that no event has: a segment keeps the values that it has, and neither an
+// index nor an order; for one that some have, the same are found as by SQL.
+func TestLookupsKeepValues(t *testing.T) {
+	ctx := context.Background()
+	l, s := newestLake(t, 12, true)
+	look := func(user string) (n int) {
+		t.Helper()
+		page, err := s.Lookup(ctx, LookupRequest{Attributes: map[string]string{"Username": user}, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Events)
+	}
+	segments := s.snapshotTest(t).segments
+	for range 2 {
+		if n := look("nobody"); n != 0 {
+			t.Errorf("%d events of nobody", n)
+		}
+		for _, seg := range segments {
+			values, ok := seg.derived.Get(valuesEntry + uint32(byUsername)).([]uint32)
+			if !ok || len(values) != 7 || !slices.IsSorted(values) || seg.derived.Get(uint32(byUsername)) != nil || seg.derived.Get(timeOrderEntry) != nil {
+				t.Fatalf("a segment without the value keeps %v", values)
+			}
+		}
+	}
+	for _, user := range []string{"user0", "user3", "user6"} {
+		want := queryTest(t, l, "SELECT count(*) FROM events WHERE userIdentity.userName = '"+user+"'")[0]
+		if n := look(user); fmt.Sprint(n) != want {
+			t.Errorf("%d events of %s, want %s", n, user, want)
+		}
+	}
+}
