@@ -69,7 +69,7 @@ var variantTexts = []variant{
 	{Name: "V11", What: "one of three things, by source", Compare: 2,
 		Text: `SELECT [eventSource] AS s, count(*) AS n FROM events WHERE [errorCode] = 'AccessDenied' OR [sourceIPAddress] LIKE '10.%' OR [eventName] IN ('ConsoleLogin', 'StopLogging', 'CreateUser') GROUP BY 1 ORDER BY n DESC, s`},
 	{Name: "V12", What: "no error and no key, by type and source", Compare: 3,
-		Text: `SELECT [userIdentity.type] AS t, [eventSource] AS s, count(*) AS n FROM events WHERE [errorCode] IS NULL AND [userIdentity.accessKeyId] IS NULL GROUP BY 1, 2 ORDER BY n DESC, t, s LIMIT 50`},
+		Text: `SELECT [userIdentity.type] AS t, [eventSource] AS s, count(*) AS n FROM events WHERE [errorCode] IS NULL AND [userIdentity.accessKeyId] IS NULL AND [userIdentity.type] IS NOT NULL GROUP BY 1, 2 ORDER BY n DESC, t, s LIMIT 50`},
 	{Name: "V13", What: "TLS versions and ciphers", Compare: 3,
 		Text: `SELECT [tlsDetails.tlsVersion] AS v, [tlsDetails.cipherSuite] AS c, count(*) AS n FROM events WHERE [tlsDetails.tlsVersion] IS NOT NULL GROUP BY 1, 2 ORDER BY n DESC, v, c`},
 	{Name: "V14", What: "median hour of the day by source", Compare: 1,
