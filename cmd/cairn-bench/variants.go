@@ -102,7 +102,9 @@ var variantTexts = []variant{
 		Own:  map[dialect]string{inDuck: "", inPostgres: `SELECT count(*) FROM events WHERE record::text LIKE '%AccessDenied%'`}},
 	{Name: "V25", What: "no value of request parameters has a frequent text", Compare: 2,
 		Text: `SELECT [eventSource] AS s, count(*) AS n FROM events WHERE NOT [some requestParameters 'prod'] GROUP BY 1 ORDER BY n DESC, s`,
-		Own:  map[dialect]string{inCairn: `SELECT eventSource AS s, count(*) AS n FROM events WHERE none_match(map_values(requestParameters), v -> v LIKE '%prod%') GROUP BY 1 ORDER BY n DESC, s`}},
+		Own: map[dialect]string{
+			inCairn:    `SELECT eventSource AS s, count(*) AS n FROM events WHERE none_match(map_values(requestParameters), v -> v LIKE '%prod%') GROUP BY 1 ORDER BY n DESC, s`,
+			inPostgres: `SELECT eventSource AS s, count(*) AS n FROM events WHERE requestParameters <> 'null' AND requestParameters::text NOT LIKE '%prod%' GROUP BY 1 ORDER BY n DESC, s`}},
 	{Name: "V26", What: "a key made, then a trail or user deleted within a day", Compare: 3,
 		Text: `SELECT a.[userIdentity.arn] AS who, [out a.[eventTime]] AS t, d.[eventID] AS id FROM events a JOIN events d ON d.[userIdentity.arn] = a.[userIdentity.arn] AND d.[eventTime] >= a.[eventTime] AND d.[eventTime] <= [plus a.[eventTime] 1 day] WHERE a.[eventName] = 'CreateAccessKey' AND d.[eventName] IN ('DeleteTrail', 'StopLogging', 'DeleteUser', 'DeleteRole') ORDER BY who, t, id`},
 	{Name: "V27", What: "two addresses of one key within ten minutes, of one day", Compare: 2,
