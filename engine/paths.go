@@ -222,23 +222,28 @@ func (s *source) readAt(ctx context.Context, r *segment.Reader, p segment.PathID
 	case jsonSource:
 		return s.readJSON(ctx, r, p, sel)
 	}
-	v, err := r.Raw(ctx, p, sel)
+	texts, err := r.Raw(ctx, p, sel)
 	if err != nil {
 		return nil, err
 	}
+	return s.made(texts), nil
+}
+
+// made returns the values of a source that are made of JSON texts, of records or of what stands in them.
+func (s *source) made(texts *column.Vector) *column.Vector {
 	if s.kind == recordSource {
-		out := *v
+		out := *texts
 		out.Type = s.typ
-		return &out, nil
+		return &out
 	}
-	raws := make([][]byte, v.Len)
+	raws := make([][]byte, texts.Len)
 	for i := range raws {
-		if !v.IsNull(i) {
-			leaf, j := v.Leaf(i)
+		if !texts.IsNull(i) {
+			leaf, j := texts.Leaf(i)
 			raws[i] = unsafe.Slice(unsafe.StringData(leaf.Str[j]), len(leaf.Str[j]))
 		}
 	}
-	return s.shape.Decode(raws), nil
+	return s.shape.Decode(raws)
 }
 
 // parseMillis reads a time as the SQL columns have it, in whole milliseconds.

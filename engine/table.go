@@ -495,17 +495,15 @@ func (u *unit) Read(ctx context.Context, path int, rows []uint32, from, to int) 
 	}
 	src := u.scan.sources[path]
 	var v *column.Vector
-	if src.kind == recordSource && u.seg != nil {
-		v, err = r.KeptRecords(ctx, sel, u.scan.keeps(selected(sel)))
+	if (src.kind == recordSource || src.kind == checksumSource) && u.seg != nil {
+		if v, err = r.KeptRecords(ctx, sel, u.scan.keeps(selected(sel))); err == nil {
+			v = src.made(v)
+		}
 	} else {
 		v, err = src.read(ctx, r, sel)
 	}
 	if err != nil {
 		return nil, u.fault(fmt.Errorf("reading column %s: %w", src.name(), err))
-	}
-	if src.kind == recordSource && v.Type != src.typ {
-		out := *v
-		out.Type, v = src.typ, &out
 	}
 	return u.sameDict(path, v), nil
 }
@@ -647,6 +645,16 @@ func (u *unit) BlockTimes(ctx context.Context, path, block int) (min, max int64,
 		return 0, 0, false
 	}
 	return times[block].Min, times[block].Max, true
+}
+
+// TimeRows implements plan.TimedUnit.
+func (u *unit) TimeRows(ctx context.Context, path, block int, from, to int64, rows []uint32) ([]uint32, bool) {
+	r, p, ok := u.timePath(ctx, path)
+	if !ok {
+		return rows, false
+	}
+	rows, ok, err := r.BlockTimeRows(ctx, p, block, from, to, rows)
+	return rows, ok && err == nil
 }
 
 // Counts implements plan.Unit.

@@ -279,6 +279,20 @@ func TestKeptTimes(t *testing.T) {
 				if cut > 0 && !broken {
 					t.Fatalf("%d rows too many between %d and %d: %v", cut, low, high, ranges)
 				}
+				var rows, want []uint32
+				for b := 0; b*BlockRows < n; b++ {
+					if rows, ok, err = r.BlockTimeRows(ctx, p, b, low, high, rows); err != nil || ok == broken {
+						t.Fatal(b, broken, ok, err)
+					}
+				}
+				for row, at := range times {
+					if !broken && at >= low && at <= high {
+						want = append(want, uint32(row))
+					}
+				}
+				if !slices.Equal(rows, want) {
+					t.Fatalf("%d rows of blocks between %d and %d, want %d", len(rows), low, high, len(want))
+				}
 			}
 			k := r.key(cachedSeconds, uint32(p))
 			if _, ok := r.cache.get(k).(*keptSeconds); ok == broken {

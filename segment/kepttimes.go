@@ -126,11 +126,37 @@ func (r *Reader) TimeRows(ctx context.Context, p PathID, from, to int64, dst []R
 			add(base, end)
 			continue
 		}
-		first, last := ceilSeconds(from)-kept.from, floorSeconds(to)-kept.from
+		first, last := kept.between(from, to)
 		for i, s := range kept.after {
 			if at := int64(s); at >= first && at <= last {
 				add(base+i, base+i+1)
 			}
+		}
+	}
+	return dst, true, nil
+}
+
+// between returns what a row has after from, at least and at most, when its time lies between two.
+func (k *keptSeconds) between(from, to int64) (first, last int64) {
+	return ceilSeconds(from) - k.from, floorSeconds(to) - k.from
+}
+
+// BlockTimeRows appends to dst, ascending, the rows of row block b whose timestamp at p lies between two, both inclusive,
+// in microseconds since 1970. ok is false when they are not known: where a row may have none, and
+// while the times of the block are not kept.
+func (r *Reader) BlockTimeRows(ctx context.Context, p PathID, b int, from, to int64, dst []uint32) (_ []uint32, ok bool, err error) {
+	d, c, err := r.timeColumn(ctx, p)
+	if err != nil || c == nil || c.encoding != encPlain || int(c.n) != r.rows {
+		return dst, false, err
+	}
+	kept, err := r.keptBlockTimes(ctx, p, d, c, b)
+	if err != nil || kept == nil {
+		return dst, false, err
+	}
+	first, last := kept.between(from, to)
+	for i, s := range kept.after {
+		if at := int64(s); at >= first && at <= last {
+			dst = append(dst, uint32(b*BlockRows+i))
 		}
 	}
 	return dst, true, nil

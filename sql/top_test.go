@@ -33,6 +33,10 @@ func TestTopByTime(t *testing.T) {
 		for _, where := range []string{"", " WHERE name = 'n7'", " WHERE at IS NULL"} {
 			for _, limit := range []string{" LIMIT 1", " LIMIT 50", " OFFSET 2000 LIMIT 50", " LIMIT 3000"} {
 				q := "SELECT at, id, name FROM ev" + where + " ORDER BY " + order + ", id" + limit
+				sorted := "SELECT at, id, name FROM (SELECT at, id, name, row_number() OVER (ORDER BY " + order + ", id) AS nth FROM ev" + where + ") ORDER BY nth" + limit
+				if have, want := run(t, plain, q), run(t, plain, sorted); !slices.Equal(have, want) {
+					t.Fatalf("%s: %d rows, of all that are numbered %d, of which the first are\n%.300q\n%.300q", q, len(have), len(want), have, want)
+				}
 				if have, want := run(t, known, q), run(t, plain, q); !slices.Equal(have, want) {
 					t.Fatalf("%s: %d rows with times of blocks, %d without, of which the first are\n%.300q\n%.300q", q, len(have), len(want), have, want)
 				}

@@ -329,17 +329,14 @@ func (s *sorter) keepFirst(n int) {
 		}
 		clear(s.dicts)
 	}
-	s.publish()
+	if len(s.keys) > 0 && s.keys[0].nested == nil {
+		s.publish(s.keys[0].bound(n - 1))
+	}
 }
 
-// publish tells the other workers the first key of the worst row kept, if that
+// publish tells the other workers the first key of the worst row that need be kept, if that
 // is better than what is known.
-func (s *sorter) publish() {
-	if len(s.keys) == 0 || s.keys[0].nested != nil {
-		return
-	}
-	last := len(s.ord) - 1
-	mine := s.keys[0].bound(last)
+func (s *sorter) publish(mine *bound) {
 	k := &s.spec.keys[0]
 	for {
 		have := s.spec.bound.Load()

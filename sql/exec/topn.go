@@ -3,6 +3,7 @@ package exec
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/cairndb/cairn/segment/column"
@@ -195,10 +196,17 @@ func (s *topUnits) runTask(w *worker, _ int, t task) error {
 		if slot < 0 {
 			return f, nil
 		}
+		if err := s.guess(w, f, backward); err != nil {
+			return nil, err
+		}
 		if s.op.outdone(w, u.unit(), slot, f) {
 			return nil, nil
 		}
-		at, all, err := s.promising(w, f)
+		at, known := s.op.timely(w, u.unit(), slot, f)
+		all, err := len(at) == f.n, error(nil)
+		if !known {
+			at, all, err = s.promising(w, f)
+		}
 		switch {
 		case err != nil || all:
 			return f, err
@@ -249,6 +257,64 @@ func (op *topScanOp) outdone(w *worker, u plan.Unit, slot int, f *frame) bool {
 		best.i64 = latest
 	}
 	return compareBounds(&best, b, k) > 0
+}
+
+// guess makes a bound of a block before all of it is read, where there is none and no filter: the worst of as many
+// of its rows as are wanted, those that are likely to be the best.
+func (s *topUnits) guess(w *worker, f *frame, backward bool) error {
+	n := int(s.spec.wanted)
+	if f.n <= n || len(s.op.scan.filter) > 0 || s.keys[0].nested != nil || s.spec.bound.Load() != nil {
+		return nil
+	}
+	at := make([]int32, n)
+	for i := range at {
+		if at[i] = int32(i); backward {
+			at[i] += int32(f.n - n)
+		}
+	}
+	key := &s.spec.keys[0]
+	v, err := key.x.eval(w, f.sub(at))
+	if err != nil {
+		return err
+	}
+	k := newKeyColumn(key.typ)
+	k.add(v, n)
+	worst := k.bound(0)
+	for i := range n {
+		if b := k.bound(i); compareBounds(b, worst, key) > 0 {
+			worst = b
+		}
+	}
+	s.publish(worst)
+	return nil
+}
+
+// timely returns the rows of a whole block that can beat the worst row that is still wanted, or are as good, if the
+// unit knows them by their times.
+func (op *topScanOp) timely(w *worker, u plan.Unit, slot int, f *frame) (at []int32, known bool) {
+	k := &op.spec.keys[0]
+	b := op.spec.bound.Load()
+	src, ok := f.src.(*blockLoader)
+	if !ok || src.rows != nil || b == nil || b.null || k.typ.Payload() != column.PayloadI64 {
+		return nil, false
+	}
+	timed, ok := u.(plan.TimedUnit)
+	if !ok {
+		return nil, false
+	}
+	from, to := int64(math.MinInt64), b.i64
+	if k.desc {
+		from, to = b.i64, math.MaxInt64
+	}
+	rows, ok := timed.TimeRows(w.q.ctx, slot, src.from/plan.BlockRows, from, to, nil)
+	if !ok {
+		return nil, false
+	}
+	at = make([]int32, len(rows))
+	for i, row := range rows {
+		at[i] = int32(row) - int32(src.from)
+	}
+	return at, true
 }
 
 // fetch reads columns of rows scattered over the units of a scan.

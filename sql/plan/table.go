@@ -198,6 +198,9 @@ type TimedUnit interface {
 	// given block of BlockRows rows lies outside of; min is above max where there are only
 	// NULLs. ok is false when they are not known.
 	BlockTimes(ctx context.Context, path, block int) (min, max int64, ok bool)
+	// TimeRows appends to rows, ascending, the rows of a block whose times, of a path of timestamps, lie between
+	// two in microseconds, both inclusive. ok is false when they are not known, or a row may have NULL.
+	TimeRows(ctx context.Context, path, block int, from, to int64, rows []uint32) (_ []uint32, ok bool)
 	// Complete reports whether it is known that no row of the unit that can meet the terms has NULL at
 	// a path of timestamps.
 	Complete(ctx context.Context, path int) bool

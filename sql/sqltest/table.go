@@ -508,6 +508,20 @@ func (u *unit) BlockTimes(_ context.Context, path, block int) (earliest, latest 
 	return earliest, latest, true
 }
 
+// TimeRows implements plan.TimedUnit.
+func (u *unit) TimeRows(ctx context.Context, path, block int, from, to int64, rows []uint32) ([]uint32, bool) {
+	if !u.Complete(ctx, path) {
+		return rows, false
+	}
+	v := u.path(path)
+	for i := block * plan.BlockRows; i < min(v.Len, (block+1)*plan.BlockRows); i++ {
+		if leaf, j := v.Leaf(i); leaf.I64[j] >= from && leaf.I64[j] <= to {
+			rows = append(rows, uint32(i))
+		}
+	}
+	return rows, true
+}
+
 func (u *unit) Counts(_ context.Context, path int) (*column.Vector, []int64, bool, error) {
 	if !u.s.t.layout.Stats {
 		return nil, nil, false, nil
