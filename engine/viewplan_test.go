@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
+	"github.com/cairndb/cairn/engine/enginetest/crashmem"
 	"github.com/cairndb/cairn/sql/plan"
 	"github.com/cairndb/cairn/sql/sqlerr"
 )
@@ -296,7 +298,7 @@ var (
 )
 
 // TestViewHistories runs random histories of a store (appends of late and duplicate
-// events, sealing, merging, periods, holds, dropping, reopening, snapshots, readers of some
+// events, sealing, merging, periods, holds, dropping, reopening, power cuts at any write, readers of some
 // accounts, views made and dropped) and holds what views give against the rows:
 //
 //	go test ./engine -run TestViewHistories -views.histories 10000 -timeout 0
@@ -327,8 +329,9 @@ func viewHistory(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	start := time.Date(2026, 2, 10, 0, 0, 0, 0, time.UTC)
 	now, run := start, time.Duration(0)
-	fs := vfs.NewMem()
-	o := Options{FS: fs, SegmentRows: 64, MemtableRows: 8 + r.IntN(24), MemtableAge: -1, NoMerge: r.IntN(2) == 0, RetainInterval: -1, DigestInterval: -1,
+	mem, active := crashmem.New(), &crashing{}
+	cuts := rand.New(rand.NewPCG(seed, 8)) // when the power is cut; the history is r's alone
+	o := Options{FS: errorfs.Wrap(mem, active), SegmentRows: 64, MemtableRows: 8 + r.IntN(24), MemtableAge: -1, NoMerge: r.IntN(2) == 0, RetainInterval: -1, DigestInterval: -1,
 		Clock: func() time.Time { return now }, RunTime: func() time.Duration { return run }, Workers: 1 + r.IntN(2)}
 	ctx := WithActor(context.Background(), Actor{Kind: "OSUser", Name: "a", Permissions: []string{PermissionManage, PermissionBypassGovernance, PermissionReleaseHold}})
 	l, err := Open("lake", &o)
@@ -380,6 +383,15 @@ func viewHistory(t *testing.T, seed uint64) {
 		}
 	}
 	for range 12 + r.IntN(12) {
+		var left *crashmem.FS // by a power cut in this step
+		if cuts.IntN(3) == 0 {
+			writes := cuts.IntN(40)
+			active.set(func() {
+				if writes--; writes == 0 {
+					left = crash(mem, cuts)
+				}
+			})
+		}
 		switch r.IntN(13) {
 		case 0, 1, 2, 3, 4:
 			var batch [][]byte
@@ -439,6 +451,19 @@ func viewHistory(t *testing.T, seed uint64) {
 			_, err := l.CreateView(ctx, NewView{Name: "by_hour", Query: views["by_hour"]})
 			must(err)
 		}
+		active.set(nil)
+		if left != nil {
+			step("power cut in that step")
+			must(l.Close())
+			mem = left
+			o.FS = errorfs.Wrap(mem, active)
+			l, err = Open("lake", &o)
+			must(err)
+			if l.viewCalled("by_hour") == nil { // it was being made anew
+				_, err := l.CreateView(ctx, NewView{Name: "by_hour", Query: views["by_hour"]})
+				must(err)
+			}
+		}
 		compare()
 	}
 	must(l.freezeStores(ctx, l.Stores()))
@@ -446,6 +471,93 @@ func viewHistory(t *testing.T, seed uint64) {
 	compare()
 	if report, err := l.Check(ctx, CheckOptions{}); err != nil || report.ProblemCount > 0 {
 		t.Fatalf("seed %d: %+v, %v", seed, report, err)
+	}
+}
+
+// TestViewsSurviveCrashes cuts the power at every write of a view's life: being made and filled, late events,
+// dropped segments, another period, made anew. Whatever is left opens and gives what the rows give, then and when all is grouped.
+// The short form looks at every fifth, the long one (-views.histories above 6) at all.
+func TestViewsSurviveCrashes(t *testing.T) {
+	mem, active := crashmem.New(), &crashing{}
+	r := newRetentionOn(t, errorfs.Wrap(mem, active), Options{SegmentRows: 32, MemtableRows: 8, MemtableAge: -1, NoMerge: true})
+	defer func() {
+		if err := r.lake.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	l := r.lake
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := l.MakeStore(r.admin, NewStore{Name: "events", Days: 30})
+	must(err)
+	batch := func(from, to int) (list [][]byte) {
+		for i := from; i < to; i++ {
+			list = append(list, at(i, retentionStart.Add(time.Duration(i%100-90)*7*time.Hour)))
+		}
+		return list
+	}
+	appendTest(t, s, batch(0, 64))
+	view := NewView{Name: "v", Query: "SELECT date_trunc('day', eventTime) AS day, eventName, count(*) AS n, max(eventTime) AS last FROM events GROUP BY 1, 2"}
+	clones := crashAt(t, mem, active, func() {
+		_, err := l.CreateView(r.admin, view)
+		must(err)
+		must(l.FillViews(r.admin, "", nil))
+		appendTest(t, s, batch(64, 90))
+		must(l.freezeStores(r.admin, l.Stores()))
+		must(l.FillViews(r.admin, "", nil))
+		r.pass(14 * 24 * time.Hour)
+		_, err = l.Retain(r.admin)
+		must(err)
+		must(l.DropView(r.admin, "v"))
+		must(l.FillViews(r.admin, "", nil))
+		view.Days = 25
+		_, err = l.CreateView(r.admin, view)
+		must(err)
+		must(l.FillViews(r.admin, "", nil))
+	})
+	if s.Retention().Dropped.Events == 0 {
+		t.Error("nothing was dropped")
+	}
+	t.Logf("%d places to crash at", len(clones))
+	queries := []string{"SELECT eventName, count(*) FROM events GROUP BY 1", "SELECT date_trunc('day', eventTime), count(*), max(eventTime) FROM events GROUP BY 1", "SELECT * FROM calls_per_hour", "SELECT * FROM v"}
+	there, apart := 0, 5
+	if *viewHistories > 6 {
+		apart = 1
+	}
+	for i := 0; i < len(clones); i += apart {
+		o := r.opts
+		o.FS = clones[i]
+		l, err := Open("lake", &o)
+		if err != nil {
+			t.Fatalf("crash %d: %v", i, err)
+		}
+		ask := queries
+		if l.viewCalled("v") == nil {
+			ask = ask[:3]
+		} else {
+			there++
+		}
+		for _, filled := range []bool{false, true} {
+			if filled {
+				must(l.FillViews(r.admin, "", nil))
+			}
+			for _, q := range ask {
+				if got, want := rowsOf(t, l, q, 0), rowsOf(t, l, q, withoutViews); !slices.Equal(got, want) || len(got) == 0 {
+					t.Fatalf("crash %d, filled %v: %s\nwith views    %v\nwithout views %v", i, filled, q, got, want)
+				}
+			}
+		}
+		if report, err := l.Check(r.admin, CheckOptions{}); err != nil || report.ProblemCount > 0 {
+			t.Fatalf("crash %d: %+v, %v", i, report, err)
+		}
+		must(l.Close())
+	}
+	if there < 10 || there == (len(clones)+apart-1)/apart {
+		t.Errorf("of %d crashes %d have the view: the test has shown nothing", len(clones), there)
 	}
 }
 
