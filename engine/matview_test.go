@@ -123,6 +123,55 @@ func TestViewIsItsQuery(t *testing.T) {
 	}
 }
 
+// TestEveryAggregateOfViews keeps each aggregate that a view can have, with and without a bucket of time, and reads it from groups of
+// segments and rows that are in none: what comes of the groups is what comes of the rows. (Percentiles of very many different values
+// and sums of fractions depend on the order in which parts are put together, with views as without.)
+func TestEveryAggregateOfViews(t *testing.T) {
+	ctx := context.Background()
+	l, s := viewLake(t, 3000, Options{SegmentRows: 500})
+	aggregates := []string{"count(*)", "count(errorCode)", "count_if(readOnly)", "sum(length(eventID) + length(eventName))", "sum(to_unixtime(eventTime))", "min(eventTime)", "max(eventTime)", "min(eventName)",
+		"avg(length(eventName))", "avg(to_unixtime(eventTime))", "min_by(eventName, eventTime)", "max_by(eventID, eventTime)", "approx_distinct(eventID)", "approx_distinct(eventID, 0.01)",
+		"approx_percentile(length(eventName), ARRAY[0.1, 0.5, 0.99])", "approx_percentile(length(eventName), 0.9)", "bool_and(readOnly)", "every(readOnly)",
+		"bool_or(readOnly)", "checksum(eventID)", "arbitrary(length(eventID))", "any_value(length(eventID))", "max(length(eventName)) FILTER (WHERE errorCode IS NOT NULL)"}
+	columns := make([]string, len(aggregates))
+	for i, a := range aggregates {
+		columns[i] = fmt.Sprintf("%s AS a%d", a, i)
+	}
+	list := strings.Join(columns, ", ")
+	for name, q := range map[string]string{
+		"bucketed": "SELECT date_trunc('day', eventTime) AS day, eventSource, " + list + " FROM events GROUP BY 1, 2",
+		"plain":    "SELECT eventSource, " + list + " FROM events GROUP BY 1",
+		"whole":    "SELECT " + list + " FROM events WHERE eventName <> 'x'",
+	} {
+		if _, err := l.CreateView(ctx, NewView{Name: name, Query: q}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	fillTest(t, l)
+	var late [][]byte
+	for i := range 50 {
+		late = append(late, testEvent(20_000+i))
+	}
+	appendTest(t, s, late)
+	for _, q := range []string{
+		"SELECT * FROM bucketed", "SELECT * FROM plain", "SELECT * FROM whole",
+		"SELECT date_trunc('day', eventTime), " + list + " FROM events GROUP BY 1", "SELECT " + list + " FROM events",
+	} {
+		if text := explainText(t, l, q); !strings.Contains(text, "from view") {
+			t.Errorf("%s is read from no view:\n%s", q, text)
+		}
+		got, want := rowsOf(t, l, q, 0), rowsOf(t, l, q, withoutViews)
+		if len(got) != len(want) {
+			t.Fatalf("%.60s: %d rows from groups, %d from rows", q, len(got), len(want))
+		}
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("%.60s:\nfrom groups %q\nfrom rows   %q", q, got[i], want[i])
+			}
+		}
+	}
+}
+
 // TestDamagedPartials spoils what is stored of a view: check names it, queries go on
 // from the rows, and the groups are made again.
 func TestDamagedPartials(t *testing.T) {

@@ -86,6 +86,13 @@ func compareWithTruth(t *testing.T, path, lake string) {
 	}
 }
 
+// publishedInsight is a record in the form in which trails deliver them.
+const publishedInsight = `{"Records":[{"eventVersion":"1.08","eventTime":"2025-04-02T10:00:00Z","awsRegion":"eu-west-3","eventID":"5d6b5a3c-0000-4000-8000-00000000000a",
+"eventType":"AwsCloudTrailInsight","recipientAccountId":"444455556666","sharedEventID":"5d6b5a3c-0000-4000-8000-000000000001","insightDetails":{"state":"Start",
+"eventSource":"kms.amazonaws.com","eventName":"ScheduleKeyDeletion","insightType":"ApiErrorRateInsight","errorCode":"AccessDenied","insightContext":{"statistics":{
+"baseline":{"average":0.002},"insight":{"average":4.5},"insightDuration":7,"baselineDuration":10093},"attributions":[{"attribute":"userAgent",
+"insight":[{"value":"curl/9","average":4.5}],"baseline":[]}]}},"eventCategory":"Insight"}]}`
+
 func TestInsightCommands(t *testing.T) {
 	dir := t.TempDir()
 	logs, lake := filepath.Join(dir, "logs"), filepath.Join(dir, "lake")
@@ -127,6 +134,20 @@ func TestInsightCommands(t *testing.T) {
 	}
 	if out := must(t, "insight", "metrics", "--dir", lake, "--event-source", in.EventSource, "--event-name", in.EventName, "--start", "2025-03-01", "--end", "2025-05-01", "--period", "60", "--max-results", "1"); !strings.Contains(out, "--start 2025-") {
 		t.Errorf("metrics:\n%s", out)
+	}
+	for _, args := range [][]string{{"list", "--expected", "--event-name", "Nothing"}, {"list", "--event-name", "Nothing"}, {"metrics", "--event-source", in.EventSource, "--event-name", "Nothing"}} {
+		if out := must(t, append(append([]string{"insight"}, args...), "--dir", lake)...); !strings.HasPrefix(out, "Nothing ") && !strings.HasPrefix(out, "There are no such calls") {
+			t.Errorf("%v:\n%s", args, out)
+		}
+	}
+	// A record of another lake is shown without a chart.
+	path := filepath.Join(dir, "published.json")
+	if err := os.WriteFile(path, []byte(publishedInsight), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "import", path, "--store", "odd", "--dir", lake)
+	if out, errOut, status := cairn(t, "", "insight", "show", "5d6b5a3c", "--dir", lake); status != 0 || !strings.Contains(out, "curl/9") || strings.Contains(out, "store") || !strings.Contains(errOut, "not in this lake") {
+		t.Errorf("a record of another lake: status %d\n%s\n%s", status, out, errOut)
 	}
 	if out := must(t, "insight", "disable", "--dir", lake); !strings.Contains(out, "off") {
 		t.Error(out)

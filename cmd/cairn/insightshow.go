@@ -88,7 +88,12 @@ were expected because they recur, . those in the first 14 days.`,
 			if step == 0 {
 				step = stepFor(end.Sub(begin))
 			}
-			chart, err := lake.InsightChart(c.Context(), store, s, begin, end, step)
+			var chart *engine.InsightChart
+			if about != nil && store == "" {
+				fmt.Fprintln(p.err, "cairn: no chart: the events of this record are not in this lake")
+			} else {
+				chart, err = lake.InsightChart(c.Context(), store, s, begin, end, step)
+			}
 			if err != nil && about != nil && len(about.Attributions) > 0 {
 				// Records of other lakes, and of events that have expired, tell enough by themselves.
 				fmt.Fprintf(p.err, "cairn: no chart: %s\n", printable(err.Error()))
@@ -166,7 +171,7 @@ func (p *program) printInsight(in *engine.Insight) {
 	row("insight", "%s", in.ID)
 	row("type", "%s", in.Type)
 	row("calls of", "%s %s%s", in.EventSource, in.EventName, map[bool]string{true: ", error " + in.ErrorCode}[in.ErrorCode != ""])
-	row("in", "account %s, region %s, store %s", in.Account, in.Region, in.Store)
+	row("in", "account %s, region %s%s", in.Account, in.Region, map[bool]string{true: ", store " + in.Store}[in.Store != ""])
 	end := "goes on, as far as is known"
 	if !in.End.IsZero() {
 		end = "last minute " + in.End.Format("2006-01-02 15:04")
@@ -375,6 +380,10 @@ of the next call.`,
 			}
 			if p.json {
 				return p.printJSON(m)
+			}
+			if len(m.Timestamps) == 0 {
+				_, err := fmt.Fprintln(p.out, "There are no such calls in that time, which --start and --end name (default: the last 90 days).")
+				return err
 			}
 			t := newTextTable("time", "value")
 			t.right(1)

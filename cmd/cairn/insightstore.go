@@ -291,7 +291,15 @@ get no records. See one in detail with: cairn insight show ID`,
 			if p.json {
 				return p.printJSON(list)
 			}
-			if err := p.printInsights(list); err != nil {
+			switch {
+			case len(list) > 0:
+				err = p.printInsights(list)
+			case f.Expected:
+				_, err = fmt.Fprintln(p.out, "Nothing that recurs was found.")
+			default:
+				_, err = fmt.Fprintln(p.out, "Nothing unusual was found.")
+			}
+			if err != nil {
 				return err
 			}
 			return p.printInsightState(lake, len(list))

@@ -121,6 +121,10 @@ func (p *program) listViewsCommand() *cobra.Command {
 				}
 				return p.printJSON(list)
 			}
+			if len(list) == 0 {
+				_, err := fmt.Fprintln(p.out, "There are no views: only stores of CloudTrail events have built-in ones.")
+				return err
+			}
 			t := newTextTable("view", "store", "kept", "groups", "size", "bytes/event", "columns")
 			t.right(3, 4, 5)
 			for i := range list {

@@ -451,40 +451,46 @@ func same(a, b Expr) bool {
 // Same reports whether two expressions are the same computation.
 func Same(a, b Expr) bool { return same(a, b) }
 
-// sameValue reports whether two flat or constant vectors hold the same values,
-// bit for bit. It may say no for equal nested values.
+// sameValue reports whether two vectors hold the same values, bit for bit. It may say no for equal maps.
 func sameValue(a, b *column.Vector) bool {
-	n := a.Len
-	if n != b.Len {
+	if a.Len != b.Len {
 		return false
 	}
-	for i := range n {
-		if a.IsNull(i) != b.IsNull(i) {
-			return false
-		}
-		if a.IsNull(i) {
-			continue
-		}
-		x, p := a.Leaf(i)
-		y, q := b.Leaf(i)
-		switch {
-		case x.I64 != nil && y.I64 != nil:
-			if x.I64[p] != y.I64[q] || (x.Zone != nil && y.Zone != nil && x.Zone[p] != y.Zone[q]) {
-				return false
-			}
-		case x.F64 != nil && y.F64 != nil:
-			if x.F64[p] != y.F64[q] {
-				return false
-			}
-		case x.Str != nil && y.Str != nil:
-			if x.Str[p] != y.Str[q] {
-				return false
-			}
-		default:
+	for i := range a.Len {
+		if !sameAt(a, i, b, i) {
 			return false
 		}
 	}
 	return true
+}
+
+func sameAt(a *column.Vector, i int, b *column.Vector, j int) bool {
+	if a.IsNull(i) || b.IsNull(j) {
+		return a.IsNull(i) && b.IsNull(j)
+	}
+	x, p := a.Leaf(i)
+	y, q := b.Leaf(j)
+	switch {
+	case x.I64 != nil && y.I64 != nil:
+		return x.I64[p] == y.I64[q] && (x.Zone == nil || y.Zone == nil || x.Zone[p] == y.Zone[q])
+	case x.F64 != nil && y.F64 != nil:
+		return x.F64[p] == y.F64[q]
+	case x.Str != nil && y.Str != nil:
+		return x.Str[p] == y.Str[q]
+	case x.Type.Kind == column.Array && y.Type.Kind == column.Array:
+		from, to := x.Offsets[p], y.Offsets[q]
+		n := x.Offsets[p+1] - from
+		if y.Offsets[q+1]-to != n {
+			return false
+		}
+		for k := range n {
+			if !sameAt(x.Children[0], int(from+k), y.Children[0], int(to+k)) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // NewRef returns a reference to a column.
