@@ -54,11 +54,6 @@ func (d *Detector) closeDay(s *State) {
 	if d.frozen {
 		d.spreads(sl, isMasked)
 	}
-	for i := range d.out {
-		if in := &d.out[i]; in.NewLevel && in.Closed.Day() == s.next {
-			s.rescale(in)
-		}
-	}
 	d.keepRecent(s)
 	s.next++
 }
@@ -162,25 +157,54 @@ func (d *Detector) spreads(sl *slot, masked func(int32) bool) {
 	}
 }
 
-// rescale makes the rate of an incident that lasted for a day the level of the past.
-func (s *State) rescale(in *Incident) {
+// newLevel makes the rate of an incident that has lasted for a day, up to minute until of day s.next, the level of the past, and
+// of the model. Either there are so many times more calls at all hours, or so many more: whichever fits the hours of the incident better.
+func (d *Detector) newLevel(s *State, in *Incident, until int32) {
+	m := &d.model
+	yesterday := s.slot(s.next - 1)
+	var n, want [24]float64 // of the hours of today and, for the rest, of yesterday
+	for h := range n {
+		from := int32(h * 60)
+		switch {
+		case from+60 <= until:
+			calls, _ := d.within(from, from+60)
+			n[h] = float64(calls)
+		case yesterday.off[h] == 0:
+			n[h] = float64(yesterday.hours[h])
+		default:
+			continue
+		}
+		want[h] = m.expect(from, from+60)
+	}
 	ratio := float64(in.Calls) / max(in.Expected, leastMean)
-	perHour := float64(in.Calls) / float64(max(in.Duration(), 1))
-	perHour = float64(perHour * 60)
-	flat := ratio > 64 || in.Expected < 24
-	for x := max(s.oldest(), s.next-HistoryDays+1); x < s.next; x++ {
+	more := max(float64(in.Calls)-in.Expected, 0) / 24
+	var misfit [2]float64
+	for h := range n {
+		if want[h] == 0 {
+			continue
+		}
+		for k, mean := range [...]float64{float64(want[h] * ratio), want[h] + more} {
+			e := n[h] - mean
+			misfit[k] += float64(e*e) / (1 + mean + float64(turnedSpread*float64(mean*mean)))
+		}
+	}
+	s.rescale(ratio, more, misfit[0] < misfit[1])
+	s.freeze(m, &d.params)
+}
+
+// rescale makes the calls of the past days ratio times as many or, not in proportion, so many an hour more.
+func (s *State) rescale(ratio, more float64, inProportion bool) {
+	for x := s.oldest(); x < s.next; x++ {
 		sl := s.slot(x)
 		for h := range sl.hours {
-			v := perHour
-			if !flat {
+			v := float64(sl.hours[h]) + float64(more*float64(60-sl.off[h]))/60
+			five := float64(unpack(sl.five[h])) + more/12
+			if inProportion {
 				v = float64(float64(sl.hours[h]) * ratio)
-			} else {
-				v = float64(v*float64(60-sl.off[h])) / 60
+				five = float64(unpack(sl.five[h])) * ratio
 			}
 			sl.hours[h] = uint32(min(math.Floor(v+0.5), math.MaxUint32))
-			if !flat {
-				sl.five[h] = pack(uint32(min(float64(unpack(sl.five[h]))*ratio, math.MaxUint32)))
-			}
+			sl.five[h] = pack(uint32(min(five, math.MaxUint32)))
 		}
 	}
 }

@@ -10,6 +10,8 @@ const (
 	mergeGap = 10
 	// normalAgain is how much likelier, in nats, normal calls must be than unusual ones.
 	normalAgain = 6
+	// hiddenMost is how many minutes an incident may be hidden by what is expected at an hour, before it counts as over.
+	hiddenMost = 240
 	// longest is the minutes after which an incident is the new level.
 	longest = DayMinutes
 	// maskedShare is the part of the 28 days that incidents may take out of the baseline.
@@ -387,6 +389,11 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 	r, m, base := &s.open, &d.model, s.next.Start()
 	gainPer := ln(r.lift)
 	i := d.firstAt(*cursor)
+	var gone absence
+	gone.since(r)
+	for t := max(int32(r.End-base), -reach); t < *cursor; t++ {
+		gone.minute(d.at(t), m.least(t))
+	}
 	for *cursor < until {
 		t := *cursor
 		*cursor++
@@ -396,7 +403,11 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 			i++
 		}
 		at := base + Minute(t)
-		r.minute(at, c, m.expect(t, t+1), gainPer)
+		if r.minute(at, c, m.expect(t, t+1), gainPer); r.End == at+1 {
+			gone.since(r)
+		} else {
+			gone.minute(c, m.least(t))
+		}
 		if c > 0 && r.Fate == Recurring && r.local && d.outgrown(s, t, i) {
 			r.Fate, r.local = Waiting, false
 		}
@@ -404,6 +415,10 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 		quiet := at + 1 - r.End
 		switch {
 		case quiet >= mergeGap && r.best-r.llr >= normalAgain:
+			if r.Fate != Recurring && quiet < hiddenMost && gone.evidence < normalAgain {
+				r.llr = r.best - normalAgain // if it goes on when less is expected, that is soon seen
+				continue
+			}
 		case at+1-r.Start >= longest:
 			r.NewLevel = true
 			r.End, r.Calls, r.Expected = at+1, r.calls, r.expected
@@ -415,6 +430,9 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 			d.decide(s, at)
 		}
 		r.Open, r.Closed = false, at
+		if r.NewLevel {
+			d.newLevel(s, &r.Incident, t+1)
+		}
 		s.isOpen = false
 		s.floor = max(int32(r.End-base), -reach)
 		s.remember(&r.Incident)
@@ -422,6 +440,31 @@ func (d *Detector) follow(s *State, cursor *int32, until int32) bool {
 		return true
 	}
 	return false
+}
+
+// absence is the evidence, in nats, that the additional calls of an incident have ended. At an hour at which many more are expected they
+// are no multiple that could be seen; but as long as nothing says that they are missing, the incident is not over: it would be
+// found again when that hour has passed. rate is half of them, calls per minute.
+type absence struct{ rate, evidence float64 }
+
+// since begins anew at the end of an incident as it is known.
+func (a *absence) since(r *running) {
+	*a = absence{rate: max(float64(r.Calls)-r.Expected, 0) / float64(2*max(r.Duration(), 1))}
+}
+
+// minute adds a minute with n calls of which so many were expected.
+func (a *absence) minute(n uint32, want float64) {
+	v := a.rate - float64(float64(n)*ln(1+a.rate/max(want, leastMean)))
+	a.evidence = round(max(a.evidence, 0) + v)
+}
+
+// at returns the calls of a minute.
+func (d *Detector) at(t int32) uint32 {
+	i, ok := slices.BinarySearchFunc(d.pts, t, func(p point, t int32) int { return int(p.at - t) })
+	if !ok {
+		return 0
+	}
+	return d.pts[i].n
 }
 
 // need is how many calls a window that ends at a minute, and of which so many were wanted, must hold.

@@ -87,6 +87,43 @@ func TestNewLevel(t *testing.T) {
 	}
 }
 
+// TestNewLevelInTheDay begins at noon: the rest of the day on which it becomes the level is not unusual again, nor is the next night.
+func TestNewLevelInTheDay(t *testing.T) {
+	found, _ := run(t, burst(steady(60), 30*insight.DayMinutes+720, 29*insight.DayMinutes, 20), nil)
+	if len(found) != 1 || !found[0].NewLevel || found[0].Fate != insight.Reported {
+		t.Fatalf("%+v", found)
+	}
+}
+
+// TestOnePeriodIsOneInsight gives a nightly job of 400 calls much more to do, spread evenly over many hours, in which it also runs as
+// always: that is one period. It is over when that ends, be it before the job's hour or after.
+func TestOnePeriodIsOneInsight(t *testing.T) {
+	const day, from, perMinute = 35, 14*60 + 7, 3
+	for _, c := range []struct{ job, minutes int }{
+		{26 * 60, 2 * insight.DayMinutes}, {26*60 + 50, 2 * insight.DayMinutes}, {20 * 60, 8 * 60}, {22 * 60, 20 * 60}, {20 * 60, 4 * 60},
+	} {
+		var counts []insight.Count
+		for d := range 45 {
+			for m := range 40 {
+				counts = append(counts, insight.Count{Minute: (day0 + insight.Day(d)).Start() + insight.Minute(c.job%insight.DayMinutes+m), Calls: 10})
+			}
+		}
+		start := (day0 + day).Start() + from
+		for m := range c.minutes {
+			counts = append(counts, insight.Count{Minute: start + insight.Minute(m), Calls: perMinute})
+		}
+		found, _ := run(t, insight.Merge(counts), nil)
+		found = slices.DeleteFunc(found, func(in insight.Incident) bool { return in.Fate != insight.Reported })
+		if len(found) != 1 || found[0].Start != start {
+			t.Errorf("job at minute %d, %d minutes more: %d insights: %+v", c.job, c.minutes, len(found), found)
+			continue
+		}
+		if late := int(found[0].End-start) - min(c.minutes, insight.DayMinutes); late < -5 || late > 5 {
+			t.Errorf("job at minute %d, %d minutes more: the end is %d minutes late", c.job, c.minutes, late)
+		}
+	}
+}
+
 func TestLateCalls(t *testing.T) {
 	late := 20*insight.DayMinutes + 600
 	counts := steady(24)

@@ -51,7 +51,10 @@
 //
 // An incident starts where the calls up to the deciding minute are likeliest to have risen, and ends where
 // they are likeliest to have fallen, when 10 minutes have passed since and normal calls explain the rest better by 6 nats.
-// After 24 hours it is closed as the series' new level, and the past is scaled to it.
+// When more is expected than the incident has, such as at the hour of a nightly job, calls there do not say that it is over: it goes on while
+// they leave room for it, up to 4 hours, and ends where it did seem to end if it is not seen again. So one period is one incident.
+// After 24 hours it is closed as the series' new level, and the past is scaled to it at once: so many times as many calls, or so many more,
+// whichever its hours fit better.
 //
 // Jobs that recur are expected in three ways. An incident that began at this time (±75 minutes: clocks change by an hour) of the week in two
 // earlier weeks, or of the day on three of ten days, and is no more than twice as large as then. And a window that holds no more

@@ -32,7 +32,7 @@ type Incident struct {
 	// it would end as far as is known.
 	Start, End Minute
 	Open       bool
-	// NewLevel: it lasted for a day and is the series' new level since; it may go on.
+	// NewLevel: it lasted for a day, or longer where it was hidden at that moment, and is the series' new level since; it may go on.
 	NewLevel bool
 	// Found is the minute whose calls decided that this is unusual; Decided the one that
 	// decided that it is reported (later than Found if it was expected at first, or had to

@@ -85,6 +85,16 @@ func (m *model) expect(from, to int32) float64 { return m.cum[to+reach] - m.cum[
 // straight is expect without steps: the sum of it is right, so the spread round it can be measured.
 func (m *model) straight(from, to int32) float64 { return m.line[to+reach] - m.line[from+reach] }
 
+// least is what is expected in a minute at the least: after a step the smaller hour, since nobody knows when in the other its calls
+// come.
+func (m *model) least(at int32) float64 {
+	i := max(at+90, 0) / 60
+	if a, b := min(m.most[i], m.most[i+1]), max(m.most[i], m.most[i+1]); b > stepTimes*a {
+		return a
+	}
+	return m.straight(at, at+1)
+}
+
 // dispersion of the window w that ends at minute at.
 func (m *model) dispersion(w int, at int32) float64 {
 	return m.spread[w] + m.widen[(at+120)/60]
