@@ -200,6 +200,7 @@ type lookup struct {
 	sum      uint64      // of the request, for tokens
 	before   place       // only events after this in the order of results
 	snaps    []*snapshot // of the stores, by rising number
+	empty    int         // units that were opened and have nothing
 }
 
 // lookupTerm is a condition.

@@ -175,7 +175,7 @@ func BenchmarkResourceIndex(b *testing.B) {
 			b.Fatal(err)
 		}
 		n++
-		build := attributeBuilder{ctx: ctx, reader: r}
+		build := attributeBuilder{ctx: ctx, reader: r.Aside()}
 		if err := build.resources(); err != nil {
 			b.Fatal(err)
 		}

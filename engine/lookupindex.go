@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/RoaringBitmap/roaring/v2"
-
 	"github.com/cairndb/cairn/engine/event"
 	"github.com/cairndb/cairn/index"
 	"github.com/cairndb/cairn/segment"
@@ -43,15 +41,12 @@ const (
 	byAccount
 )
 
-// timeOrderEntry is the number of the order of time in the cache; valuesEntry is added to that of an
-// attribute for the hashes of its values alone.
+// timeOrderEntry is the number of the order of time in the cache; filterEntry is added to that of an
+// attribute for the filter of its values.
 const (
 	timeOrderEntry = 0
-	valuesEntry    = 1 << 8
+	filterEntry    = 1 << 8
 )
-
-// valuesMost is how many different values an attribute may have in a unit for their hashes to be kept alone.
-const valuesMost = 1 << 15
 
 // attributeNames are what requests call them.
 var attributeNames = map[string]lookupAttribute{
@@ -146,8 +141,7 @@ func (x *attributeIndex) of(hash uint32) []uint16 {
 
 // newAttributeIndex makes an index of pairs of hash and rank, hash<<16 | rank.
 func newAttributeIndex(pairs []uint64) *attributeIndex {
-	slices.Sort(pairs)
-	pairs = slices.Compact(pairs)
+	pairs = slices.Compact(sortPairs(pairs))
 	x := &attributeIndex{ranks: make([]uint16, len(pairs))}
 	for i, p := range pairs {
 		if h := uint32(p >> 16); i == 0 || h != x.hashes[len(x.hashes)-1] {
@@ -160,8 +154,82 @@ func newAttributeIndex(pairs []uint64) *attributeIndex {
 	return x
 }
 
+// sortPairs sorts by digits, from the lowest to the highest, which takes a tenth of the time of comparing where there
+// are very many. It may return other memory than that of pairs.
+func sortPairs(pairs []uint64) []uint64 {
+	const width, digits = 12, 48 / 12
+	if len(pairs) < 1<<width {
+		slices.Sort(pairs)
+		return pairs
+	}
+	other := make([]uint64, len(pairs))
+	for d := range digits {
+		var next [1 << width]uint32
+		for _, p := range pairs {
+			next[p>>(d*width)&(1<<width-1)]++
+		}
+		at := uint32(0)
+		for i, n := range next {
+			next[i] = at
+			at += n
+		}
+		for _, p := range pairs {
+			to := &next[p>>(d*width)&(1<<width-1)]
+			other[*to] = p
+			*to++
+		}
+		pairs, other = other, pairs
+	}
+	return pairs
+}
+
 func (x *attributeIndex) bytes() int64 {
 	return int64(4*len(x.hashes) + 4*len(x.starts) + 2*len(x.ranks) + 100)
+}
+
+// hashFilter tells which values a unit may have of an attribute. It is what is kept of a unit that has not the value looked
+// up: a value that few events have is asked of very many units, whose indexes together are larger than the cache.
+type hashFilter []uint64
+
+const (
+	filterBits   = 16 // a hash
+	filterProbes = 11
+)
+
+// newHashFilter makes a filter of the hashes of pairs, hash<<16 and anything.
+func newHashFilter(pairs []uint64) hashFilter {
+	hashes := make([]uint32, 0, len(pairs))
+	for _, p := range pairs {
+		if h := uint32(p >> 16); len(hashes) == 0 || h != hashes[len(hashes)-1] {
+			hashes = append(hashes, h)
+		}
+	}
+	slices.Sort(hashes)
+	hashes = slices.Compact(hashes)
+	f := make(hashFilter, len(hashes)*filterBits/64+1)
+	for _, h := range hashes {
+		for i := range filterProbes {
+			word, bit := f.probe(h, i)
+			f[word] |= bit
+		}
+	}
+	return f
+}
+
+func (f hashFilter) mayHave(hash uint32) bool {
+	for i := range filterProbes {
+		if word, bit := f.probe(hash, i); f[word]&bit == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// probe returns the place of the i-th bit of a hash.
+func (f hashFilter) probe(hash uint32, i int) (word int, bit uint64) {
+	at := (uint64(hash) + 1) * (0x9e3779b97f4a7c15 + uint64(i)*0xbf58476d1ce4e5b8)
+	at ^= at >> 32
+	return int(uint64(uint32(at)) * uint64(len(f)) >> 32), 1 << (at >> 58)
 }
 
 // lookupSource is a unit of which indexes are made.
@@ -253,27 +321,20 @@ func (s *lookupSource) times(ctx context.Context) ([]int64, error) {
 	return out, nil
 }
 
-// ranks returns the ranks of the rows that may have a value of an attribute. Of a unit that has none, only the
-// hashes of the values that it has are kept: a value that few events have is asked of very many
-// units, whose indexes together are larger than the cache.
+// ranks returns the ranks of the rows that may have a value of an attribute.
 func (s *lookupSource) ranks(ctx context.Context, a lookupAttribute, hash uint32) ([]uint16, error) {
-	if x, ok := s.keep.Get(uint32(a)).(*attributeIndex); ok {
-		return x.of(hash), nil
-	}
-	if values, ok := s.keep.Get(valuesEntry + uint32(a)).([]uint32); ok {
-		if _, there := slices.BinarySearch(values, hash); !there {
-			return nil, nil
+	x, ok := s.keep.Get(uint32(a)).(*attributeIndex)
+	if !ok {
+		var err error
+		if x, err = s.attribute(ctx, a, hash); x == nil || err != nil {
+			return nil, err
 		}
-	}
-	x, err := s.attribute(ctx, a, hash)
-	if x == nil || err != nil {
-		return nil, err
 	}
 	return x.of(hash), nil
 }
 
-// attribute makes the index of an attribute; nil when no row has the value with a hash, and the
-// hashes of those that rows have are kept instead.
+// attribute makes the index of an attribute; nil when no row has the value with a hash, and a
+// filter is kept instead. Where there is one, which could not tell, the index is made.
 func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute, hash uint32) (_ *attributeIndex, err error) {
 	// What is read of very many units would drive out what is kept of them.
 	b := attributeBuilder{ctx: ctx, reader: s.reader.Aside()}
@@ -295,11 +356,16 @@ func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute, hash ui
 	if err != nil {
 		return nil, err
 	}
-	if other == 0 && !slices.ContainsFunc(b.pairs, func(p uint64) bool { return uint32(p>>16) == hash }) {
-		if values := b.values(); len(values) <= valuesMost {
-			s.keep.Put(valuesEntry+uint32(a), values, int64(4*len(values)))
-			return nil, nil
+	asked, others := b.pairs, b.names
+	if a == byResourceName {
+		asked, others = others, asked
+	}
+	if !s.filtered(a) && !slices.ContainsFunc(asked, func(p uint64) bool { return uint32(p>>16) == hash }) {
+		s.putFilter(a, asked)
+		if other != 0 && !s.has(other) && !s.filtered(other) {
+			s.putFilter(other, others)
 		}
+		return nil, nil
 	}
 	order, err := s.order(ctx)
 	if err != nil {
@@ -309,21 +375,25 @@ func (s *lookupSource) attribute(ctx context.Context, a lookupAttribute, hash ui
 	for rank, row := range order.rows {
 		rankOf[row] = uint16(rank)
 	}
-	for _, pairs := range [][]uint64{b.pairs, b.names} {
+	for _, pairs := range [][]uint64{asked, others} {
 		for i, p := range pairs {
 			pairs[i] = p&^0xffff | uint64(rankOf[uint16(p)])
 		}
 	}
-	if other != 0 {
-		types, names := newAttributeIndex(b.pairs), newAttributeIndex(b.names)
-		if a == byResourceName {
-			types, names = names, types
-		}
-		s.keep.Put(uint32(other), names, names.bytes())
-		return s.keep.Put(uint32(a), types, types.bytes()).(*attributeIndex), nil
+	if other != 0 && !s.has(other) {
+		s.putIndex(other, others)
 	}
-	x := newAttributeIndex(b.pairs)
-	return s.keep.Put(uint32(a), x, x.bytes()).(*attributeIndex), nil
+	return s.putIndex(a, asked), nil
+}
+
+func (s *lookupSource) putIndex(a lookupAttribute, pairs []uint64) *attributeIndex {
+	x := newAttributeIndex(pairs)
+	return s.keep.Put(uint32(a), x, x.bytes()).(*attributeIndex)
+}
+
+func (s *lookupSource) putFilter(a lookupAttribute, pairs []uint64) {
+	f := newHashFilter(pairs)
+	s.keep.Put(filterEntry+uint32(a), f, int64(8*len(f)))
 }
 
 // has reports whether the index of an attribute is there.
@@ -332,63 +402,16 @@ func (s *lookupSource) has(a lookupAttribute) bool {
 	return ok
 }
 
-// resourceSearches is how many lookups by the name of a resource search a segment for the name before an index is made:
-// to find all resources of all rows takes many times as long as a search, and as much of the cache as few lakes
-// have for all of their segments.
-const resourceSearches = 32
+// filtered reports whether the filter of an attribute is there.
+func (s *lookupSource) filtered(a lookupAttribute) bool {
+	_, ok := s.keep.Get(filterEntry + uint32(a)).(hashFilter)
+	return ok
+}
 
-// namedMost is how many rows of a segment a search may leave as candidates. A text that very many records have
-// somewhere ("prod") may be the name of nothing, and to read them all takes longer than to make the index.
-const namedMost = 256
-
-// resourceTops are the members below which resources are named.
-var resourceTops = func() []string {
-	tops := []string{"resources"}
-	for _, p := range event.ResourcePlaces() {
-		if !slices.Contains(tops, p.Path[0]) {
-			tops = append(tops, p.Path[0])
-		}
-	}
-	return tops
-}()
-
-// named returns the ranks of the rows that may name a resource, with no index: those that have its name where
-// resources are named. As with hashes, records decide.
-func (s *lookupSource) named(ctx context.Context, name string) ([]uint16, error) {
-	order, err := s.order(ctx)
-	if err != nil {
-		return nil, err
-	}
-	places := &source{kind: mapSource, places: make([][]string, 1)}
-	search := containment{src: places}
-	all := roaring.New()
-	for _, top := range resourceTops {
-		places.places[0] = []string{top}
-		rows, err := search.rowsWith(ctx, s.reader, name)
-		if err != nil {
-			return nil, err
-		}
-		if rows != nil {
-			all.Or(rows)
-		}
-		if rows == nil || all.GetCardinality() > namedMost { // nothing of it can be searched for, or it is no help
-			return s.ranks(ctx, byResourceName, attributeHash(name))
-		}
-	}
-	if all.IsEmpty() {
-		return nil, nil
-	}
-	is := column.NewBits(len(order.rows))
-	for it := all.Iterator(); it.HasNext(); {
-		is.Set(int(it.Next()))
-	}
-	ranks := make([]uint16, 0, all.GetCardinality())
-	for rank, row := range order.rows {
-		if is.Get(int(row)) {
-			ranks = append(ranks, uint16(rank))
-		}
-	}
-	return ranks, nil
+// lacks reports whether it is known that no row has a value of an attribute.
+func (s *lookupSource) lacks(a lookupAttribute, hash uint32) bool {
+	f, ok := s.keep.Get(filterEntry + uint32(a)).(hashFilter)
+	return ok && !f.mayHave(hash)
 }
 
 // attributeBuilder gathers the pairs of an attribute's index, hash<<16 | row.
@@ -397,18 +420,6 @@ type attributeBuilder struct {
 	reader *segment.Reader
 	pairs  []uint64
 	names  []uint64 // of resources, whose types are in pairs
-}
-
-// values returns the hashes of the pairs, ascending, each once.
-func (b *attributeBuilder) values() []uint32 {
-	var values []uint32
-	for _, p := range b.pairs {
-		if h := uint32(p >> 16); len(values) == 0 || h != values[len(values)-1] {
-			values = append(values, h)
-		}
-	}
-	slices.Sort(values)
-	return slices.Clone(slices.Compact(values))
 }
 
 // derived gathers the values that fn makes of the texts at some places. Rows with the same
@@ -460,89 +471,6 @@ func (b *attributeBuilder) derived(places [][][]string, fn func(texts []string) 
 			}
 			if any {
 				b.pairs = append(b.pairs, uint64(hash)<<16|uint64(from+i))
-			}
-		}
-	}
-	return nil
-}
-
-// resources gathers the types and names of resources. There are some hundred places where they
-// may stand. Each is read through once, aside: their plans would drive everything else out
-// of the cache, the indexes of other segments first.
-func (b *attributeBuilder) resources() error {
-	r := b.reader.Aside()
-	rows := r.Rows()
-	found := make([][]event.Resource, rows)
-	// each reads the raw values of the rows that have any.
-	var list []uint32
-	each := func(path []string, fn func(row int, raw []byte)) error {
-		p, ok, err := r.Lookup(b.ctx, path)
-		if err != nil || !ok {
-			return err
-		}
-		has, err := r.Present(b.ctx, p)
-		if err != nil {
-			return err
-		}
-		for from := 0; from < rows; from += segment.BlockRows {
-			if err := b.ctx.Err(); err != nil {
-				return err
-			}
-			list = list[:0]
-			for row := from; row < min(from+segment.BlockRows, rows); row++ {
-				if has.Get(row) {
-					list = append(list, uint32(row))
-				}
-			}
-			if len(list) == 0 {
-				continue
-			}
-			v, err := r.Raw(b.ctx, p, segment.List(list))
-			if err != nil {
-				return err
-			}
-			for k, row := range list {
-				if text, ok := textAt(v, k); ok {
-					fn(int(row), []byte(text))
-				}
-			}
-		}
-		return nil
-	}
-	if err := each([]string{"resources"}, func(row int, raw []byte) { found[row] = event.ListedResources(raw, found[row]) }); err != nil {
-		return err
-	}
-	sources := &source{places: event.SourcePlaces, kind: textSource, shape: &textShape, typ: column.VarcharType}
-	src := make([]*column.Vector, 0, rows/segment.BlockRows+1)
-	for from := 0; from < rows; from += segment.BlockRows {
-		v, err := sources.read(b.ctx, r, segment.Range(from, min(from+segment.BlockRows, rows)))
-		if err != nil {
-			return err
-		}
-		src = append(src, v)
-	}
-	all := event.ResourcePlaces()
-	for k := range all {
-		err := each(all[k].Path, func(row int, raw []byte) {
-			if s, _ := textAt(src[row/segment.BlockRows], row%segment.BlockRows); s != "" {
-				found[row] = all[k].Named(found[row], 0, s, raw)
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	for row := range found {
-		for _, r := range found[row] {
-			if r.Type != "" {
-				b.pairs = append(b.pairs, uint64(attributeHash(r.Type))<<16|uint64(row))
-			}
-			if r.Name == "" {
-				continue
-			}
-			b.names = append(b.names, uint64(attributeHash(r.Name))<<16|uint64(row))
-			for _, short := range event.ShortNames(r.Name) {
-				b.names = append(b.names, uint64(attributeHash(short))<<16|uint64(row))
 			}
 		}
 	}

@@ -5,7 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
+	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -32,7 +36,11 @@ type lookupUnit struct {
 	rows  int
 	mine  *roaring.Bitmap // the rows that are seen; nil for all
 
-	next  place // of the next event, or a bound of it while order is nil
+	tried bool  // it was opened
+	some  bool  // and may have events for the request
+	err   error // or could not be
+	met   bool  // next is that of an event
+	next  place // of the next event, or a bound of it
 	row   int   // of the next event
 	order *timeOrder
 	rank  int        // of the event after the next
@@ -183,15 +191,18 @@ func (k *lookup) candidates(ctx context.Context, h *lookupHeap, n int) ([]lookup
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		more, err := true, error(nil)
-		if u.order == nil {
-			if more, err = k.open(ctx, u); err != nil {
-				return nil, fmt.Errorf("looking up events in store %s: %w", u.snap.store.Name(), u.fault(err))
+		if !u.met {
+			if !u.tried {
+				k.openSome(ctx, *h)
 			}
+			if u.err != nil {
+				return nil, fmt.Errorf("looking up events in store %s: %w", u.snap.store.Name(), u.fault(u.err))
+			}
+			u.met = true
 		} else {
 			out = append(out, lookupRow{u.next, u, u.row})
 		}
-		if more = more && k.step(u); more {
+		if u.some && k.step(u) {
 			heap.Fix(h, 0)
 		} else {
 			heap.Pop(h)
@@ -200,24 +211,75 @@ func (k *lookup) candidates(ctx context.Context, h *lookupHeap, n int) ([]lookup
 	return out, nil
 }
 
+// openSome opens the unit on top of the heap. When others had nothing and its index is to be made, the request asks for something
+// rare, and that of every unit may have to be: then those that come next are opened with it, side by side, the more the
+// longer nothing is found.
+func (k *lookup) openSome(ctx context.Context, h lookupHeap) {
+	units := []*lookupUnit{h[0]}
+	workers := runtime.GOMAXPROCS(0)
+	if k.empty >= 2 && !k.indexed(h[0]) {
+		rest := slices.DeleteFunc(slices.Clone(h[1:]), func(u *lookupUnit) bool { return u.tried || k.indexed(u) })
+		sort.Sort(rest)
+		units = append(units, rest[:min(len(rest), k.empty, 8*workers-1)]...)
+	}
+	var wait sync.WaitGroup
+	var next atomic.Int32
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < len(units); i = int(next.Add(1)) - 1 {
+			u := units[i]
+			u.some, u.err = k.open(ctx, u)
+		}
+	}
+	for range min(workers, len(units)) - 1 {
+		wait.Go(work)
+	}
+	work()
+	wait.Wait()
+	for _, u := range units {
+		u.tried = true
+		if !u.some {
+			k.empty++
+		}
+	}
+}
+
+// indexed reports whether a unit has what is needed to open it at no cost.
+func (k *lookup) indexed(u *lookupUnit) bool {
+	src := lookupSource{keep: u.keep}
+	for _, t := range k.terms {
+		if src.lacks(t.attribute, t.hash) {
+			return true
+		}
+	}
+	for _, t := range k.terms {
+		if t.attribute == byEventID && u.seg != nil {
+			return true // answered by the filter of identities
+		}
+		if !src.has(t.attribute) {
+			return false
+		}
+	}
+	return true
+}
+
 // open looks the values of the request up in the indexes of a unit; ok is false when one of
 // them is not there.
 func (k *lookup) open(ctx context.Context, u *lookupUnit) (ok bool, err error) {
-	r, err := u.reader(ctx)
-	if err != nil {
+	src := lookupSource{keep: u.keep}
+	for _, t := range k.terms {
+		if src.lacks(t.attribute, t.hash) {
+			return false, nil
+		}
+	}
+	if src.reader, err = u.reader(ctx); err != nil {
 		return false, err
 	}
-	src := lookupSource{reader: r, keep: u.keep}
 	for _, t := range k.terms {
 		var ranks []uint16
 		if t.attribute == byEventID && u.seg != nil {
 			// The filter of identities knows, and an index of as many values as rows is
 			// not worth its memory.
 			if ranks, err = u.identified(ctx, &src, t.value); err != nil {
-				return false, err
-			}
-		} else if t.attribute == byResourceName && u.seg != nil && !src.has(byResourceName) && u.seg.searches.Add(1) <= resourceSearches {
-			if ranks, err = src.named(ctx, t.value); err != nil {
 				return false, err
 			}
 		} else {

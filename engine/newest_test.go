@@ -201,9 +201,9 @@ func TestLookupsOfIDs(t *testing.T) {
 	}
 }
 
-// TestLookupsKeepValues looks for a value that no event has: a segment keeps the values that it has, and neither an
+// TestLookupsKeepFilters looks for a value that no event has: a segment keeps a filter of the values that it has, and neither an
 // index nor an order; for one that some have, the same are found as by SQL.
-func TestLookupsKeepValues(t *testing.T) {
+func TestLookupsKeepFilters(t *testing.T) {
 	ctx := context.Background()
 	l, s := newestLake(t, 12, true)
 	look := func(user string) (n int) {
@@ -220,9 +220,14 @@ func TestLookupsKeepValues(t *testing.T) {
 			t.Errorf("%d events of nobody", n)
 		}
 		for _, seg := range segments {
-			values, ok := seg.derived.Get(valuesEntry + uint32(byUsername)).([]uint32)
-			if !ok || len(values) != 7 || !slices.IsSorted(values) || seg.derived.Get(uint32(byUsername)) != nil || seg.derived.Get(timeOrderEntry) != nil {
-				t.Fatalf("a segment without the value keeps %v", values)
+			src := lookupSource{keep: seg.derived}
+			if !src.lacks(byUsername, attributeHash("nobody")) || src.has(byUsername) || seg.derived.Get(timeOrderEntry) != nil {
+				t.Fatal("a segment without the value keeps more than a filter, or none")
+			}
+			for i := range 7 {
+				if src.lacks(byUsername, attributeHash(fmt.Sprint("user", i))) {
+					t.Fatalf("the filter lacks user%d", i)
+				}
 			}
 		}
 	}

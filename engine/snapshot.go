@@ -41,8 +41,6 @@ type sealed struct {
 	mines   minesOf        // rows by whose they are
 	derived *segment.Owner // what lookups have made of the columns
 	timed   atomic.Int32   // allTimed or notAllTimed, once that is known
-	// searches are the lookups by the name of a resource that were answered without an index.
-	searches atomic.Int32
 
 	groups segmentGroups // of views
 

@@ -99,7 +99,15 @@ func Open(ctx context.Context, src BlockSource, o ReadOptions) (*Reader, error) 
 // own, which goes with it: for a pass over all of a segment, which would drive out of
 // the shared cache what every query needs. It may be used as long as r, and is not closed.
 func (r *Reader) Aside() *Reader {
-	return &Reader{src: r.src, cache: NewCache(asideCacheBytes), name: r.name, number: readerNumbers.Add(1), rows: r.rows, rawBytes: r.rawBytes, verified: r.verified}
+	a := &Reader{src: r.src, cache: NewCache(asideCacheBytes), name: r.name, number: readerNumbers.Add(1), rows: r.rows, rawBytes: r.rawBytes, verified: r.verified}
+	// What every pass needs is not read again.
+	if d, ok := r.cache.get(r.key(cachedDirectory, 0)).(*directory); ok {
+		a.cache.put(a.key(cachedDirectory, 0), d, d.size)
+		if s, ok := r.cache.get(r.key(cachedStructure, 0)).(*structure); ok && s.d == d {
+			a.cache.put(a.key(cachedStructure, 0), s, s.size())
+		}
+	}
+	return a
 }
 
 // asideCacheBytes holds the directory and shapes of a segment and what a few columns need.

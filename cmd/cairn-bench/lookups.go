@@ -41,7 +41,11 @@ var lookupPages = []lookupPage{
 	{name: "L10", what: "by a rare Username", attribute: "Username", value: lookupValues.rare, page: 1},
 	{name: "L11", what: "by a rare ResourceName", attribute: "ResourceName", value: lookupValues.rare, page: 1},
 	{name: "L12", what: "by AccessKeyId", attribute: "AccessKeyId", value: lookupValues.frequent, page: 1, column: "userIdentity.accessKeyId"},
-	{name: "L13", what: "by a Username that no event has", attribute: "Username", value: func(lookupValues, string) string { return "nobody-has-this-name" }, page: 1},
+	{name: "L13", what: "by a Username that no event has", attribute: "Username", value: lookupValues.absent, page: 1},
+	{name: "L14", what: "by a frequent ResourceName", attribute: "ResourceName", value: lookupValues.frequent, page: 1},
+	{name: "L15", what: "by a ResourceName that no event has", attribute: "ResourceName", value: lookupValues.absent, page: 1},
+	{name: "L16", what: "by a frequent ResourceType", attribute: "ResourceType", value: lookupValues.frequent, page: 1},
+	{name: "L17", what: "by a rare ResourceType", attribute: "ResourceType", value: lookupValues.rare, page: 1},
 }
 
 // lookupValues are how often values of attributes are found in the newest events.
@@ -50,6 +54,9 @@ type lookupValues map[string]map[string]int
 // frequent is the value that is found most often, rare one that is found least; "" where there is none.
 func (v lookupValues) frequent(attribute string) string { return v.nth(attribute, true) }
 func (v lookupValues) rare(attribute string) string     { return v.nth(attribute, false) }
+
+// absent is a value that no event has.
+func (v lookupValues) absent(string) string { return "nobody-has-this-name" }
 
 func (v lookupValues) nth(attribute string, most bool) (found string) {
 	for value, n := range v[attribute] {
@@ -91,6 +98,7 @@ func (b *benchmark) askLookups(ctx context.Context, lake *engine.Lake, r *result
 		add("AccessKeyId", e.AccessKeyID)
 		for _, resource := range e.Resources {
 			add("ResourceName", resource.Name)
+			add("ResourceType", resource.Type)
 		}
 	}
 	middle, err := askCairn(ctx, lake, "SELECT date_format(date_trunc('hour', min(eventTime) + (max(eventTime) - min(eventTime)) / 2), '%Y-%m-%d %H:%i:%s') FROM events")

@@ -111,7 +111,7 @@ func run(args []string) int {
 	list := flag.String("peers", "all", "with whom to compare: "+strings.Join(peerNames(), ", ")+"; several with commas")
 	flag.BoolVar(&b.questions, "questions", true, "ask the questions; false compares load and size only")
 	flag.BoolVar(&b.loaded, "loaded", false, "ask what an earlier run has loaded into -dir of the peers, and load nothing into them; with -lake")
-	only := flag.String("only", "", "questions to ask: Q1 to Q15, L1 to L13 (lookups), V1 to V44 (variants), lookups, needles (with lookups), scans, variants; several with commas; default all but variants")
+	only := flag.String("only", "", "questions to ask: Q1 to Q15, L1 to L17 (lookups), V1 to V44 (variants), lookups, needles (with lookups), scans, variants; several with commas; default all but variants")
 	flag.BoolVar(&b.floor, "floor", true, "read the whole lake to tell how much of it is random")
 	flag.StringVar(&b.also, "also", "", "what to measure of Cairn besides: "+workloadNames()+"; several with commas")
 	flag.DurationVar(&b.length, "for", time.Minute, "how long each of the workloads clients, background and append runs")

@@ -322,34 +322,40 @@ func add(dst []Resource, from int, r Resource) []Resource {
 	return append(dst, r)
 }
 
+// ShortNamesMax is how many short names a resource has at most.
+const ShortNamesMax = 3
+
 // ShortNames are the other texts by which a resource with an ARN is found: what stands
 // behind the account, and what stands behind the last colon or slash.
-func ShortNames(name string) []string {
+func ShortNames(name string) []string { return AppendShortNames(nil, name) }
+
+// AppendShortNames appends them to dst.
+func AppendShortNames(dst []string, name string) []string {
 	if !strings.HasPrefix(name, "arn:") {
-		return nil
+		return dst
 	}
-	var out []string
 	rest := name
 	for range 5 {
-		_, after, ok := strings.Cut(rest, ":")
-		if !ok {
-			return nil
+		i := strings.IndexByte(rest, ':')
+		if i < 0 {
+			return dst
 		}
-		rest = after
+		rest = rest[i+1:]
 	}
 	if rest != "" {
-		out = append(out, rest)
+		dst = append(dst, rest)
 	}
-	if last := rest[strings.LastIndexAny(rest, ":/")+1:]; last != "" && last != rest {
-		out = append(out, last)
+	last := rest[strings.LastIndexAny(rest, ":/")+1:]
+	if last != "" && last != rest {
+		dst = append(dst, last)
 	}
 	// A path below the type: user/team/alice is known as team/alice, too.
 	if i := strings.IndexAny(rest, ":/"); i >= 0 {
-		if below := rest[i+1:]; below != "" && !slices.Contains(out, below) {
-			out = append(out, below)
+		if below := rest[i+1:]; below != "" && below != rest && below != last {
+			dst = append(dst, below)
 		}
 	}
-	return out
+	return dst
 }
 
 // ResourcePlace is a place in records of some services that names what the event is about.
@@ -367,7 +373,7 @@ type ResourcePlace struct {
 func ResourcePlaces() []ResourcePlace { return resourcePlaces }
 
 // TypeFor returns the type of what the place names in events of a source, "" when it
-// names nothing there.
+// names nothing there, [ByPrefix] when each ID tells its own.
 func (p *ResourcePlace) TypeFor(source string) string {
 	label, _, _ := strings.Cut(source, ".")
 	if t, ok := p.types[label]; ok {
@@ -413,17 +419,25 @@ func named(dst []Resource, from int, kind, name string) []Resource {
 	if name == "" {
 		return dst
 	}
-	if kind == byPrefix {
-		id, _, _ := strings.Cut(name, "-")
-		if kind = typesByPrefix[id]; kind == "" {
+	if kind == ByPrefix {
+		if kind = TypeByPrefix(name); kind == "" {
 			return dst
 		}
 	}
 	return add(dst, from, Resource{kind, name})
 }
 
-// byPrefix is the type of things whose IDs tell their type.
-const byPrefix = "by prefix"
+// ByPrefix is the type of things whose IDs tell their type.
+const ByPrefix = "by prefix"
+
+// TypeByPrefix returns the type that an ID of EC2 tells; "" for other texts.
+func TypeByPrefix(id string) string {
+	prefix, _, _ := strings.Cut(id[:min(len(id), prefixMax+1)], "-")
+	return typesByPrefix[prefix]
+}
+
+// prefixMax is the length of the longest prefix.
+const prefixMax = len("eipalloc")
 
 // typesByPrefix are the types of what EC2's IDs name.
 var typesByPrefix = map[string]string{
@@ -454,7 +468,7 @@ func place(path []string, key, kind string, pairs []string) ResourcePlace {
 
 // items is a list of objects below a request parameter or, for answers, a response element, in EC2's form.
 func items(top, set, key string) ResourcePlace {
-	return place([]string{top, set, "items"}, key, "", []string{"ec2", byPrefix})
+	return place([]string{top, set, "items"}, key, "", []string{"ec2", ByPrefix})
 }
 
 func answer(kind, service string, path ...string) ResourcePlace {
