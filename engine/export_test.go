@@ -288,6 +288,9 @@ func TestExportSelects(t *testing.T) {
 		{engine.ExportOptions{From: day("2024-02-29T12:00:00.123Z"), To: day("2026-02-28T23:59:59Z")}, "eventTime >= timestamp '2024-02-29 12:00:00.123' and eventTime < timestamp '2026-02-28 23:59:59'"},
 		{engine.ExportOptions{To: day("1970-01-01T00:00:00.001Z"), Where: "awsRegion like '%west%' or recipientAccountId is null"}, "eventTime < timestamp '1970-01-01 00:00:00.001' and (awsRegion like '%west%' or recipientAccountId is null)"},
 		{engine.ExportOptions{Where: "false"}, "false"},
+		// The newest of a selection are found by their times, whose path is not the first one.
+		{engine.ExportOptions{Where: `eventID IN (SELECT eventID FROM selection WHERE "$sequence" >= 0 ORDER BY eventTime DESC, eventID LIMIT 5)`}, "eventID IN (SELECT eventID FROM events ORDER BY eventTime DESC, eventID LIMIT 5)"},
+		{engine.ExportOptions{Where: `"$sequence" IN (SELECT "$sequence" FROM selection ORDER BY eventTime DESC, eventID LIMIT 5)`}, "eventID IN (SELECT eventID FROM events ORDER BY eventTime DESC, eventID LIMIT 5)"},
 	} {
 		rows, err := l.Query(ctx, "SELECT eventID FROM events WHERE "+c.where)
 		if err != nil {

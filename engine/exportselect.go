@@ -126,7 +126,7 @@ func (t *selectionTable) Scan(ctx context.Context, req plan.ScanRequest) (plan.S
 	}
 	s.Scan = inner
 	for _, u := range inner.Units() {
-		s.units = append(s.units, &selectionUnit{unit: u.(*unit), number: s.number})
+		s.units = append(s.units, &selectionUnit{Unit: u, first: u.(*unit).first, number: s.number})
 	}
 	return s, nil
 }
@@ -142,15 +142,18 @@ type selectionScan struct {
 // Units implements plan.Scan.
 func (s *selectionScan) Units() []plan.Unit { return s.units }
 
+// selectionUnit is a unit with the column more. It has only what every unit has: what some
+// know besides they know by the numbers of the paths below.
 type selectionUnit struct {
-	*unit
+	plan.Unit
+	first  uint64
 	number []int
 }
 
 // Read implements plan.Unit.
 func (u *selectionUnit) Read(ctx context.Context, path int, rows []uint32, from, to int) (*column.Vector, error) {
 	if n := u.number[path]; n >= 0 {
-		return u.unit.Read(ctx, n, rows, from, to)
+		return u.Unit.Read(ctx, n, rows, from, to)
 	}
 	if rows == nil {
 		v := column.New(column.BigIntType, to-from)
@@ -169,7 +172,7 @@ func (u *selectionUnit) Read(ctx context.Context, path int, rows []uint32, from,
 // Bounds implements plan.Unit.
 func (u *selectionUnit) Bounds(path int) (*column.Vector, bool) {
 	if n := u.number[path]; n >= 0 {
-		return u.unit.Bounds(n)
+		return u.Unit.Bounds(n)
 	}
 	return nil, false
 }
@@ -177,7 +180,7 @@ func (u *selectionUnit) Bounds(path int) (*column.Vector, bool) {
 // Counts implements plan.Unit.
 func (u *selectionUnit) Counts(ctx context.Context, path int) (*column.Vector, []int64, bool, error) {
 	if n := u.number[path]; n >= 0 {
-		return u.unit.Counts(ctx, n)
+		return u.Unit.Counts(ctx, n)
 	}
 	return nil, nil, false, nil
 }
