@@ -290,6 +290,9 @@ func newArrivals(seed uint64) (*arrivals, error) {
 				at[i] += len(key)
 			}
 		}
+		if at[0] < 0 {
+			return nil // it would come again as it is: a duplicate
+		}
 		a.records, a.ids = append(a.records, raw), append(a.ids, at)
 		return nil
 	})
