@@ -288,6 +288,9 @@ func newArrivals(seed uint64) (*arrivals, error) {
 		for i, key := range []string{`"eventID":"`, `"requestID":"`} {
 			if at[i] = bytes.Index(raw, []byte(key)); at[i] >= 0 {
 				at[i] += len(key)
+				if end := at[i] + idLen; end >= len(raw) || raw[end] != '"' {
+					at[i] = -1 // of another length, such as those of S3
+				}
 			}
 		}
 		if at[0] < 0 {
